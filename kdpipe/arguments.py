@@ -1,0 +1,62 @@
+"""Which Ultralytics train arguments may stand under `train`, and which kdpipe owns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from kdpipe.errors import KdpipeError, ParamsError, did_you_mean
+
+OWNED = {
+    "task": "set data.task",
+    "mode": "kdpipe trains and validates",
+    "model": "set it under students or teachers",
+    "data": "set data.source",
+    "pretrained": "set init under students or teachers",
+    "distill_model": "set the teacher under pairs",
+    "dis": "set sweep.dis",
+    "seed": "set sweep.seeds",
+    "resume": "an interrupted training is resumed by the next `dvc repro`",
+    "save": "checkpoints are needed to resume",
+    "save_dir": "runs/ and models/ are laid out by dvc.yaml",
+    "project": "runs/ and models/ are laid out by dvc.yaml",
+    "name": "runs/ and models/ are laid out by dvc.yaml",
+    "exist_ok": "runs/ and models/ are laid out by dvc.yaml",
+    "split": "training validates on val; set validate.split for the table",
+    "cfg": "write the arguments out under train",
+}
+"""Arguments that kdpipe sets itself, and what to do instead."""
+
+
+@cache
+def ultralytics_arguments() -> frozenset[str]:
+    """Every argument in the installed Ultralytics' default.yaml, read without importing it.
+
+    Raises:
+        KdpipeError: if ultralytics is not installed.
+    """
+    spec = find_spec("ultralytics")
+    if spec is None or not spec.submodule_search_locations:
+        raise KdpipeError("ultralytics is not installed; run `make install`")
+    defaults = OmegaConf.load(Path(spec.submodule_search_locations[0]) / "cfg" / "default.yaml")
+    return frozenset(str(key) for key in defaults)
+
+
+def check_names(arguments: Mapping[str, Any], key: str) -> None:
+    """Refuse arguments that Ultralytics does not know or that kdpipe owns.
+
+    Raises:
+        ParamsError: naming `key` (such as `train`) and the argument.
+    """
+    for name in arguments:
+        if name in OWNED:
+            raise ParamsError(f"{key}.{name}", f"kdpipe sets it; {OWNED[name]}")
+        if name not in ultralytics_arguments():
+            known = sorted(ultralytics_arguments() - OWNED.keys())
+            hint = did_you_mean(str(name), known, otherwise="see Ultralytics' train settings")
+            raise ParamsError(f"{key}.{name}", f"no train argument of Ultralytics; {hint}")

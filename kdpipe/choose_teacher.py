@@ -1,0 +1,52 @@
+"""Choose the teacher of a pair, and say why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from kdpipe.cells import BEST_FILE, CHOICE_FILE, PAIRS_DIR, STUDENT_FILE, TEACHER_FILE, teacher_cell
+from kdpipe.config import Pair, Params
+from kdpipe.preflight import RECOMMENDED, architecture, candidates
+from kdpipe.records import load_metrics
+
+# The head that every family has, so that candidates compare whatever their family.
+HEAD, METRIC = "nms", "mAP50-95"
+
+
+def choose_teacher(params: Params, pair_name: str) -> str:
+    """Write teacher.pt, student.json and choice.json for a pair; returns why, as a sentence.
+
+    student.json is what the distilled cells depend on of params.yaml's `students`.
+    """
+    pair = params.pairs[pair_name]
+    scores = {name: _score(params, name) for name in candidates(params, pair)}
+    chosen = max(scores, key=lambda name: scores[name])
+    reason = _reason(params, pair, chosen, scores)
+    out = PAIRS_DIR / pair_name
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(teacher_cell(chosen).train_dir / BEST_FILE, out / TEACHER_FILE)
+    _write(out / STUDENT_FILE, {"student": pair.student, **asdict(params.students[pair.student])})
+    _write(out / CHOICE_FILE, {"teacher": chosen, "reason": reason, f"{HEAD}/{METRIC}": scores})
+    return reason
+
+
+def _score(params: Params, teacher: str) -> float:
+    return load_metrics(teacher_cell(teacher).val_dir)[params.validate.split][HEAD][METRIC]
+
+
+def _reason(params: Params, pair: Pair, chosen: str, scores: dict[str, float]) -> str:
+    measured = f"{METRIC} {scores[chosen]:.3f} on {params.validate.split} with the {HEAD} head"
+    if len(scores) > 1:
+        others = ", ".join(f"{n} {score:.3f}" for n, score in scores.items() if n != chosen)
+        return f"{chosen} has the best {measured} of the candidates (others: {others})"
+    if pair.teacher == RECOMMENDED:
+        student = architecture(pair.student, params.students[pair.student])
+        return f"{chosen} is the published teacher of {student} ({measured})"
+    return f"{chosen} is named in params.yaml ({measured})"
+
+
+def _write(path: Path, content: dict[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,119 @@
+"""The command line: kdpipe check | table | ui | clean."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from kdpipe import __version__
+from kdpipe.console import console, reporting_mistakes
+from kdpipe.errors import KdpipeError
+from kdpipe.paths import project_root
+
+README = Path("README.md")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+
+
+def main() -> None:
+    """Entry point of the `kdpipe` command."""
+    reporting_mistakes(app)()
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Distil Ultralytics YOLO models, and prove whether it paid. The work itself: `dvc repro`."""
+    if version:
+        console.print(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand:
+        os.chdir(project_root())
+
+
+@app.command()
+def check() -> None:
+    """Check params.yaml, and print what `dvc repro` would do."""
+    from kdpipe.data import source_changed
+    from kdpipe.plan import make_plan
+    from kdpipe.preflight import preflight
+
+    params = preflight()
+    plan = make_plan(params)
+    table = Table("stage", "cells", "up to date", "to run", title="params.yaml is good")
+    for line in plan.lines:
+        table.add_row(line.stage, str(line.cells), str(line.cells - line.stale), str(line.stale))
+    console.print(table)
+    console.print(plan.summary)
+    if source_changed(params.data):
+        console.print(
+            f"[yellow]warning:[/] {params.data.source} has changed since it was prepared; "
+            "run `dvc repro --force --single-item prepare`, then `dvc repro`"
+        )
+
+
+@app.command()
+def table(
+    check: Annotated[bool, typer.Option("--check", help="Only fail if README.md is out of date.")] = False,
+) -> None:
+    """Put the benchmark table into README.md, between its markers."""
+    from kdpipe.report.readme import with_table
+
+    current, wanted = README.read_text() if README.exists() else "", with_table(README)
+    if current == wanted:
+        console.print(f"{README} shows the current table")
+    elif check:
+        changes = difflib.unified_diff(current.split("\n"), wanted.split("\n"), lineterm="", n=0)
+        console.print("\n".join(changes), markup=False, highlight=False)
+        raise KdpipeError(f"{README} is out of date; run `kdpipe table`")
+    else:
+        README.write_text(wanted)
+        console.print(f"table -> {README}")
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+) -> None:
+    """Open MLflow's pages on the runs of this project, on this machine only."""
+    from kdpipe.preflight import preflight
+    from kdpipe.tracking import Store
+
+    store = Store(preflight().tracking)
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri, "--port", str(port)]
+    console.print(
+        f"experiment {store.experiment}: http://127.0.0.1:{port}/#/experiments/{store.experiment_id}"
+    )
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+@app.command()
+def clean(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove the folders of cells that params.yaml no longer names."""
+    from kdpipe.cells import abandoned
+    from kdpipe.preflight import preflight
+
+    folders = abandoned(preflight(), Path())
+    if not folders:
+        console.print("nothing to remove: every folder belongs to a cell of params.yaml")
+        return
+    for folder in folders:
+        console.print(str(folder), highlight=False)
+    if yes or typer.confirm(
+        f"Remove these {len(folders)} folders? DVC's cache and MLflow keep their results."
+    ):
+        for folder in folders:
+            shutil.rmtree(folder)
+        console.print(f"{len(folders)} folders removed")

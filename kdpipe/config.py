@@ -1,0 +1,209 @@
+"""params.yaml as dataclasses of the same names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from kdpipe.errors import ParamsError, did_you_mean
+
+PARAMS_FILE = "params.yaml"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+SPLITS = ("train", "val", "test")
+
+
+@dataclass
+class Digits:
+    """Size of the embedded data set: scenes per split, their side in pixels, and the seed."""
+
+    train: int = 1024
+    val: int = 192
+    test: int = 192
+    size: int = 96
+    seed: int = 0
+
+
+@dataclass
+class Data:
+    """What to train and validate on."""
+
+    source: str = MISSING
+    task: str = "detect"
+    digits: Digits = field(default_factory=Digits)
+
+
+@dataclass
+class Model:
+    """A student or a teacher: an architecture, its start weights, its own train arguments."""
+
+    init: str = MISSING
+    model: str | None = None
+    train: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Pair:
+    """Which student learns from which teacher (a name, `recommended`, or a list of candidates)."""
+
+    student: str = MISSING
+    teacher: Any = MISSING
+
+
+@dataclass
+class Sweep:
+    """The axes of the comparison."""
+
+    # int or float, as written: DVC names a cell by the very text of its value, and 6 is not 6.0.
+    dis: list[Any] = MISSING
+    seeds: list[int] = MISSING
+
+
+@dataclass
+class Validate:
+    """How every checkpoint is validated, once per head."""
+
+    split: str = "val"
+    batch: int = 32
+    conf: float = 0.001
+    iou: float = 0.7
+    max_det: int = 300
+
+
+@dataclass
+class Tracking:
+    """Where the runs go."""
+
+    uri: str = "sqlite:///mlflow.db"
+    experiment: str = "kdpipe"
+
+
+@dataclass
+class Params:
+    """All of params.yaml."""
+
+    data: Data = MISSING
+    students: dict[str, Model] = MISSING
+    teachers: dict[str, Model] = MISSING
+    pairs: dict[str, Pair] = MISSING
+    sweep: Sweep = MISSING
+    train: dict[str, Any] = MISSING
+    validate: Validate = field(default_factory=Validate)
+    tracking: Tracking = field(default_factory=Tracking)
+
+
+def load(path: Path | str = PARAMS_FILE) -> Params:
+    """Read params.yaml: known keys, right types, plain values, usable names.
+
+    Raises:
+        ParamsError: at the first thing that is wrong, with its key and what to write instead.
+    """
+    raw = _read(Path(path))
+    _refuse_interpolation(raw)
+    _require_mappings(raw)
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(Params), raw)
+        OmegaConf.to_container(merged, throw_on_missing=True)
+        params = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise _sentence(error) from error
+    assert isinstance(params, Params)
+    _check_shape(params)
+    return params
+
+
+def _read(path: Path) -> DictConfig:
+    try:
+        raw = OmegaConf.load(path)
+    except FileNotFoundError:
+        raise ParamsError("(file)", f"not found in {path.parent.resolve()}") from None
+    except Exception as error:
+        raise ParamsError("(file)", f"not readable as YAML: {error}") from error
+    if not isinstance(raw, DictConfig):
+        raise ParamsError("(file)", "must be a mapping with the keys " + ", ".join(_keys(Params)))
+    return raw
+
+
+def _refuse_interpolation(raw: DictConfig) -> None:
+    def walk(node: object, key: str) -> Iterator[tuple[str, object]]:
+        if isinstance(node, dict):
+            for name, value in node.items():
+                yield from walk(value, f"{key}.{name}" if key else str(name))
+        elif isinstance(node, list):
+            for index, value in enumerate(node):
+                yield from walk(value, f"{key}[{index}]")
+        else:
+            yield key, node
+
+    for key, value in walk(OmegaConf.to_container(raw, resolve=False), ""):
+        if isinstance(value, str) and "${" in value:
+            raise ParamsError(key, f"{value!r} must be written out: DVC reads the values as they are")
+
+
+def _require_mappings(raw: DictConfig) -> None:
+    examples = {
+        "students": "{yolo26n: {init: scratch}}",
+        "teachers": "{yolo26s: {init: scratch}}",
+        "pairs": "{n-s: {student: yolo26n, teacher: yolo26s}}",
+    }
+    for axis, example in examples.items():
+        entries = raw.get(axis, {})
+        entry_values = entries.values() if isinstance(entries, DictConfig) else [None]
+        if not all(isinstance(value, DictConfig) for value in entry_values):
+            raise ParamsError(axis, f"must map names to mappings, such as {example}")
+
+
+def _sentence(error: OmegaConfBaseException) -> ParamsError:
+    """One of OmegaConf's errors in the user's words."""
+    key = str(getattr(error, "full_key", None) or "(file)")
+    if isinstance(error, ConfigKeyError) and is_dataclass(error.object_type):
+        word = key.rsplit(".", 1)[-1]
+        return ParamsError(key, f"unknown key; {did_you_mean(word, _keys(error.object_type))}")
+    first_line = str(error).split("\n")[0]
+    if "Missing mandatory value" in first_line:
+        return ParamsError(key, "missing; write a value")
+    return ParamsError(key, f"wrong type: {first_line}")
+
+
+def _keys(dataclass_type: Any) -> list[str]:
+    return [item.name for item in fields(dataclass_type)]
+
+
+def _check_shape(params: Params) -> None:
+    for axis in ("students", "teachers", "pairs"):
+        entries = getattr(params, axis)
+        if not entries:
+            raise ParamsError(axis, "empty; name at least one")
+        for name in entries:
+            if not NAME.fullmatch(str(name)):
+                raise ParamsError(
+                    f"{axis}.{name}", "use letters, digits, '.', '_' and '-': the name becomes a folder"
+                )
+    for axis, values in (("dis", params.sweep.dis), ("seeds", params.sweep.seeds)):
+        if not values:
+            raise ParamsError(f"sweep.{axis}", "empty; write at least one value, such as [1]")
+        if len({str(value) for value in values}) < len(values):
+            raise ParamsError(f"sweep.{axis}", f"{values} names a value twice")
+    for dis in params.sweep.dis:
+        number = isinstance(dis, int | float) and not isinstance(dis, bool)
+        if not number or not 0 < dis < float("inf"):
+            raise ParamsError("sweep.dis", f"{dis!r} is no weight of a loss; write a number above 0")
+    for seed in params.sweep.seeds:
+        if seed < 0:
+            raise ParamsError("sweep.seeds", f"{seed} is below 0")
+    if params.validate.split not in SPLITS:
+        raise ParamsError(
+            "validate.split", f"{params.validate.split!r}: {did_you_mean(params.validate.split, SPLITS)}"
+        )
+
+
+def plain(value: object) -> Any:
+    """A dataclass or an OmegaConf node as dicts, lists and scalars."""
+    if isinstance(value, (DictConfig, ListConfig)):
+        return OmegaConf.to_container(value)
+    return OmegaConf.to_container(OmegaConf.structured(value)) if is_dataclass(value) else value

@@ -1,0 +1,41 @@
+"""How kdpipe speaks: one console, and one place where mistakes are printed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+from rich.console import Console
+
+from kdpipe.errors import KdpipeError
+
+console = Console(soft_wrap=True)
+errors = Console(stderr=True, soft_wrap=True)
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+Arguments = ParamSpec("Arguments")
+
+
+def reporting_mistakes(function: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Print a user's mistake as one message and exit with 2; an interrupt exits with 130."""
+
+    @wraps(function)
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except KdpipeError as error:
+            errors.print(f"[bold red]error:[/] {_escaped(error)}", highlight=False)
+            sys.exit(USAGE_ERROR)
+        except KeyboardInterrupt:
+            errors.print("[yellow]interrupted;[/] the next `dvc repro` continues from the last whole epoch")
+            sys.exit(INTERRUPTED)
+
+    return wrapped
+
+
+def _escaped(error: KdpipeError) -> str:
+    return str(error).replace("[", r"\[")

@@ -1,0 +1,90 @@
+"""From `data.source` to the checked data set that the pipeline trains on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from kdpipe.config import Data
+from kdpipe.data import digits, files, shipped
+from kdpipe.data.example import Source
+from kdpipe.data.labels import PARSERS
+from kdpipe.data.manifest import Manifest, describe, load_manifest
+from kdpipe.data.preview import save_preview
+from kdpipe.data.writing import write
+from kdpipe.errors import ParamsError, did_you_mean
+from kdpipe.paths import resolve, state_dir
+
+EMBEDDED = "digits"
+__all__ = ["Manifest", "check_source", "load_manifest", "open_source", "prepare", "source_changed"]
+
+
+def prepare(data: Data, out: Path) -> Manifest:
+    """Write the checked data set, its manifest and a preview picture to `out`.
+
+    Raises:
+        ParamsError, DataError: if there is nothing there, or nothing that can be trained on.
+    """
+    source = open_source(data)
+    written = write(source, data.task, out)
+    manifest = describe(data.source, data.task, source, written)
+    manifest.save(out)
+    (out / "ORIGIN.txt").write_text(source.origin)
+    save_preview(written.splits["train"], dict(source.names), out / "images/train", out / "preview.png")
+    _signature_file().parent.mkdir(parents=True, exist_ok=True)
+    _signature_file().write_text(_signature(data.source, source))
+    return manifest
+
+
+def check_source(data: Data) -> None:
+    """Refuse a task or a source that cannot be prepared, without reading the images.
+
+    Raises:
+        ParamsError: naming the key.
+    """
+    tasks = digits.LABELS if data.source == EMBEDDED else PARSERS
+    if data.task not in tasks:
+        raise ParamsError("data.task", f"{data.task!r}: {did_you_mean(data.task, tasks)}")
+    for split in digits.HANDWRITING:
+        if getattr(data.digits, split) < 1:
+            raise ParamsError(f"data.digits.{split}", "write at least 1")
+    if data.digits.size < digits.SMALLEST_SIZE:
+        raise ParamsError("data.digits.size", f"write at least {digits.SMALLEST_SIZE}")
+    if data.source != EMBEDDED and shipped.find(data.source) is None:
+        files.find_yaml(resolve(data.source))
+
+
+def open_source(data: Data) -> Source:
+    """The source that `data.source` names: digits, a shipped data yaml, a file or a folder."""
+    if data.source == EMBEDDED:
+        return digits.source(data.digits, data.task)
+    yaml = shipped.find(data.source)
+    if yaml is not None:
+        return files.read(yaml, base=shipped.download(yaml))
+    return files.read(files.find_yaml(resolve(data.source)))
+
+
+def source_changed(data: Data) -> bool:
+    """Whether the user's files are others than when this machine last prepared them.
+
+    DVC sees params.yaml and the prepared copy, not files outside the repository.
+    """
+    if data.source == EMBEDDED or not _signature_file().exists():
+        return False
+    name, _ = _signature_file().read_text().split("\n")
+    current = _signature(data.source, open_source(data))
+    return name == data.source and current != _signature_file().read_text()
+
+
+def _signature_file() -> Path:
+    return state_dir() / "source.txt"
+
+
+def _signature(name: str, source: Source) -> str:
+    state = hashlib.sha256()
+    for image in source.files:
+        for path in (image, files.label_path(image)):
+            if path.is_file():
+                stat = path.stat()
+                state.update(f"{path}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
+    return f"{name}\n{state.hexdigest()}"

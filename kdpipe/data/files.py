@@ -1,0 +1,122 @@
+"""A data set of the user: an Ultralytics data yaml, or a folder that holds one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from kdpipe.config import SPLITS
+from kdpipe.data.example import Example, Source
+from kdpipe.errors import DataError, ParamsError
+
+IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+NOT_CARRIED = {"path", "download", "names", "nc", *SPLITS}
+
+
+def find_yaml(source: Path) -> Path:
+    """The data yaml that `data.source` means: the file itself, or the only one in the folder.
+
+    Raises:
+        ParamsError: if there is none, or no telling which.
+    """
+    if source.is_file():
+        return source
+    if not source.is_dir():
+        raise ParamsError("data.source", f"{source} does not exist")
+    found = sorted([*source.glob("*.yaml"), *source.glob("*.yml")])
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(path.name for path in found) or "none"
+    raise ParamsError(
+        "data.source",
+        f"{source} must hold one data yaml (with train, val and names); found: {listed}",
+    )
+
+
+def read(yaml: Path, base: Path | None = None) -> Source:
+    """Read an Ultralytics data yaml; `base` is where its `path` starts if not beside the yaml.
+
+    Raises:
+        DataError: if the yaml cannot be read or names no images.
+    """
+    try:
+        content = OmegaConf.load(yaml)
+    except Exception as error:
+        raise DataError(f"{yaml}: not readable as YAML: {error}") from error
+    if not isinstance(content, DictConfig) or "names" not in content:
+        raise DataError(f"{yaml}: no data yaml: it needs train, val and names")
+    fields: dict[str, Any] = OmegaConf.to_container(content)  # type: ignore[assignment]
+    root = _root(yaml, fields.get("path"), base)
+    images = {split: _images(yaml, root, fields.get(split)) for split in SPLITS}
+    return Source(
+        names=_names(yaml, fields),
+        splits={split: _examples(paths) for split, paths in images.items() if paths},
+        origin=str(fields.get("origin", "")) or f"Read from {yaml.name}; licence as its owner says.\n",
+        extra={key: value for key, value in fields.items() if key not in NOT_CARRIED},
+        files=[path for paths in images.values() for path in paths],
+    )
+
+
+def label_path(image: Path) -> Path:
+    """Where Ultralytics looks for an image's labels: `images` becomes `labels`, the suffix .txt."""
+    parts = list(image.parts)
+    for index in range(len(parts) - 2, -1, -1):
+        if parts[index] == "images":
+            parts[index] = "labels"
+            break
+    return Path(*parts).with_suffix(".txt")
+
+
+def _root(yaml: Path, path: str | None, base: Path | None) -> Path:
+    if not path:
+        return yaml.parent
+    options = [yaml.parent / path, *([base / path] if base else [])]
+    existing = [option for option in options if option.is_dir()]
+    if not existing:
+        raise DataError(f"{yaml}: path: {path} is no folder; looked in {options[0]}")
+    return existing[0]
+
+
+def _names(yaml: Path, fields: dict[str, Any]) -> dict[int, str]:
+    names = fields["names"]
+    pairs = names.items() if isinstance(names, dict) else enumerate(names or [])
+    named = {int(index): str(name) for index, name in pairs}
+    if sorted(named) != list(range(len(named))) or not named:
+        raise DataError(f"{yaml}: names: class ids must run from 0 without gaps; found {sorted(named)}")
+    if fields.get("nc", len(named)) != len(named):
+        raise DataError(f"{yaml}: nc: {fields['nc']} classes, but {len(named)} names")
+    return named
+
+
+def _images(yaml: Path, root: Path, entry: object) -> list[Path]:
+    entries = entry if isinstance(entry, list) else [entry] if entry else []
+    found: list[Path] = []
+    for item in entries:
+        place = root / str(item)
+        if place.is_dir():
+            found += (path for path in place.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        elif place.is_file():
+            found += (place.parent / line for line in place.read_text().split("\n") if line.strip())
+        else:
+            raise DataError(f"{yaml}: {item}: no such folder or list; looked for {place}")
+    return sorted(set(found))
+
+
+def _examples(paths: list[Path]) -> list[Example]:
+    stems = Counter(path.stem for path in paths)
+    seen: Counter[str] = Counter()
+    examples = []
+    for path in paths:
+        seen[path.stem] += 1
+        stem = f"{path.stem}-{seen[path.stem]}" if stems[path.stem] > 1 else path.stem
+        examples.append(Example(stem + path.suffix.lower(), str(path), partial(_read, path)))
+    return examples
+
+
+def _read(image: Path) -> tuple[bytes, str]:
+    label = label_path(image)
+    return image.read_bytes(), label.read_text() if label.is_file() else ""

@@ -1,0 +1,90 @@
+"""What is in a written data set: counts, box sizes, digest, warnings, origin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from kdpipe.data.example import Source
+from kdpipe.data.writing import Checked, Written, count_classes
+
+MANIFEST_FILE = "manifest.json"
+# COCO's bounds of small and medium, in pixels of area (cocodataset.org, detection evaluation).
+SMALL_AREA, MEDIUM_AREA = 32**2, 96**2
+
+
+@dataclass(frozen=True)
+class Split:
+    """Counts of one split; box sides are medians in pixels."""
+
+    images: int
+    negatives: int
+    objects: int
+    per_class: dict[str, int]
+    box_sizes: dict[str, int]
+    median_box: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A data set's identity card."""
+
+    source: str
+    task: str
+    digest: str
+    names: list[str]
+    splits: dict[str, Split]
+    warnings: list[str]
+    origin: str
+
+    def save(self, folder: Path) -> None:
+        """Write the manifest into the data set's folder."""
+        (folder / MANIFEST_FILE).write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a written data set."""
+    content = json.loads((folder / MANIFEST_FILE).read_text())
+    content["splits"] = {name: Split(**split) for name, split in content["splits"].items()}
+    return Manifest(**content)
+
+
+def describe(name: str, task: str, source: Source, written: Written) -> Manifest:
+    """The manifest of a data set that was just written."""
+    return Manifest(
+        source=name,
+        task=task,
+        digest=written.digest,
+        names=list(source.names.values()),
+        splits={split: _split(examples, source) for split, examples in written.splits.items()},
+        warnings=written.warnings,
+        origin=source.origin,
+    )
+
+
+def _split(examples: list[Checked], source: Source) -> Split:
+    counts = count_classes(examples)
+    sides = [
+        (label.box[2] * checked.size[0], label.box[3] * checked.size[1])
+        for checked in examples
+        for label in checked.labels
+    ]
+    return Split(
+        images=len(examples),
+        negatives=sum(not checked.labels for checked in examples),
+        objects=len(sides),
+        per_class={name: counts[index] for index, name in source.names.items()},
+        box_sizes=_box_sizes(width * height for width, height in sides),
+        median_box=(round(median(w for w, _ in sides)), round(median(h for _, h in sides))),
+    )
+
+
+def _box_sizes(areas: Iterable[float]) -> dict[str, int]:
+    sizes = {"small": 0, "medium": 0, "large": 0}
+    for area in areas:
+        size = "small" if area < SMALL_AREA else "medium" if area < MEDIUM_AREA else "large"
+        sizes[size] += 1
+    return sizes

@@ -1,0 +1,33 @@
+"""A contact sheet of labelled images, to see at a glance what is trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageOps
+
+from kdpipe.data.writing import Checked
+
+COLUMNS, ROWS, SIDE = 6, 3, 192
+INK = (0, 255, 0)
+
+
+def save_preview(examples: list[Checked], names: dict[int, str], images: Path, out: Path) -> None:
+    """Draw the first images of a split with their boxes and class names into one PNG."""
+    sheet = Image.new("RGB", (COLUMNS * SIDE, ROWS * SIDE), "black")
+    for index, checked in enumerate(examples[: COLUMNS * ROWS]):
+        row, column = divmod(index, COLUMNS)
+        sheet.paste(_draw(checked, names, images), (column * SIDE, row * SIDE))
+    sheet.save(out)
+
+
+def _draw(checked: Checked, names: dict[int, str], images: Path) -> Image.Image:
+    with Image.open(images / checked.example.name) as file:
+        image = ImageOps.exif_transpose(file).convert("RGB").resize((SIDE, SIDE))
+    draw = ImageDraw.Draw(image)
+    for label in checked.labels:
+        x, y, width, height = (value * SIDE for value in label.box)
+        corner = (x - width / 2, y - height / 2)
+        draw.rectangle((*corner, x + width / 2, y + height / 2), outline=INK)
+        draw.text((corner[0] + 2, corner[1]), names[label.class_id], fill=INK)
+    return image

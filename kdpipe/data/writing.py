@@ -1,0 +1,176 @@
+"""Check a source example by example, and write the data set that the pipeline trains on."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from PIL import Image
+from rich.progress import track
+
+from kdpipe.data.example import Example, Source
+from kdpipe.data.labels import Label, parse
+from kdpipe.errors import DataError
+
+FIRST_OFFENDERS = 5
+SMALLEST_IMAGE = 10  # pixels; Ultralytics refuses smaller ones
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An example after its check."""
+
+    example: Example
+    digest: str
+    size: tuple[int, int]
+    labels: list[Label]
+    problems: dict[str, str]
+
+
+@dataclass
+class Problems:
+    """What is wrong with a data set: places by kind of problem."""
+
+    places: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def lines(self) -> Iterator[str]:
+        """A line per kind with its count, and the first offenders."""
+        for kind, places in self.places.items():
+            yield f"{kind}: {len(places)}"
+            yield from (f"    {place}" for place in places[:FIRST_OFFENDERS])
+            if len(places) > FIRST_OFFENDERS:
+                yield f"    ... and {len(places) - FIRST_OFFENDERS} more"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A data set as it was written: its examples per split, its digest, its warnings."""
+
+    splits: dict[str, list[Checked]]
+    digest: str
+    warnings: list[str]
+
+
+def write(source: Source, task: str, out: Path) -> Written:
+    """Copy a source to `out` in Ultralytics' layout; the source itself is only read.
+
+    Raises:
+        DataError: if a training on it would be spoilt, with counts and the first offenders.
+    """
+    missing = [split for split in ("train", "val") if not source.splits.get(split)]
+    if missing:
+        raise DataError(f"data.source has no images for {' and '.join(missing)}; name them in the data yaml")
+    shutil.rmtree(out, ignore_errors=True)
+    splits = {
+        split: list(_write_split(examples, task, source, out, split))
+        for split, examples in source.splits.items()
+    }
+    errors = _errors(splits)
+    if errors.places:
+        raise DataError("\n".join(["data.source cannot be trained on:", *errors.lines()]))
+    _write_yaml(source, out)
+    return Written(splits, _digest(splits, source, task), list(_duplicates(splits).lines()))
+
+
+def _write_split(
+    examples: Iterable[Example], task: str, source: Source, out: Path, split: str
+) -> Iterator[Checked]:
+    for kind in ("images", "labels"):
+        (out / kind / split).mkdir(parents=True)
+    check = partial(_check_and_copy, task=task, classes=len(source.names), out=out, split=split)
+    examples = list(examples)
+    with ThreadPoolExecutor() as pool:
+        yield from track(pool.map(check, examples), f"{split:>5} images", total=len(examples))
+
+
+def _check_and_copy(example: Example, *, task: str, classes: int, out: Path, split: str) -> Checked:
+    problems: dict[str, str] = {}
+    labels: list[Label] = []
+    size, content, text = (0, 0), b"", ""
+    try:
+        content, text = example.read()
+        size = _decode(content)
+        labels, bad = parse(text, task, classes)
+        if bad:
+            problems["bad labels"] = "; ".join(bad[:3])
+    except UnicodeDecodeError:
+        problems["bad labels"] = "the label file is not text"
+    except OSError as error:
+        problems["unreadable images"] = str(error).split("\n")[0]
+    if not problems:
+        (out / "images" / split / example.name).write_bytes(content)
+        label = (out / "labels" / split / example.name).with_suffix(".txt")
+        label.write_text(text)
+    digest = hashlib.sha256(content).hexdigest()
+    label_digest = hashlib.sha256(text.encode()).hexdigest()
+    return Checked(example, f"{digest}:{label_digest}", size, labels, problems)
+
+
+def _decode(content: bytes) -> tuple[int, int]:
+    """Width and height of an image that decodes to its last pixel.
+
+    Raises:
+        OSError: if it does not.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            size = image.size
+    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise OSError(str(error)) from error
+    if min(size) < SMALLEST_IMAGE:
+        raise OSError(f"smaller than {SMALLEST_IMAGE} pixels: {size[0]} x {size[1]}")
+    return size
+
+
+def _errors(splits: dict[str, list[Checked]]) -> Problems:
+    problems = Problems()
+    for checked in (checked for examples in splits.values() for checked in examples):
+        for kind, detail in checked.problems.items():
+            problems.places[kind].append(f"{checked.example.where}: {detail}")
+    for split, examples in splits.items():
+        if not problems.places and not any(checked.labels for checked in examples):
+            problems.places["splits without any object"].append(split)
+    return problems
+
+
+def _duplicates(splits: dict[str, list[Checked]]) -> Problems:
+    problems = Problems()
+    seen: dict[str, tuple[str, str]] = {}
+    for split, examples in splits.items():
+        for checked in examples:
+            content = checked.digest.split(":")[0]
+            first_split, where = seen.setdefault(content, (split, checked.example.where))
+            if first_split != split:
+                kind = f"the same image in {first_split} and {split}"
+                problems.places[kind].append(f"{where} = {checked.example.where}")
+    return problems
+
+
+def _digest(splits: dict[str, list[Checked]], source: Source, task: str) -> str:
+    """32 hex digits over task, class names and every file: the data set's identity."""
+    state = hashlib.sha256(repr((task, sorted(source.names.items()))).encode())
+    for split, examples in sorted(splits.items()):
+        for checked in sorted(examples, key=lambda item: item.example.name):
+            state.update(f"{split}/{checked.example.name}:{checked.digest}\n".encode())
+    return state.hexdigest()[:32]
+
+
+def _write_yaml(source: Source, out: Path) -> None:
+    content: dict[str, Any] = {split: f"images/{split}" for split in source.splits}
+    content |= {"names": dict(source.names), **source.extra}
+    OmegaConf.save(OmegaConf.create(content), out / "data.yaml")
+
+
+def count_classes(examples: Iterable[Checked]) -> Counter[int]:
+    """Objects per class id."""
+    return Counter(label.class_id for checked in examples for label in checked.labels)

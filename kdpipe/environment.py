@@ -1,0 +1,54 @@
+"""On what a result was made: versions, machine, commit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from kdpipe.paths import project_root
+
+PACKAGES = (
+    "kdpipe",
+    "ultralytics-opencv-headless",
+    "ultralytics",
+    "torch",
+    "torchvision",
+    "numpy",
+    "dvc",
+    "mlflow",
+)
+
+
+def describe_environment() -> dict[str, str]:
+    """Package versions, Python, operating system, processor, git commit and DVC experiment."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    found |= {"processor": _processor(), "git_commit": git_commit()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    if "DVC_EXP_NAME" in os.environ:
+        found["dvc_experiment"] = os.environ["DVC_EXP_NAME"]
+    return found
+
+
+def git_commit() -> str:
+    """The commit that is checked out, `-dirty` where tracked files differ from it, or `none`."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        answer = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "none"
+    return answer.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")

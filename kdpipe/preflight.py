@@ -1,0 +1,117 @@
+"""Everything that can be known to be wrong before any work, said at once by every stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kdpipe import arguments, config, zoo
+from kdpipe.config import Model, Pair, Params
+from kdpipe.data import check_source
+from kdpipe.errors import ParamsError, did_you_mean
+from kdpipe.paths import resolve
+
+SCRATCH, RELEASED = "scratch", "released"
+RECOMMENDED = "recommended"
+
+
+def preflight(path: Path | str = config.PARAMS_FILE) -> Params:
+    """Load params.yaml and check it against the models, Ultralytics' arguments and the disk.
+
+    Raises:
+        ParamsError: at the first thing that is wrong, with its key and what to write instead.
+    """
+    params = config.load(path)
+    check_source(params.data)
+    _check_arguments(params)
+    for axis in ("students", "teachers"):
+        for name, model in getattr(params, axis).items():
+            _check_model(f"{axis}.{name}", name, model, params.data.task)
+    for name, model in params.students.items():
+        if model.train.get("epochs") == 0:
+            raise ParamsError(f"students.{name}.train.epochs", "a student must be trained")
+    for name, pair in params.pairs.items():
+        _check_pair(name, pair, params)
+    return params
+
+
+def architecture(name: str, model: Model) -> zoo.ModelName:
+    """The Ultralytics model behind a student or teacher: its `model`, or else its own name."""
+    return zoo.parse(model.model or name)
+
+
+def candidates(params: Params, pair: Pair) -> list[str]:
+    """The teachers that a pair may learn from, by their names under `teachers`."""
+    if pair.teacher != RECOMMENDED:
+        return [pair.teacher] if isinstance(pair.teacher, str) else list(pair.teacher)
+    student = architecture(pair.student, params.students[pair.student])
+    wanted = student.recommended_teacher
+    return [n for n, teacher in params.teachers.items() if architecture(n, teacher) == wanted]
+
+
+def train_arguments(params: Params, model: Model) -> dict[str, object]:
+    """`train`, overridden by what the student or teacher says itself."""
+    return {**params.train, **model.train}
+
+
+def _check_arguments(params: Params) -> None:
+    places = {"train": params.train}
+    for axis in ("students", "teachers"):
+        places |= {f"{axis}.{n}.train": m.train for n, m in getattr(params, axis).items()}
+    for key, values in places.items():
+        arguments.check_names(values, key)
+    # Ultralytics knows its arguments' types; loading it takes seconds, so only after the names.
+    from kdpipe.runner.arguments import check_values
+
+    for key, values in places.items():
+        as_it_is = key.startswith("teachers.") and values.get("epochs") == 0
+        check_values({k: v for k, v in values.items() if not (as_it_is and k == "epochs")}, key)
+
+
+def _check_model(key: str, name: str, model: Model, task: str) -> None:
+    try:
+        found = architecture(name, model)
+    except ValueError as error:
+        raise ParamsError(f"{key}.model" if model.model else key, str(error)) from None
+    if found.task != task:
+        right = zoo.ModelName(found.family, found.size, task)
+        raise ParamsError(key, f"{found} solves {found.task}, data.task is {task}; take {right}")
+    untrained = model.train.get("epochs") == 0
+    if model.init == SCRATCH and untrained:
+        raise ParamsError(f"{key}.train.epochs", "0 means `as it is`, which needs init: released or a path")
+    if model.init not in (SCRATCH, RELEASED) and not resolve(model.init).is_file():
+        raise ParamsError(
+            f"{key}.init", f"{model.init!r} is neither scratch, released nor an existing .pt file"
+        )
+
+
+def _check_pair(name: str, pair: Pair, params: Params) -> None:
+    key = f"pairs.{name}"
+    if pair.student not in params.students:
+        hint = did_you_mean(pair.student, params.students)
+        raise ParamsError(f"{key}.student", f"{pair.student!r} is not under students; {hint}")
+    student = architecture(pair.student, params.students[pair.student])
+    teachers = _teacher_names(key, pair)
+    if pair.teacher == RECOMMENDED and not candidates(params, pair):
+        best = student.recommended_teacher
+        raise ParamsError(
+            f"{key}.teacher",
+            f"the recommended teacher of {student} is {best}; add it under teachers"
+            if best
+            else f"there is no recommended teacher for {student}; name one",
+        )
+    for teacher in teachers:
+        if teacher not in params.teachers:
+            hint = did_you_mean(teacher, [*params.teachers, RECOMMENDED])
+            raise ParamsError(f"{key}.teacher", f"{teacher!r} is not under teachers; {hint}")
+        problem = zoo.pairing_problem(student, architecture(teacher, params.teachers[teacher]))
+        if problem:
+            raise ParamsError(key, problem)
+
+
+def _teacher_names(key: str, pair: Pair) -> list[str]:
+    if pair.teacher == RECOMMENDED:
+        return []
+    named = [pair.teacher] if isinstance(pair.teacher, str) else pair.teacher
+    if not isinstance(named, list) or not named or not all(isinstance(n, str) for n in named):
+        raise ParamsError(f"{key}.teacher", f"write a name, {RECOMMENDED!r}, or a list of names")
+    return named

@@ -1,0 +1,1 @@
+"""The benchmark from the tracked runs: tables, plots, files."""

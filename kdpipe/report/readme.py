@@ -1,0 +1,27 @@
+"""The benchmark table inside README.md, between two markers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from kdpipe.errors import KdpipeError
+
+START, END = "<!-- kdpipe table: start -->", "<!-- kdpipe table: end -->"
+BLOCK = re.compile(f"{re.escape(START)}.*{re.escape(END)}", re.DOTALL)
+BENCHMARK = Path("reports/benchmark.md")
+
+
+def with_table(readme: Path, benchmark: Path = BENCHMARK) -> str:
+    """The text of README.md with the current table.
+
+    Raises:
+        KdpipeError: if there is no table yet, or no place for it.
+    """
+    if not benchmark.exists():
+        raise KdpipeError(f"{benchmark} does not exist; run `dvc repro`")
+    text = readme.read_text() if readme.exists() else ""
+    if not BLOCK.search(text):
+        raise KdpipeError(f"{readme} has no place for the table; add the lines {START} and {END}")
+    body = benchmark.read_text().split("\n", 1)[1].strip().replace("\n## ", "\n### ")
+    return BLOCK.sub(lambda _: f"{START}\n{body}\n{END}", text)

@@ -1,0 +1,27 @@
+"""Downloading the data sets that Ultralytics ships a yaml for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ultralytics.data.utils import check_det_dataset
+
+from kdpipe.errors import DataError
+from kdpipe.paths import state_dir
+from kdpipe.runner.hermetic import configure
+from kdpipe.runner.log import log_to
+
+
+def download_dataset(yaml: Path) -> None:
+    """Let Ultralytics download a data set to kdpipe's downloads folder.
+
+    Raises:
+        DataError: if it cannot.
+    """
+    configure()
+    log = state_dir() / "download.log"
+    try:
+        with log_to(log):
+            check_det_dataset(yaml.name)
+    except Exception as error:
+        raise DataError(f"data.source: {yaml.name} could not be downloaded ({error}); see {log}") from error

@@ -1,0 +1,55 @@
+"""Ultralytics' output as a log file that can be read."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TextIO
+
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class FinalLines(io.TextIOBase):
+    """A stream that keeps of each line what a terminal would show in the end.
+
+    Progress bars redraw themselves with carriage returns; only their last state is written.
+    """
+
+    def __init__(self, target: TextIO) -> None:
+        """Write the final lines to `target`."""
+        self._target = target
+        self._line = ""
+
+    def write(self, text: str) -> int:
+        """Take text as a terminal would."""
+        *complete, self._line = (self._line + text).split("\n")
+        for line in complete:
+            shown = ANSI.sub("", line).rstrip("\r").split("\r")[-1].rstrip()
+            self._target.write(shown + "\n")
+        self._line = self._line.rsplit("\r", 1)[-1]
+        self._target.flush()
+        return len(text)
+
+
+@contextmanager
+def log_to(path: Path) -> Iterator[None]:
+    """Send what Ultralytics logs and prints to a file, appending."""
+    from ultralytics.utils import LOGGER
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handlers, level = LOGGER.handlers[:], LOGGER.level
+    with path.open("a", encoding="utf-8") as file:
+        lines = FinalLines(file)
+        handler = logging.StreamHandler(lines)
+        LOGGER.handlers[:] = [handler]
+        LOGGER.setLevel(logging.INFO)
+        try:
+            with redirect_stdout(lines):
+                yield
+        finally:
+            LOGGER.handlers[:] = handlers
+            LOGGER.setLevel(level)

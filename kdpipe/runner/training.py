@@ -1,0 +1,201 @@
+"""Train one model with Ultralytics' own trainer, alone or with a teacher, resuming what was begun."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from rich.console import Console
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.utils.torch_utils import strip_optimizer
+
+from kdpipe.errors import KdpipeError
+from kdpipe.history import HISTORY_FILE, History, metric_name, read_history
+from kdpipe.runner import arguments
+from kdpipe.runner.hermetic import configure
+from kdpipe.runner.log import log_to
+from kdpipe.runner.progress import TrainingProgress
+
+TRAINERS = {"detect": DetectionTrainer}
+LOG_FILE = "train.log"
+RESUME_FILE = "resume.pt"
+# Arguments that say where a training ran and from which files, not how.
+PLACES = ("data", "distill_model", "exist_ok", "model", "name", "project", "resume", "save_dir")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: what to train, on what, and with which teacher."""
+
+    title: str
+    task: str
+    start: str
+    data: Path
+    seed: int
+    arguments: Mapping[str, Any]
+    teacher: Path | None = None
+    dis: float | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came out of a training: the student's checkpoint, history and log, and the arguments
+    that Ultralytics used in the end.
+    """
+
+    best: Path
+    files: tuple[Path, ...]
+    arguments: dict[str, Any]
+    epochs: int = 0
+    seconds: float = 0.0
+    peak_memory_mib: int = 0
+
+
+class Listener(Protocol):
+    """Hears of a training while it runs."""
+
+    def epoch(self, epoch: int, values: Mapping[str, float]) -> None:
+        """An epoch (counted from 1) has ended with these losses and metrics."""
+
+
+def train(job: Job, work: Path, listener: Listener, console: Console) -> Trained:
+    """Train, or continue what an interrupted call with the same `work` folder began.
+
+    Everything is written to `work`; `best` is the student alone, without teacher and projector.
+
+    Raises:
+        KdpipeError: if the training ended without a checkpoint.
+    """
+    configure()
+    work.mkdir(parents=True, exist_ok=True)
+    if not _finished(work):
+        with log_to(work / LOG_FILE), TrainingProgress(job.title, console) as progress:
+            trainer = TRAINERS[job.task](overrides=_overrides(job, work))
+            _Watch(work, progress, listener).attach(trainer)
+            trainer.train()
+    return _collect(work)
+
+
+class _Watch:
+    """The callbacks by which a training is shown, recorded and made resumable."""
+
+    def __init__(self, work: Path, progress: TrainingProgress, listener: Listener) -> None:
+        self._work = work
+        self._progress = progress
+        self._listener = listener
+        self._trained_epoch = 0
+
+    def attach(self, trainer: Any) -> None:
+        for event in ("on_train_start", "on_train_batch_end", "on_train_epoch_end", "on_fit_epoch_end"):
+            trainer.add_callback(event, getattr(self, event))
+        trainer.add_callback("on_model_save", self.on_model_save)
+
+    def on_train_start(self, trainer: Any) -> None:
+        self._started = time.monotonic()
+        self._history = History(self._work / HISTORY_FILE, start_epoch=trainer.start_epoch)
+        self._progress.start(
+            start_epoch=trainer.start_epoch, epochs=trainer.epochs, batches=len(trainer.train_loader)
+        )
+
+    def on_train_batch_end(self, _: Any) -> None:
+        self._progress.batch()
+
+    def on_train_epoch_end(self, trainer: Any) -> None:
+        self._trained_epoch = trainer.epoch + 1
+
+    def on_fit_epoch_end(self, trainer: Any) -> None:
+        epoch = trainer.epoch + 1
+        if epoch != self._trained_epoch:  # the validation of best.pt after the last epoch
+            return
+        values = _epoch_values(trainer) | {"peak_memory_mib": _peak_memory_mib()}
+        seconds = self._history.seconds_before + time.monotonic() - self._started
+        self._history.add(epoch, seconds, values)
+        self._progress.epoch(epoch, trainer.epochs, seconds, values)
+        self._listener.epoch(epoch, values)
+
+    def on_model_save(self, trainer: Any) -> None:
+        """Keep a checkpoint that is whole at every moment: Ultralytics writes last.pt in place."""
+        partial = self._work / f"{RESUME_FILE}.part"
+        shutil.copyfile(trainer.last, partial)
+        partial.replace(self._work / RESUME_FILE)
+
+
+def _epoch_values(trainer: Any) -> dict[str, float]:
+    """Every loss, metric and learning rate of the epoch that a trainer has just finished.
+
+    `val/dis_loss` is left out: Ultralytics computes no distillation loss in validation, and its
+    zero would read like a result.
+    """
+    values = {**trainer.label_loss_items(trainer.tloss), **trainer.metrics, **trainer.lr}
+    values.pop("val/dis_loss", None)
+    return {metric_name(name): float(value) for name, value in values.items()}
+
+
+def _overrides(job: Job, work: Path) -> dict[str, Any]:
+    overrides = {
+        **arguments.resolved(job.arguments),
+        "task": job.task,
+        "mode": "train",
+        "model": job.start,
+        "data": str(job.data.resolve()),
+        "seed": job.seed,
+        "save_dir": str(work.resolve()),
+        "exist_ok": True,
+    }
+    if job.teacher is not None:
+        overrides |= {"distill_model": str(job.teacher.resolve()), "dis": job.dis}
+    resume = work / RESUME_FILE
+    if resume.exists():
+        overrides |= {"resume": str(resume), "model": str(resume)}
+    return overrides
+
+
+def _finished(work: Path) -> bool:
+    """Whether the last epoch is trained, so that there is nothing to resume."""
+    last = work / "weights" / "last.pt"
+    if not last.exists():
+        return False
+    try:
+        return int(_load(last)["epoch"]) == -1  # how Ultralytics marks a stripped checkpoint
+    except (RuntimeError, EOFError, OSError):
+        return False
+
+
+def _collect(work: Path) -> Trained:
+    history = read_history(work / HISTORY_FILE)
+    best, last = work / "weights" / "best.pt", work / "weights" / "last.pt"
+    if not history or not last.exists():
+        raise KdpipeError(f"the training ended without a checkpoint; see {work / LOG_FILE}")
+    chosen = best if best.exists() else last
+    checkpoint = _load(chosen)
+    if int(checkpoint["epoch"]) != -1:  # killed before Ultralytics stripped it
+        strip_optimizer(chosen)
+    used = _load(last)["train_args"]
+    return Trained(
+        best=chosen,
+        files=(work / HISTORY_FILE, work / LOG_FILE),
+        arguments={name: value for name, value in used.items() if name not in PLACES},
+        epochs=int(history[-1]["epoch"]),
+        seconds=history[-1]["seconds"],
+        peak_memory_mib=int(max(row["peak_memory_mib"] for row in history)),
+    )
+
+
+def _load(path: Path) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    return checkpoint
+
+
+def _peak_memory_mib() -> int:
+    """The most memory used so far: of the GPU where there is one, else of this process."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated() / 2**20)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak / (2**20 if sys.platform == "darwin" else 2**10))

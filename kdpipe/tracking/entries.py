@@ -1,0 +1,76 @@
+"""What of a cell becomes a tag, a param or a metric of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+
+from kdpipe.records import Identity
+from kdpipe.tracking.store import FINGERPRINT
+
+# Few and chosen: the whole configuration is an artifact.
+TRAIN_PARAMS = (
+    "epochs",
+    "imgsz",
+    "batch",
+    "nbs",
+    "optimizer",
+    "lr0",
+    "lrf",
+    "weight_decay",
+    "mosaic",
+    "amp",
+    "device",
+)
+
+
+def tags(identity: Identity, environment: Mapping[str, str]) -> list[RunTag]:
+    """What a run is found by."""
+    found = {
+        FINGERPRINT: identity.fingerprint,
+        "cell": identity.cell,
+        "stage": identity.kind,
+        "task": identity.task,
+        "seed": identity.seed,
+        "pair": identity.pair,
+        "student": identity.student,
+        "teacher": identity.teacher,
+        "dis": identity.dis,
+        "git_commit": environment["git_commit"],
+        "dvc_experiment": environment.get("dvc_experiment"),
+    }
+    return [RunTag(key, str(value)) for key, value in found.items() if value is not None]
+
+
+def params(identity: Identity, arguments: Mapping[str, Any]) -> list[Param]:
+    """What runs are compared by, under the names of params.yaml."""
+    found = {
+        "data.source": identity.data,
+        "data.task": identity.task,
+        "student": identity.student,
+        "teacher": identity.teacher,
+        "model": identity.model,
+        "init": identity.init,
+        "dis": identity.dis,
+        "seed": identity.seed,
+        **{f"train.{name}": arguments[name] for name in TRAIN_PARAMS if name in arguments},
+    }
+    return [Param(key, str(value)) for key, value in found.items() if value is not None]
+
+
+def metrics(values: Mapping[str, float], at: float, step: int) -> list[Metric]:
+    """Numbers of one moment; `at` is in seconds since 1970."""
+    return [Metric(key, value, round(at * 1000), step) for key, value in values.items()]
+
+
+def datasets(identity: Identity) -> list[DatasetInput]:
+    """The data set's identity; MLflow searches runs by `dataset.digest`."""
+    dataset = Dataset(identity.data, identity.data_digest, "local", f'{{"uri": "{identity.data}"}}')
+    return [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
+
+
+def batches(entries: list[Metric], size: int = 1000) -> Iterable[list[Metric]]:
+    """Metrics in the portions that MLflow takes at once."""
+    return (entries[start : start + size] for start in range(0, len(entries), size))

@@ -1,0 +1,61 @@
+"""One checkpoint, one head: metrics, with the proof that this head was used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ultralytics import YOLO
+
+from kdpipe.config import Validate
+from kdpipe.errors import KdpipeError
+from kdpipe.history import metric_name
+from kdpipe.paths import state_dir
+from kdpipe.runner import arguments
+from kdpipe.runner.hermetic import configure
+from kdpipe.runner.log import log_to
+
+LOG_FILE = "validate.log"
+
+
+def validate(
+    weights: Path, data: Path, head: str, options: Validate, *, imgsz: int, device: object, log: Path
+) -> dict[str, float]:
+    """Validate a checkpoint on one head (`e2e`: NMS-free, `nms`: the classical head with NMS).
+
+    Returns precision, recall, mAP50, mAP50-95, the mAP50-95 of each class (`class/NAME`), and
+    milliseconds per image (`ms/...`).
+
+    Raises:
+        KdpipeError: if Ultralytics did not use the head that was asked for.
+    """
+    configure()
+    seen: list[Any] = []
+    model = YOLO(weights)
+    model.add_callback("on_val_end", seen.append)
+    with log_to(log):
+        model.val(
+            data=str(data.resolve()),
+            nms=head == "nms",
+            split=options.split,
+            batch=options.batch,
+            conf=options.conf,
+            iou=options.iou,
+            max_det=options.max_det,
+            imgsz=imgsz,
+            device=arguments.device(device),
+            plots=False,
+            save_dir=str(state_dir() / "validation"),
+        )
+    validator = seen[-1]
+    if bool(validator.end2end) != (head == "e2e"):
+        raise KdpipeError(f"{weights}: asked for the {head} head, but Ultralytics used the other one")
+    return _metrics(validator.metrics)
+
+
+def _metrics(found: Any) -> dict[str, float]:
+    values = {metric_name(key).removeprefix("metrics/"): value for key, value in found.results_dict.items()}
+    values.pop("fitness", None)
+    values |= {f"class/{found.names[index]}": found.box.maps[index] for index in found.names}
+    values |= {f"ms/{stage}": value for stage, value in found.speed.items()}
+    return {name: round(float(value), 6) for name, value in values.items()}

@@ -1,0 +1,26 @@
+"""Stage prepare: data.source -> data/dataset."""
+
+from __future__ import annotations
+
+from kdpipe.cells import DATASET_DIR
+from kdpipe.console import console, reporting_mistakes
+from kdpipe.data import prepare
+from kdpipe.preflight import preflight
+
+
+@reporting_mistakes
+def main() -> None:
+    """Write the checked data set."""
+    params = preflight()
+    manifest = prepare(params.data, DATASET_DIR)
+    for name, split in manifest.splits.items():
+        console.print(
+            f"{name:>5}: {split.images} images, {split.negatives} without objects, {split.objects} objects"
+        )
+    for line in manifest.warnings:
+        console.print(f"[yellow]warning:[/] {line}")
+    console.print(f"data set {manifest.digest} -> {DATASET_DIR}; have a look at {DATASET_DIR}/preview.png")
+
+
+if __name__ == "__main__":
+    main()
