@@ -11,8 +11,9 @@ from rich.console import Console
 
 from kdpipe.errors import KdpipeError
 
-console = Console(soft_wrap=True)
-errors = Console(stderr=True, soft_wrap=True)
+# Bound to the streams as they are now: Ultralytics' prints are sent elsewhere while it runs.
+console = Console(file=sys.stdout, soft_wrap=True)
+errors = Console(file=sys.stderr, soft_wrap=True)
 
 USAGE_ERROR = 2
 INTERRUPTED = 130

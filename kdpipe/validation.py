@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ultralytics import YOLO
-
 from kdpipe.config import Validate
 from kdpipe.errors import KdpipeError
 from kdpipe.history import metric_name
@@ -30,6 +28,9 @@ def validate(
         KdpipeError: if Ultralytics did not use the head that was asked for.
     """
     configure()
+    # Not at the top: kdpipe.runner must have isolated Ultralytics before it is imported.
+    from ultralytics import YOLO
+
     seen: list[Any] = []
     model = YOLO(weights)
     model.add_callback("on_val_end", seen.append)

@@ -58,9 +58,8 @@ def compare(results: pd.DataFrame) -> list[Row]:
             after = per_seed(results, head, kind="distill", pair=pair, dis=dis)
             if before and after:
                 heads[head] = Comparison(summarise(before), summarise(after), paired_gain(before, after))
-        rows.append(
-            Row(pair, first["student"], first["teacher"], first["imgsz"], first["parameters"], dis, heads)
-        )
+        size, parameters = int(first["imgsz"]), int(first["parameters"])
+        rows.append(Row(pair, first["student"], first["teacher"], size, parameters, dis, heads))
     return sorted(rows, key=lambda row: (row.pair, float(row.dis)))
 
 
