@@ -26,9 +26,6 @@ def preflight(path: Path | str = config.PARAMS_FILE) -> Params:
     for axis in ("students", "teachers"):
         for name, model in getattr(params, axis).items():
             _check_model(f"{axis}.{name}", name, model, params.data.task)
-    for name, model in params.students.items():
-        if model.train.get("epochs") == 0:
-            raise ParamsError(f"students.{name}.train.epochs", "a student must be trained")
     for name, pair in params.pairs.items():
         _check_pair(name, pair, params)
     return params

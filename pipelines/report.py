@@ -10,6 +10,7 @@ from kdpipe.data import load_manifest
 from kdpipe.errors import KdpipeError
 from kdpipe.preflight import preflight
 from kdpipe.report.files import REPORTS_DIR, write_report
+from kdpipe.report.tables import over_dis
 from kdpipe.tracking import Store, finished_cells, publish, runs_table
 
 
@@ -27,11 +28,12 @@ def main() -> None:
     if logged:
         console.print(f"{logged} runs brought up to date in {store.uri}")
     histories = {cell.cell.id: cell.history for cell in finished if cell.history}
-    warnings = write_report(runs, histories, params.validate.split, load_manifest(DATASET_DIR).warnings)
-    console.print(Markdown((REPORTS_DIR / "benchmark.md").read_text()))
-    for warning in warnings:
+    notes = load_manifest(DATASET_DIR).warnings
+    report = write_report(runs, histories, params.validate.split, notes)
+    console.print(Markdown(over_dis(report.rows)))
+    for warning in report.warnings:
         console.print(f"[bold red]warning:[/] {warning}")
-    console.print(f"report -> {REPORTS_DIR}; runs: `make ui`")
+    console.print(f"table and plots -> {REPORTS_DIR}/benchmark.md; runs -> `make ui`")
 
 
 if __name__ == "__main__":

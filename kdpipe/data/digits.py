@@ -37,11 +37,11 @@ on synthetic backgrounds.
 # samples and (but for the writers at the two borders) the hands of the splits apart.
 HANDWRITING = {"train": (0.0, 0.6), "val": (0.6, 0.8), "test": (0.8, 1.0)}
 
-GLYPH_SIDE = (0.22, 0.42)  # of the scene's side
+GLYPH_SIDE = (0.28, 0.46)  # of the scene's side
 DIGITS_PER_SCENE = (2, 7)  # upper bound exclusive
 NEGATIVES = 0.08  # share of scenes without any digit
 SMALLEST_SIZE = 32  # pixels a side
-TURN = 15.0  # degrees, either way
+TURN = 12.0  # degrees, either way
 VISIBLE_INK = 0.35  # a pixel belongs to the digit from this opacity on
 MIDDLE_GREY = 128
 MAX_OVERLAP = 0.15  # of the smaller of two boxes
@@ -119,7 +119,7 @@ def _examples(options: Digits, task: str, split: str) -> list[Example]:
 
 def _scene(rng: np.random.Generator, inks: Plane, digits: NDArray[np.int64], size: int) -> Scene:
     image = _background(rng, size)
-    for _ in range(rng.integers(0, 3)):
+    for _ in range(rng.integers(0, 2)):
         _scribble(rng, image)
     glyphs: list[Glyph] = []
     wanted = 0 if rng.random() < NEGATIVES else int(rng.integers(*DIGITS_PER_SCENE))
@@ -161,7 +161,7 @@ def _place(rng: np.random.Generator, ink: Plane, size: int) -> Plane:
 def _paint(rng: np.random.Generator, image: Plane, ink: Plane) -> None:
     """Blend a colour that stands out from what is under the ink."""
     under = image[ink > VISIBLE_INK].mean()
-    contrast = rng.uniform(90, 160) * (1 if under < MIDDLE_GREY else -1)
+    contrast = rng.uniform(110, 180) * (1 if under < MIDDLE_GREY else -1)
     colour = np.clip(under + contrast + rng.normal(0, 20, 3), 0, 255)
     image += ink[..., None] * (colour - image)
 

@@ -25,7 +25,7 @@ class Split:
     objects: int
     per_class: dict[str, int]
     box_sizes: dict[str, int]
-    median_box: tuple[int, int]
+    median_box: list[int]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _split(examples: list[Checked], source: Source) -> Split:
         objects=len(sides),
         per_class={name: counts[index] for index, name in source.names.items()},
         box_sizes=_box_sizes(width * height for width, height in sides),
-        median_box=(round(median(w for w, _ in sides)), round(median(h for _, h in sides))),
+        median_box=[round(median(axis)) for axis in zip(*sides, strict=True)],
     )
 
 

@@ -125,8 +125,9 @@ def _decode(content: bytes) -> tuple[int, int]:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
             size = image.size
-    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise OSError(str(error)) from error
+    # ImportError: Ultralytics, where it is loaded, looks for a HEIF reader on every unknown file.
+    except (SyntaxError, ValueError, ImportError, Image.DecompressionBombError) as error:
+        raise OSError("no image, or of an unknown format") from error
     if min(size) < SMALLEST_IMAGE:
         raise OSError(f"smaller than {SMALLEST_IMAGE} pixels: {size[0]} x {size[1]}")
     return size

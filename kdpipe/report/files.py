@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -16,10 +17,21 @@ REPORTS_DIR = Path("reports")
 Histories = dict[str, list[dict[str, float]]]
 
 
+@dataclass(frozen=True)
+class Report:
+    """What was reported."""
+
+    rows: list[Row]
+    warnings: list[str]
+
+
 def write_report(
     runs: pd.DataFrame, histories: Histories, split: str, notes: list[str], out: Path = REPORTS_DIR
-) -> list[str]:
-    """Write tables, plots and metrics of these runs to `out`; returns the warnings in them."""
+) -> Report:
+    """Write tables, plots and metrics of these runs to `out`.
+
+    `notes` are warnings from earlier stages, which the report repeats.
+    """
     results = tidy(runs, split)
     rows = compare(results)
     warnings = [*notes, *weak_teachers(results, rows)]
@@ -33,7 +45,7 @@ def write_report(
     save_curves(histories, out / "plots/curves.png")
     plots.dis_table(rows).to_csv(out / "plots/dis.csv", index=False)
     _curves_table(histories).to_csv(out / "plots/curves.csv", index=False)
-    return warnings
+    return Report(rows, warnings)
 
 
 def _benchmark(results: pd.DataFrame, rows: list[Row], split: str, warnings: list[str]) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from kdpipe.report.benchmark import Comparison, Row, best_rows
+from kdpipe.report.benchmark import Row, best_rows
 from kdpipe.report.results import METRIC
 from kdpipe.stats import Gain, Summary
 from kdpipe.zoo import HEADS
@@ -29,16 +29,13 @@ def headline(rows: list[Row]) -> str:
         line = {
             "student": row.student,
             "teacher": row.teacher,
-            "size (px)": row.imgsz,
-            "params (M)": f"{row.parameters / 1e6:.1f}",
             "best dis": row.dis,
+            "size (px)": row.imgsz,
         }
         for head, label in (("nms", METRIC), ("e2e", f"{METRIC} e2e")):
             comparison = row.heads.get(head)
             line[f"{label} baseline"] = spread(comparison.baseline) if comparison else ""
             line[f"{label} distilled"] = spread(comparison.distilled) if comparison else ""
-        line["gain (NMS)"] = _gain(row.heads.get("nms"))
-        line["gain (e2e)"] = _gain(row.heads.get("e2e"))
         lines.append(line)
     return markdown(lines)
 
@@ -112,7 +109,3 @@ def gain(found: Gain) -> str:
     if found.low is None or found.high is None:
         return text
     return f"{text} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
-
-
-def _gain(comparison: Comparison | None) -> str:
-    return f"{gain(comparison.gain)} {comparison.gain.verdict}" if comparison else ""

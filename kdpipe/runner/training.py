@@ -114,9 +114,9 @@ class _Watch:
         epoch = trainer.epoch + 1
         if epoch != self._trained_epoch:  # the validation of best.pt after the last epoch
             return
-        values = _epoch_values(trainer) | {"peak_memory_mib": _peak_memory_mib()}
+        values = _epoch_values(trainer)
         seconds = self._history.seconds_before + time.monotonic() - self._started
-        self._history.add(epoch, seconds, values)
+        self._history.add(epoch, seconds, values | {"peak_memory_mib": _peak_memory_mib()})
         self._progress.epoch(epoch, trainer.epochs, seconds, values)
         self._listener.epoch(epoch, values)
 
@@ -128,12 +128,12 @@ class _Watch:
 
 
 def _epoch_values(trainer: Any) -> dict[str, float]:
-    """Every loss, metric and learning rate of the epoch that a trainer has just finished.
+    """Every loss and metric, and the learning rate, of the epoch that a trainer has just finished.
 
     `val/dis_loss` is left out: Ultralytics computes no distillation loss in validation, and its
     zero would read like a result.
     """
-    values = {**trainer.label_loss_items(trainer.tloss), **trainer.metrics, **trainer.lr}
+    values = {**trainer.label_loss_items(trainer.tloss), **trainer.metrics, "lr": trainer.lr["lr/pg0"]}
     values.pop("val/dis_loss", None)
     return {metric_name(name): float(value) for name, value in values.items()}
 

@@ -137,7 +137,7 @@ def _recreate(store: Store, finished: Finished) -> str:
     store.client.log_inputs(run_id, datasets=entries.datasets(record.identity))
     found = []
     for row in finished.history:
-        values = {name: value for name, value in row.items() if name not in ("epoch", "seconds")}
+        values = {name: value for name, value in row.items() if "/" in name or name == "lr"}
         found += entries.metrics(values, record.started + row["seconds"], int(row["epoch"]))
     for batch in entries.batches(found):
         store.client.log_batch(run_id, metrics=batch)

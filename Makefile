@@ -1,0 +1,49 @@
+# Everything runs in .venv, which is made on first use. `make` alone says what there is.
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+INSTALLED := $(VENV)/.installed
+export PATH := $(VENV)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format constraints ui clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+
+install: $(INSTALLED) ## Make .venv with the pinned packages
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "kdpipe needs Python 3.11 or newer; run: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	command -v uv > /dev/null || $(VENV)/bin/python -m pip install --quiet uv
+	uv pip install --python $(VENV)/bin/python --compile-bytecode --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+run: install ## Check params.yaml, then do everything that is not up to date
+	kdpipe check
+	dvc repro
+
+test: check ## Lint, types, import contracts, tests
+	kdpipe table --check
+	pytest
+
+check: install ## Lint, types and import contracts only
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+format: install ## Format the code
+	ruff format .
+	ruff check --fix .
+
+constraints: install ## Pin the newest packages that fit pyproject.toml
+	uv pip compile --quiet --universal --upgrade --extra dev --no-emit-index-url --output-file constraints.txt pyproject.toml
+
+ui: install ## Open MLflow's pages on this project's runs
+	kdpipe ui
+
+clean: install ## Offer to remove the folders of cells that params.yaml no longer names
+	kdpipe clean

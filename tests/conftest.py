@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+REPOSITORY = Path(__file__).parents[1]
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+TINY = {
+    "data": {
+        "source": "digits",
+        "task": "detect",
+        "digits": {"train": 32, "val": 16, "test": 16, "size": 64},
+    },
+    "students": {"yolo26n": {"init": "scratch"}},
+    "teachers": {"yolo26s": {"init": "scratch", "train": {"epochs": 1}}},
+    "pairs": {"n-s": {"student": "yolo26n", "teacher": "yolo26s"}},
+    "sweep": {"dis": [1.0], "seeds": [0]},
+    "train": {"epochs": 2, "imgsz": 64, "batch": 16, "nbs": 16, "mosaic": 0.0, "device": "cpu"},
+    "validate": {"split": "val", "batch": 16},
+    "tracking": {"uri": "sqlite:///mlflow.db", "experiment": "test"},
+}
+"""The smallest comparison: one pair, one dis, one seed."""
+
+
+@pytest.fixture(autouse=True)
+def _only_this_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches the user's runs, and none runs inside somebody's DVC stage."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "DVC_ROOT", "DVC_EXP_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def write_params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """A folder with a tiny params.yaml, changed by dotted keys, as the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(**changes: object) -> Path:
+        params = OmegaConf.create(TINY)
+        for key, value in changes.items():
+            OmegaConf.update(params, key.replace("__", "."), value, merge=False)
+        path = tmp_path / "params.yaml"
+        OmegaConf.save(params, path)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"needs the data sets in {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def teacher_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A yolo26s of ten digits that has learned nothing: enough to distil from."""
+    from kdpipe.runner.hermetic import configure
+
+    configure()
+    from ultralytics import YOLO
+    from ultralytics.nn.tasks import DetectionModel
+
+    path = tmp_path_factory.mktemp("weights") / "teacher.pt"
+    model = YOLO("yolo26s.yaml")
+    model.model = DetectionModel("yolo26s.yaml", nc=10, verbose=False)
+    model.model.names = {digit: str(digit) for digit in range(10)}
+    model.save(path)
+    return path
+
+
+class Project:
+    """A clone of this repository with tiny params, driven by the commands a user types."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {
+            "PYTHONPATH": str(self.folder),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        answer = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        if check and answer.returncode:
+            pytest.fail(
+                f"{' '.join(command)} exited with {answer.returncode}:\n{answer.stdout}\n{answer.stderr}"
+            )
+        return answer
+
+    def edit(self, key: str, value: object) -> None:
+        path = self.folder / "params.yaml"
+        params = OmegaConf.load(path)
+        OmegaConf.update(params, key, value, merge=False)
+        OmegaConf.save(params, path)
+
+
+def copy_repository(folder: Path) -> None:
+    """The files that git would clone, with the changes that are not committed yet."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPOSITORY / name, folder / name)
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A fresh clone, nothing run yet; shared by the tests of a session, in their order."""
+    folder = tmp_path_factory.mktemp("clone with space")
+    copy_repository(folder)
+    shutil.rmtree(folder / "reports", ignore_errors=True)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    OmegaConf.save(OmegaConf.create(TINY), folder / "params.yaml")
+    project = Project(folder)
+    for command in (
+        ["git", "init", "--quiet"],
+        ["git", "config", "user.email", "test@example.com"],
+        ["git", "config", "user.name", "test"],
+        ["git", "add", "--all"],
+        ["git", "commit", "--quiet", "--message", "start"],
+    ):
+        project.run(*command)
+    return project

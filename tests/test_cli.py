@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+KDPIPE = Path(sys.executable).parent / "kdpipe"
+
+
+def run(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([KDPIPE, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_command_and_loads_no_torch() -> None:
+    answer = run("--help")
+    assert answer.returncode == 0
+    for command in ("check", "table", "ui", "clean"):
+        assert command in answer.stdout
+    script = "import sys, kdpipe.cli; sys.exit(bool({'torch', 'mlflow', 'ultralytics'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_mistake_exits_with_2_and_one_message(write_params: Callable[..., Path]) -> None:
+    folder = write_params(train__epohcs=1).parent
+    answer = run("check", cwd=folder)
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert answer.stderr.count("\n") == 1
+    assert "error: params.yaml: train.epohcs" in answer.stderr
+
+
+def test_an_unknown_command_exits_with_2() -> None:
+    assert run("chek").returncode == 2
+
+
+def test_brackets_in_a_message_are_not_taken_for_style(write_params: Callable[..., Path]) -> None:
+    folder = write_params(sweep__seeds=[0.5]).parent
+    assert "sweep.seeds[0]" in run("check", cwd=folder).stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no make")
+def test_make_lists_its_targets() -> None:
+    listed = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    for target in ("run", "test", "check", "format", "ui", "clean"):
+        assert f"make {target}" in listed

@@ -1,0 +1,193 @@
+"""The main job as a user does it: real `dvc repro` on the smallest comparison.
+
+The tests share one clone and run in this order; each leaves it in the state the next starts from.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+
+from tests.conftest import Project
+
+pytestmark = pytest.mark.slow
+
+
+def stages(output: str) -> list[str]:
+    """The stages that a `dvc repro` ran."""
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")]
+
+
+def tracked(project: Project) -> pd.DataFrame:
+    mlflow.set_tracking_uri(f"sqlite:///{project.folder}/mlflow.db")
+    runs = mlflow.search_runs(experiment_names=["test"])
+    assert isinstance(runs, pd.DataFrame)
+    return runs.set_index("tags.cell")
+
+
+def benchmark(project: Project) -> dict[str, list[dict[str, object]]]:
+    content: dict[str, list[dict[str, object]]] = json.loads(
+        (project.folder / "reports/benchmark.json").read_text()
+    )
+    return content
+
+
+def test_one_command_does_it_all(clone: Project) -> None:
+    planned = clone.run("kdpipe", "check").stdout
+    assert "3 cells to train" in planned
+    assert stages(clone.run("dvc", "repro").stdout) == [
+        "prepare",
+        "teacher@yolo26s",
+        "validate_teacher@yolo26s",
+        "pick_teacher@n-s",
+        "baseline@yolo26n-0",
+        "validate_baseline@yolo26n-0",
+        "distill@n-s-1.0-0",
+        "validate_distill@n-s-1.0-0",
+        "report",
+    ]
+    runs, cells = tracked(clone), benchmark(clone)["cells"]
+    assert {(cell["cell"], cell["head"]) for cell in cells} == {
+        (cell, head)
+        for cell in ("teacher/yolo26s", "baseline/yolo26n/0", "distill/n-s/1.0/0")
+        for head in ("e2e", "nms")
+    }
+    for cell in cells:
+        assert cell["mAP50-95"] == runs.loc[str(cell["cell"]), f"metrics.val/{cell['head']}/mAP50-95"]
+    assert set(runs["status"]) == {"FINISHED"}
+    assert not (clone.folder / ".kdpipe/work").exists() or not list((clone.folder / ".kdpipe/work").iterdir())
+
+
+def test_the_history_in_mlflow_has_every_epoch(clone: Project) -> None:
+    runs = tracked(clone)
+    with sqlite3.connect(clone.folder / "mlflow.db") as database:
+        logged = database.execute(
+            "select step from metrics where run_uuid = ? and key = 'train/dis_loss' order by step",
+            [runs.loc["distill/n-s/1.0/0", "run_id"]],
+        ).fetchall()
+    assert logged == [(1,), (2,)]
+
+
+def test_a_second_time_there_is_nothing_to_do(clone: Project) -> None:
+    output = clone.run("dvc", "repro").stdout
+    assert stages(output) == []
+    assert "Data and pipelines are up to date." in output
+    assert "nothing to train" in clone.run("kdpipe", "check").stdout
+    assert "up to date" in clone.run("dvc", "status").stdout
+
+
+def test_the_views_of_dvc_work(clone: Project) -> None:
+    clone.run("git", "add", "--all")
+    clone.run("git", "commit", "--quiet", "--message", "results")
+    assert "n-s.e2e.gain" in clone.run("dvc", "metrics", "show").stdout
+    clone.edit("train.lr0", 0.005)
+    assert "train.lr0" in clone.run("dvc", "params", "diff").stdout
+    clone.run("git", "checkout", "--quiet", "params.yaml")
+    clone.run("dvc", "plots", "show", "--out", "plots")
+    page = (clone.folder / "plots/index.html").read_text()
+    assert "mAP50-95" in page
+    assert "dis" in page
+    assert "report" in clone.run("dvc", "dag").stdout
+
+
+def test_an_experiment_trains_only_its_new_cells(clone: Project) -> None:
+    before = set(tracked(clone)["run_id"])
+    output = clone.run("dvc", "exp", "run", "-S", "sweep.dis=[2.0]").stdout
+    assert stages(output) == ["distill@n-s-2.0-0", "validate_distill@n-s-2.0-0", "report"]
+    runs = tracked(clone)
+    assert before < set(runs["run_id"])
+    assert len(runs) == len(before) + 1
+    assert [row["dis"] for row in benchmark(clone)["every_dis"]] == ["2.0"]
+    assert "n-s.dis" in clone.run("dvc", "metrics", "diff").stdout
+
+
+def test_a_cell_that_params_no_longer_name_is_offered_for_removal(clone: Project) -> None:
+    clone.edit("sweep.dis", [1.0])
+    assert (clone.folder / "runs/distill/n-s/2.0/0/train/best.pt").exists()
+    output = clone.run("kdpipe", "clean", "--yes").stdout
+    assert "runs/distill/n-s/2.0/0/train" in output
+    assert not (clone.folder / "runs/distill/n-s/2.0/0/train").exists()
+    assert (clone.folder / "runs/distill/n-s/1.0/0/train/best.pt").exists()
+    assert stages(clone.run("dvc", "repro").stdout) in (["report"], [])
+    assert [row["dis"] for row in benchmark(clone)["every_dis"]] == ["1.0"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stale"),
+    [
+        ("sweep.seeds", [0, 1], {"baseline@yolo26n-1", "distill@n-s-1.0-1"}),
+        ("sweep.dis", [1.0, 3.0], {"distill@n-s-3.0-0"}),
+        ("students.yolo26n.train", {"epochs": 1}, {"baseline@yolo26n-0", "pick_teacher@n-s"}),
+        ("pairs.n-s.teacher", ["yolo26s"], {"pick_teacher@n-s"}),
+        ("validate.iou", 0.6, {"validate_teacher@yolo26s", "validate_baseline@yolo26n-0"}),
+        ("teachers.yolo26s.train.epochs", 2, {"teacher@yolo26s", "pick_teacher@n-s"}),
+    ],
+)
+def test_an_edit_makes_stale_what_depends_on_it(
+    clone: Project, key: str, value: object, stale: set[str]
+) -> None:
+    params = clone.folder / "params.yaml"
+    text = params.read_text()
+    try:
+        clone.edit(key, value)
+        found = set(json.loads(clone.run("dvc", "status", "--json").stdout))
+    finally:
+        params.write_text(text)
+    training = {name for name in found if not name.startswith("validate_") and name != "report"}
+    assert stale <= found
+    assert training == {name for name in stale if not name.startswith("validate_")}
+
+
+def test_another_pair_leaves_the_first_alone(clone: Project) -> None:
+    params = clone.folder / "params.yaml"
+    text = params.read_text()
+    try:
+        clone.edit("pairs.again", {"student": "yolo26n", "teacher": "yolo26s"})
+        found = set(json.loads(clone.run("dvc", "status", "--json").stdout))
+    finally:
+        params.write_text(text)
+    assert {name for name in found if "again" in name} == {
+        "pick_teacher@again",
+        "distill@again-1.0-0",
+        "validate_distill@again-1.0-0",
+    }
+    assert not {name for name in found if "again" not in name} - {"report"}
+
+
+def test_every_stage_refuses_a_mistake_with_exit_code_2(clone: Project) -> None:
+    params = clone.folder / "params.yaml"
+    text = params.read_text()
+    commands = [
+        ["kdpipe", "check"],
+        ["python", "-m", "pipelines.prepare"],
+        ["python", "-m", "pipelines.teacher", "yolo26s"],
+        ["python", "-m", "pipelines.pick_teacher", "n-s"],
+        ["python", "-m", "pipelines.baseline", "yolo26n", "0"],
+        ["python", "-m", "pipelines.distill", "n-s", "1.0", "0"],
+        ["python", "-m", "pipelines.validate", "teacher", "yolo26s"],
+        ["python", "-m", "pipelines.report"],
+    ]
+    try:
+        clone.edit("train.epohcs", 3)
+        for command in commands:
+            answer = clone.run(*command, check=False)
+            assert answer.returncode == 2, command
+            assert "params.yaml: train.epohcs: no train argument of Ultralytics" in answer.stderr
+            assert "did you mean 'epochs'" in answer.stderr
+            assert "Traceback" not in answer.stderr
+    finally:
+        params.write_text(text)
+
+
+def test_nothing_of_ultralytics_or_mlflow_lands_beside_the_project(clone: Project) -> None:
+    assert not (clone.folder / "mlruns").exists()
+    assert not list(clone.folder.glob("*.pt"))
+    changed = clone.run("git", "status", "--porcelain", "--untracked-files=all").stdout
+    allowed = ("dvc.lock", "reports/", "params.yaml", "plots/")
+    assert not [line for line in changed.splitlines() if not line[3:].startswith(allowed)]
+    assert Path(clone.folder / "dvc.yaml").read_text() == clone.run("git", "show", "HEAD:dvc.yaml").stdout

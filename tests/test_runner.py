@@ -1,0 +1,185 @@
+"""Real trainings, as small as they get."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from kdpipe.config import Data, Digits
+from kdpipe.data import prepare
+from kdpipe.history import read_history
+from kdpipe.runner import training, weights
+from kdpipe.runner.hermetic import cpu_threads
+from tests.conftest import REPOSITORY
+
+ARGUMENTS = {"epochs": 3, "imgsz": 64, "batch": 16, "nbs": 16, "mosaic": 0.0, "device": "cpu"}
+
+
+class Heard:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
+
+    def epoch(self, epoch: int, values: Mapping[str, float]) -> None:
+        assert values
+        self.epochs.append(epoch)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    digits = Digits(train=32, val=16, test=16, size=64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        prepare(Data(source="digits", task="detect", digits=digits), folder / "dataset")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+
+
+def job(project: Path, teacher: Path | None = None, **changes: object) -> training.Job:
+    return training.Job(
+        title="test",
+        task="detect",
+        start="yolo26n.yaml",
+        data=project / "dataset/data.yaml",
+        seed=0,
+        arguments=ARGUMENTS | changes,
+        teacher=teacher,
+        dis=None if teacher is None else 3.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def baseline(project: Path) -> training.Trained:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        return training.train(job(project), project / "baseline", Heard(), Console(quiet=True))
+
+
+@pytest.fixture(scope="module")
+def distilled(project: Path, teacher_weights: Path) -> training.Trained:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        wanted = job(project, teacher_weights)
+        return training.train(wanted, project / "distilled", Heard(), Console(quiet=True))
+
+
+def test_the_saved_student_is_alone(baseline: training.Trained, distilled: training.Trained) -> None:
+    alone, taught = weights.inspect(baseline.best), weights.inspect(distilled.best)
+    assert taught.parameters == alone.parameters
+    assert str(taught.model) == "yolo26n"
+    checkpoint = torch.load(distilled.best, weights_only=False)
+    assert type(checkpoint["model"]).__name__ == "DetectionModel"
+    assert not [name for name in checkpoint["model"].state_dict() if "teacher" in name or "projector" in name]
+
+
+def test_the_history_has_every_loss_and_metric(
+    baseline: training.Trained, distilled: training.Trained
+) -> None:
+    alone, taught = (read_history(trained.files[0]) for trained in (baseline, distilled))
+    assert [row["epoch"] for row in taught] == [1, 2, 3]
+    expected = {"train/box_loss", "train/cls_loss", "train/l1_loss", "val/box_loss", "metrics/mAP50-95", "lr"}
+    assert expected <= alone[0].keys()
+    assert taught[0].keys() - alone[0].keys() == {"train/dis_loss"}
+    assert all(row["train/dis_loss"] > 0 for row in taught)
+
+
+def test_baseline_and_distilled_differ_in_the_teacher_alone(
+    baseline: training.Trained, distilled: training.Trained
+) -> None:
+    different = {key for key in baseline.arguments if baseline.arguments[key] != distilled.arguments.get(key)}
+    assert different == {"dis"}
+    assert baseline.arguments["device"] == "cpu"
+    assert baseline.arguments["amp"] is False
+
+
+def test_they_start_from_the_same_weights(project: Path, teacher_weights: Path) -> None:
+    """One step that learns nothing shows the start weights: lr 0, no running statistics compared."""
+    frozen = {"epochs": 1, "lr0": 0.0, "warmup_bias_lr": 0.0, "optimizer": "SGD", "weight_decay": 0.0}
+    states = []
+    for name, teacher in (("a", None), ("b", teacher_weights)):
+        done = training.train(job(project, teacher, **frozen), project / name, Heard(), Console(quiet=True))
+        model = torch.load(done.best, weights_only=False)["model"]
+        states.append(dict(model.named_parameters()))
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_the_log_can_be_read(distilled: training.Trained) -> None:
+    log = distilled.files[1].read_text()
+    assert "epochs completed" in log
+    assert "\r" not in log
+    assert "\x1b" not in log
+
+
+@pytest.mark.usefixtures("baseline")
+def test_all_cores_compute() -> None:
+    assert torch.get_num_threads() == cpu_threads()
+
+
+@pytest.mark.usefixtures("baseline")
+def test_the_own_callbacks_of_ultralytics_stay_off(project: Path) -> None:
+    from ultralytics import settings
+
+    assert not any(settings[name] for name in ("mlflow", "dvc", "wandb", "comet", "clearml", "raytune"))
+    assert settings["sync"] is False
+    assert str(settings.file).startswith(str(REPOSITORY)) or ".kdpipe" in str(settings.file)
+    assert not (project / "dvc.yaml").exists()
+    assert not list(project.glob("mlruns*"))
+    assert not (project / "runs").exists()
+
+
+def test_a_killed_training_is_continued(project: Path, teacher_weights: Path) -> None:
+    """Killed without warning after its second epoch, a distilled training loses nothing before it."""
+    work = project / "killed"
+    script = textwrap.dedent(f"""
+        from pathlib import Path
+        from rich.console import Console
+        from kdpipe.runner import training
+        from tests.test_runner import Heard, job
+        training.train(
+            job(Path({str(project)!r}), Path({str(teacher_weights)!r}), epochs=8), Path({str(work)!r}),
+            Heard(), Console(quiet=True),
+        )
+    """)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=project, env=environment)
+    deadline = time.monotonic() + 120
+    while len(read_history(work / "history.csv")) < 2:
+        assert time.monotonic() < deadline, "no second epoch within two minutes"
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = read_history(work / "history.csv")
+    saved = torch.load(work / training.RESUME_FILE, weights_only=False)["epoch"] + 1
+    assert saved >= 1
+
+    heard = Heard()
+    resumed = training.Job(**{**vars(job(project, teacher_weights, epochs=8)), "title": "again"})
+    done = training.train(resumed, work, heard, Console(quiet=True))
+    rows = read_history(done.files[0])
+    assert heard.epochs == list(range(saved + 1, 9))
+    assert [row["epoch"] for row in rows] == list(range(1, 9))
+    assert rows[:saved] == before[:saved]
+    assert all("train/dis_loss" in row for row in rows)
+    assert rows[-1]["seconds"] > before[saved - 1]["seconds"]
+
+    again = Heard()
+    assert training.train(resumed, work, again, Console(quiet=True)).epochs == 8
+    assert again.epochs == []
