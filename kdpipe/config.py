@@ -22,7 +22,7 @@ SPLITS = ("train", "val", "test")
 class Digits:
     """Size of the embedded data set: scenes per split, their side in pixels, and the seed."""
 
-    train: int = 1024
+    train: int = 1000
     val: int = 192
     test: int = 192
     size: int = 96

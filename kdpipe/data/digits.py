@@ -43,7 +43,6 @@ NEGATIVES = 0.08  # share of scenes without any digit
 SMALLEST_SIZE = 32  # pixels a side
 TURN = 12.0  # degrees, either way
 VISIBLE_INK = 0.35  # a pixel belongs to the digit from this opacity on
-MIDDLE_GREY = 128
 MAX_OVERLAP = 0.15  # of the smaller of two boxes
 
 
@@ -134,7 +133,7 @@ def _scene(rng: np.random.Generator, inks: Plane, digits: NDArray[np.int64], siz
 
 
 def _background(rng: np.random.Generator, size: int) -> Plane:
-    coarse = rng.uniform(40, 215, 3) + rng.normal(0, 20, (4, 4, 3))
+    coarse = rng.uniform(20, 130, 3) + rng.normal(0, 20, (4, 4, 3))
     resized: Plane = cv2.resize(coarse.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
     return resized
 
@@ -159,10 +158,9 @@ def _place(rng: np.random.Generator, ink: Plane, size: int) -> Plane:
 
 
 def _paint(rng: np.random.Generator, image: Plane, ink: Plane) -> None:
-    """Blend a colour that stands out from what is under the ink."""
+    """Blend a colour that is brighter than what is under the ink."""
     under = image[ink > VISIBLE_INK].mean()
-    contrast = rng.uniform(110, 180) * (1 if under < MIDDLE_GREY else -1)
-    colour = np.clip(under + contrast + rng.normal(0, 20, 3), 0, 255)
+    colour = np.clip(under + rng.uniform(80, 160) + rng.normal(0, 20, 3), 0, 255)
     image += ink[..., None] * (colour - image)
 
 

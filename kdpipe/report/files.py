@@ -53,7 +53,7 @@ def _benchmark(results: pd.DataFrame, rows: list[Row], split: str, warnings: lis
         "split": split,
         "best": [row.as_dict() for row in best_rows(rows)],
         "every_dis": [row.as_dict() for row in rows],
-        "cells": json.loads(results.to_json(orient="records", double_precision=15)),
+        "cells": results.astype(object).where(results.notna(), None).to_dict("records"),
         "warnings": warnings,
     }
 

@@ -56,16 +56,15 @@ def save_gains(rows: list[Row], path: Path) -> None:
 
 
 def dis_table(rows: list[Row]) -> pd.DataFrame:
-    """The data behind the plot over `dis`, for `dvc plots`; dis 0 is the baseline."""
-    lines = []
-    for row in rows:
-        for head, found in row.heads.items():
-            lines.append({"pair": row.pair, "head": head, "dis": 0.0, "mAP50-95": found.baseline.mean})
-            lines.append(
-                {"pair": row.pair, "head": head, "dis": float(row.dis), "mAP50-95": found.distilled.mean}
-            )
-    table = pd.DataFrame(lines).drop_duplicates()
-    return table.sort_values(["pair", "head", "dis"], ignore_index=True)
+    """The data behind the plot over `dis`, a line per pair and `dis`, for `dvc plots`."""
+    return pd.DataFrame(
+        [
+            {"pair": row.pair, "dis": float(row.dis)}
+            | {head: row.heads[head].distilled.mean for head in HEADS if head in row.heads}
+            | {f"{head} baseline": row.heads[head].baseline.mean for head in HEADS if head in row.heads}
+            for row in rows
+        ]
+    )
 
 
 def _dis_line(axes: Axes, rows: list[Row], head: str) -> None:
