@@ -157,9 +157,9 @@ def test_the_table_goes_between_the_markers_of_the_readme(tmp_path: Path) -> Non
     readme.write_text("# mine\n")
     with pytest.raises(KdpipeError, match="no place for the table"):
         with_table(readme)
-    readme.write_text(f"# mine\n\n{START}\nold\n{END}\n\nend\n")
+    readme.write_text(f"# mine\n\n{START}\nout of date\n{END}\n\nend\n")
     text = with_table(readme)
-    assert "old" not in text
+    assert "out of date" not in text
     assert "46.0 ± 1.1" in text
     assert text.startswith("# mine\n")
     assert text.endswith("end\n")

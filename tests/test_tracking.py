@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from kdpipe.cells import baseline_cell
 from kdpipe.config import Tracking
 from kdpipe.records import load_record, save_metrics
 from kdpipe.tracking import LiveRun, Store, finished_cells, publish, publish_quietly
+from tests.conftest import REPOSITORY
 from tests.test_report import finish
 
 CELL = baseline_cell("yolo26n", 0)
@@ -116,7 +120,14 @@ def test_a_half_logged_run_is_made_whole() -> None:
 
 
 def test_a_deleted_database_is_rebuilt(tmp_path: Path) -> None:
-    publish(Store(Tracking(experiment="test")), finished_cells([CELL])[0])
+    script = (
+        "from kdpipe.tracking import publish_quietly; from tests.test_tracking import *;"
+        "publish_quietly(Tracking(experiment='test'), CELL, QUIET)"
+    )
+    # In a process of its own: MLflow keeps a database open until its process ends.
+    subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, check=True
+    )
     (tmp_path / "mlflow.db").unlink()
     shutil.rmtree(tmp_path / "mlartifacts")
     store = Store(Tracking(experiment="test"))
