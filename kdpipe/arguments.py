@@ -29,6 +29,8 @@ OWNED = {
     "exist_ok": "runs/ and models/ are laid out by dvc.yaml",
     "split": "training validates on val; set validate.split for the table",
     "cfg": "write the arguments out under train",
+    "single_cls": "the table compares models of the data's own classes; change the data yaml",
+    "classes": "the table compares models of all classes of the data; change the data yaml",
 }
 """Arguments that kdpipe sets itself, and what to do instead."""
 
@@ -60,3 +62,7 @@ def check_names(arguments: Mapping[str, Any], key: str) -> None:
             known = sorted(ultralytics_arguments() - OWNED.keys())
             hint = did_you_mean(str(name), known, otherwise="see Ultralytics' train settings")
             raise ParamsError(f"{key}.{name}", f"no train argument of Ultralytics; {hint}")
+    if arguments.get("cache") == "disk":
+        raise ParamsError(f"{key}.cache", "disk would write into DVC's copy of the data; take ram or false")
+    if len(str(arguments.get("device", "")).split(",")) > 1:
+        raise ParamsError(f"{key}.device", "a training uses one device; write auto, cpu, or one number")

@@ -19,7 +19,7 @@ DATASET_DIR = Path("data/dataset")
 
 BEST_FILE = "best.pt"
 TEACHER_FILE = "teacher.pt"
-STUDENT_FILE = "student.json"
+PAIR_FILE = "pair.json"
 CHOICE_FILE = "choice.json"
 
 TEACHER_SEED = 0

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from kdpipe.cells import BEST_FILE, CHOICE_FILE, PAIRS_DIR, STUDENT_FILE, TEACHER_FILE, teacher_cell
+from kdpipe.cells import BEST_FILE, CHOICE_FILE, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, teacher_cell
 from kdpipe.config import Pair, Params
 from kdpipe.preflight import RECOMMENDED, architecture, candidates
 from kdpipe.records import load_metrics
@@ -17,9 +17,9 @@ HEAD, METRIC = "nms", "mAP50-95"
 
 
 def choose_teacher(params: Params, pair_name: str) -> str:
-    """Write teacher.pt, student.json and choice.json for a pair; returns why, as a sentence.
+    """Write teacher.pt, pair.json and choice.json for a pair; returns why, as a sentence.
 
-    student.json is what the distilled cells depend on of params.yaml's `students`.
+    Distilled cells depend on teacher.pt and pair.json, not on the reasons in choice.json.
     """
     pair = params.pairs[pair_name]
     scores = {name: _score(params, name) for name in candidates(params, pair)}
@@ -28,7 +28,8 @@ def choose_teacher(params: Params, pair_name: str) -> str:
     out = PAIRS_DIR / pair_name
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(teacher_cell(chosen).train_dir / BEST_FILE, out / TEACHER_FILE)
-    _write(out / STUDENT_FILE, {"student": pair.student, **asdict(params.students[pair.student])})
+    student = asdict(params.students[pair.student])
+    _write(out / PAIR_FILE, {"teacher": chosen, "student": {"name": pair.student, **student}})
     _write(out / CHOICE_FILE, {"teacher": chosen, "reason": reason, f"{HEAD}/{METRIC}": scores})
     return reason
 

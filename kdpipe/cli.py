@@ -1,4 +1,4 @@
-"""The command line: kdpipe check | table | ui | clean."""
+"""The command line: kdpipe check | sync | table | ui | clean."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from kdpipe import __version__
@@ -44,7 +45,7 @@ def start(
 @app.command()
 def check() -> None:
     """Check params.yaml, and print what `dvc repro` would do."""
-    from kdpipe.data import source_changed
+    from kdpipe.drift import drift
     from kdpipe.plan import make_plan
     from kdpipe.preflight import preflight
 
@@ -55,11 +56,8 @@ def check() -> None:
         table.add_row(line.stage, str(line.cells), str(line.cells - line.stale), str(line.stale))
     console.print(table)
     console.print(plan.summary)
-    if source_changed(params.data):
-        console.print(
-            f"[yellow]warning:[/] {params.data.source} has changed since it was prepared; "
-            "run `dvc repro --force --single-item prepare`, then `dvc repro`"
-        )
+    for sentence in drift(params):
+        console.print(f"[yellow]warning:[/] {escape(sentence)}")
 
 
 @app.command()
@@ -82,18 +80,33 @@ def table(
 
 
 @app.command()
+def sync() -> None:
+    """Make MLflow hold exactly one finished run per trained cell, from the records on disk."""
+    from kdpipe.cells import all_cells
+    from kdpipe.preflight import preflight
+    from kdpipe.tracking import finished_cells, sync
+
+    params = preflight()
+    finished = finished_cells(all_cells(params))
+    store, logged = sync(params.tracking, finished)
+    console.print(f"{len(finished)} cells, {logged} runs brought up to date in {store.uri}")
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
 ) -> None:
     """Open MLflow's pages on the runs of this project, on this machine only."""
     from kdpipe.preflight import preflight
-    from kdpipe.tracking import Store
+    from kdpipe.tracking import sync
 
-    store = Store(preflight().tracking)
+    store, _ = sync(preflight().tracking, [])
+    page = f"#/experiments/{store.experiment_id}"
+    if store.uri.startswith("http"):
+        console.print(f"experiment {store.experiment}: {store.uri}/{page}")
+        return
+    console.print(f"experiment {store.experiment}: http://127.0.0.1:{port}/{page}")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri, "--port", str(port)]
-    console.print(
-        f"experiment {store.experiment}: http://127.0.0.1:{port}/#/experiments/{store.experiment_id}"
-    )
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 

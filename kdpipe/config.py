@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from kdpipe.errors import ParamsError, did_you_mean
 
 PARAMS_FILE = "params.yaml"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 SPLITS = ("train", "val", "test")
 
 
@@ -113,7 +113,9 @@ def load(path: Path | str = PARAMS_FILE) -> Params:
     except OmegaConfBaseException as error:
         raise _sentence(error) from error
     assert isinstance(params, Params)
-    _check_shape(params)
+    _check_names(params)
+    _check_sweep(params.sweep)
+    _check_validate(params.validate)
     return params
 
 
@@ -174,7 +176,7 @@ def _keys(dataclass_type: Any) -> list[str]:
     return [item.name for item in fields(dataclass_type)]
 
 
-def _check_shape(params: Params) -> None:
+def _check_names(params: Params) -> None:
     for axis in ("students", "teachers", "pairs"):
         entries = getattr(params, axis)
         if not entries:
@@ -182,28 +184,28 @@ def _check_shape(params: Params) -> None:
         for name in entries:
             if not NAME.fullmatch(str(name)):
                 raise ParamsError(
-                    f"{axis}.{name}", "use letters, digits, '.', '_' and '-': the name becomes a folder"
+                    f"{axis}.{name}", "use letters, digits, '_' and '-': DVC and folders are named after it"
                 )
-    for axis, values in (("dis", params.sweep.dis), ("seeds", params.sweep.seeds)):
-        if not values:
-            raise ParamsError(f"sweep.{axis}", "empty; write at least one value, such as [1]")
-        if len({str(value) for value in values}) < len(values):
-            raise ParamsError(f"sweep.{axis}", f"{values} names a value twice")
-    for dis in params.sweep.dis:
+
+
+def _check_sweep(sweep: Sweep) -> None:
+    for dis in sweep.dis:
         number = isinstance(dis, int | float) and not isinstance(dis, bool)
         if not number or not 0 < dis < float("inf"):
             raise ParamsError("sweep.dis", f"{dis!r} is no weight of a loss; write a number above 0")
-    for seed in params.sweep.seeds:
+    for seed in sweep.seeds:
         if seed < 0:
             raise ParamsError("sweep.seeds", f"{seed} is below 0")
-    if params.validate.split not in SPLITS:
-        raise ParamsError(
-            "validate.split", f"{params.validate.split!r}: {did_you_mean(params.validate.split, SPLITS)}"
-        )
+    for axis, values in (("dis", sweep.dis), ("seeds", sweep.seeds)):
+        if not values:
+            raise ParamsError(f"sweep.{axis}", "empty; write at least one value, such as [1]")
+        if len(set(values)) < len(values):
+            raise ParamsError(f"sweep.{axis}", f"{values} names a value twice")
 
 
-def plain(value: object) -> Any:
-    """A dataclass or an OmegaConf node as dicts, lists and scalars."""
-    if isinstance(value, (DictConfig, ListConfig)):
-        return OmegaConf.to_container(value)
-    return OmegaConf.to_container(OmegaConf.structured(value)) if is_dataclass(value) else value
+def _check_validate(validate: Validate) -> None:
+    if validate.batch < 1:
+        raise ParamsError("validate.batch", f"{validate.batch} is below 1")
+    if validate.split not in SPLITS:
+        hint = did_you_mean(validate.split, SPLITS)
+        raise ParamsError("validate.split", f"{validate.split!r}: {hint}")

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import ParamSpec
 
 from rich.console import Console
+from rich.markup import escape
 
 from kdpipe.errors import KdpipeError
 
@@ -29,14 +30,10 @@ def reporting_mistakes(function: Callable[Arguments, None]) -> Callable[Argument
         try:
             function(*args, **kwargs)
         except KdpipeError as error:
-            errors.print(f"[bold red]error:[/] {_escaped(error)}", highlight=False)
+            errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
             sys.exit(USAGE_ERROR)
         except KeyboardInterrupt:
             errors.print("[yellow]interrupted;[/] the next `dvc repro` continues from the last whole epoch")
             sys.exit(INTERRUPTED)
 
     return wrapped
-
-
-def _escaped(error: KdpipeError) -> str:
-    return str(error).replace("[", r"\[")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 PANELS = {
     "mAP50-95 on val": "metrics/mAP50-95",
@@ -25,6 +26,7 @@ def save_curves(histories: Mapping[str, list[dict[str, float]]], path: Path) -> 
             if points:
                 axes.plot(*zip(*points, strict=True), marker=".", label=label)
         axes.set(title=title, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         if len(histories) <= WITH_LEGEND and axes.lines:
             axes.legend(fontsize="x-small")

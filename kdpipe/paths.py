@@ -10,9 +10,12 @@ def project_root() -> Path:
     """The repository of the user, also from within a temporary workspace of `dvc exp run`.
 
     DVC runs queued experiments in `.dvc/tmp/exps/...`, which it deletes, and names the repository
-    in DVC_ROOT.
+    in DVC_ROOT. Without DVC it is the nearest folder with a dvc.yaml, or else the working directory.
     """
-    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+    if "DVC_ROOT" in os.environ:
+        return Path(os.environ["DVC_ROOT"]).resolve()
+    here = Path.cwd().resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").exists()), here)
 
 
 def resolve(path: str | Path) -> Path:

@@ -13,6 +13,7 @@ from statistics import mean
 from kdpipe.cells import RUNS_DIR, TEACHERS_DIR, Cell, all_cells
 from kdpipe.config import Params
 from kdpipe.errors import KdpipeError
+from kdpipe.preflight import candidates
 from kdpipe.records import RECORD_FILE, load_record
 
 KINDS = ("teacher", "baseline", "distill")
@@ -36,7 +37,7 @@ class Plan:
 
     @property
     def summary(self) -> str:
-        """The plan in a sentence."""
+        """The plan in a sentence; what is stale only because of a stage before it is counted too."""
         stale = sum(line.stale for line in self.lines)
         if stale == 0:
             return "nothing to train"
@@ -54,12 +55,13 @@ def make_plan(params: Params) -> Plan:
     """
     stale = _stale_stages()
     cells = list(all_cells(params))
+    to_train = {cell for cell in cells if _must_train(cell, params, stale)}
     times = _mean_seconds([Path(TEACHERS_DIR), Path(RUNS_DIR)])
     lines, seconds = [], 0.0
     known = True
     for kind in KINDS:
         of_kind = [cell for cell in cells if cell.kind == kind]
-        to_run = [cell for cell in of_kind if stage_name(cell) in stale]
+        to_run = [cell for cell in of_kind if cell in to_train]
         lines.append(Line(kind, len(of_kind), len(to_run)))
         known = known and (not to_run or kind in times)
         seconds += len(to_run) * times.get(kind, 0.0)
@@ -70,6 +72,19 @@ def stage_name(cell: Cell) -> str:
     """The name of a cell's stage in dvc.yaml."""
     kind, *axes = cell.id.split("/")
     return f"{kind}@{'-'.join(axes)}"
+
+
+def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:
+    """Whether a cell or anything before it is stale: DVC names only the first of a chain.
+
+    At most, that is: if what comes before turns out as it was, DVC skips the cell.
+    """
+    before = {"prepare", stage_name(cell)}
+    if cell.kind == "distill":
+        before.add(f"pick_teacher@{cell.name}")
+        teachers = candidates(params, params.pairs[cell.name])
+        before |= {f"{stage}@{name}" for name in teachers for stage in ("teacher", "validate_teacher")}
+    return bool(before & stale)
 
 
 def _stale_stages() -> set[str]:

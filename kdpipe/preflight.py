@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from kdpipe import arguments, config, zoo
+from kdpipe.cells import DATASET_DIR
 from kdpipe.config import Model, Pair, Params
-from kdpipe.data import check_source
+from kdpipe.data import MANIFEST_FILE, Manifest, check_source, load_manifest
 from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.paths import resolve
 
@@ -28,7 +29,24 @@ def preflight(path: Path | str = config.PARAMS_FILE) -> Params:
             _check_model(f"{axis}.{name}", name, model, params.data.task)
     for name, pair in params.pairs.items():
         _check_pair(name, pair, params)
+    if (DATASET_DIR / MANIFEST_FILE).exists():
+        manifest = load_manifest(DATASET_DIR)
+        if manifest.source == params.data.source:
+            check_split(params, manifest)
     return params
+
+
+def check_split(params: Params, manifest: Manifest) -> None:
+    """Refuse to validate on a split that the prepared data set does not have.
+
+    Raises:
+        ParamsError: naming `validate.split`.
+    """
+    if params.validate.split not in manifest.splits:
+        has = ", ".join(manifest.splits)
+        raise ParamsError(
+            "validate.split", f"{params.data.source} has no {params.validate.split}; it has {has}"
+        )
 
 
 def architecture(name: str, model: Model) -> zoo.ModelName:
@@ -59,6 +77,9 @@ def _check_arguments(params: Params) -> None:
     # Ultralytics knows its arguments' types; loading it takes seconds, so only after the names.
     from kdpipe.runner.arguments import check_values
 
+    validate = params.validate
+    limits = {"conf": validate.conf, "iou": validate.iou, "max_det": validate.max_det}
+    check_values(limits, "validate")
     for key, values in places.items():
         as_it_is = key.startswith("teachers.") and values.get("epochs") == 0
         check_values({k: v for k, v in values.items() if not (as_it_is and k == "epochs")}, key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,35 @@ def load_metrics(folder: Path) -> Metrics:
     """Read a checkpoint's metrics."""
     metrics: Metrics = json.loads((folder / METRICS_FILE).read_text())
     return metrics
+
+
+def unlike_pairs(records: Iterable[Record]) -> list[str]:
+    """A sentence for each distilled cell that differs from its baseline in more than the teacher.
+
+    Compared are the data and the arguments as Ultralytics used them in the end: it may halve the
+    batch when memory runs out, and chooses the optimizer where that is `auto`.
+    """
+    found = list(records)
+    baselines = {(r.identity.student, r.identity.seed): r for r in found if r.identity.kind == "baseline"}
+    sentences = []
+    for record in found:
+        alone = baselines.get((record.identity.student, record.identity.seed))
+        if record.identity.kind != "distill" or alone is None:
+            continue
+        mine, its = _comparable(record), _comparable(alone)
+        differing = [
+            f"{name} {mine.get(name)} instead of {its.get(name)}"
+            for name in sorted(mine.keys() | its.keys())
+            if mine.get(name) != its.get(name)
+        ]
+        if differing:
+            sentences.append(f"{record.identity.cell} is no fair comparison: {', '.join(differing)}")
+    return sentences
+
+
+def _comparable(record: Record) -> dict[str, Any]:
+    arguments = {name: value for name, value in record.arguments.items() if name != "dis"}
+    return {**arguments, "data": record.identity.data_digest}
 
 
 def digest_of(path: Path) -> str:

@@ -7,12 +7,14 @@ import shutil
 import time
 from pathlib import Path
 
-from kdpipe.cells import BEST_FILE, CHOICE_FILE, DATASET_DIR, PAIRS_DIR, TEACHER_FILE, Cell
+from filelock import FileLock
+
+from kdpipe.cells import BEST_FILE, DATASET_DIR, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, Cell
 from kdpipe.config import PARAMS_FILE, Model, Params
 from kdpipe.console import console
 from kdpipe.data import load_manifest
 from kdpipe.environment import describe_environment
-from kdpipe.errors import ParamsError
+from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.paths import resolve, state_dir
 from kdpipe.preflight import RELEASED, SCRATCH, architecture, train_arguments
 from kdpipe.records import Identity, Record, digest_of
@@ -31,13 +33,18 @@ def train_cell(params: Params, cell: Cell) -> None:
     """
     key, model = _model(params, cell)
     start = _start(key, model)
-    identity = _identity(params, cell, model, start)
+    identity = identify(params, cell)
     environment, started = describe_environment(), time.time()
     work = state_dir() / "work" / identity.fingerprint
     if identity.arguments.get("epochs") == 0:
         trained = _as_it_is(key, identity, start)
     else:
-        with LiveRun(params.tracking, identity, environment, console) as live:
+        work.mkdir(parents=True, exist_ok=True)
+        # Experiments that run side by side may want the same cell.
+        with (
+            FileLock(work.with_suffix(".lock")),
+            LiveRun(params.tracking, identity, environment, console) as live,
+        ):
             trained = training.train(_job(identity, cell, start), work, live, console)
     record = Record(
         identity=identity,
@@ -58,6 +65,35 @@ def train_cell(params: Params, cell: Cell) -> None:
     console.print(f"{cell.id}: {record.epochs} epochs in {record.seconds:.0f} s -> {cell.train_dir}")
 
 
+def identify(params: Params, cell: Cell) -> Identity:
+    """What a cell is, before it is trained; its data set and teacher must be there.
+
+    Raises:
+        KdpipeError: if its start weights cannot be used.
+    """
+    key, model = _model(params, cell)
+    start = _start(key, model)
+    name = key.split(".", 1)[1]
+    pair = PAIRS_DIR / cell.name if cell.kind == "distill" else None
+    return Identity(
+        cell=cell.id,
+        kind=cell.kind,
+        task=params.data.task,
+        seed=cell.seed,
+        model=str(architecture(name, model)),
+        init=model.init,
+        init_digest=digest_of(start) if start else None,
+        data=params.data.source,
+        data_digest=load_manifest(DATASET_DIR).digest,
+        arguments=train_arguments(params, model),
+        student=None if cell.kind == "teacher" else name,
+        teacher=json.loads((pair / PAIR_FILE).read_text())["teacher"] if pair else None,
+        pair=cell.name if pair else None,
+        dis=cell.dis,
+        teacher_digest=digest_of(pair / TEACHER_FILE) if pair else None,
+    )
+
+
 def _model(params: Params, cell: Cell) -> tuple[str, Model]:
     if cell.kind == "teacher":
         return f"teachers.{cell.name}", params.teachers[cell.name]
@@ -71,33 +107,13 @@ def _start(key: str, model: Model) -> Path | None:
         return None
     wanted = architecture(key.split(".", 1)[1], model)
     path = weights.released(wanted) if model.init == RELEASED else resolve(model.init)
-    found = weights.inspect(path).model
+    try:
+        found = weights.inspect(path).model
+    except KdpipeError as error:
+        raise ParamsError(f"{key}.init", str(error)) from error
     if found != wanted:
         raise ParamsError(f"{key}.init", f"{path} holds {found}, not {wanted}; write model: {found}")
     return path
-
-
-def _identity(params: Params, cell: Cell, model: Model, start: Path | None) -> Identity:
-    key = _model(params, cell)[0].split(".", 1)[1]
-    manifest = load_manifest(DATASET_DIR)
-    pair = PAIRS_DIR / cell.name if cell.kind == "distill" else None
-    return Identity(
-        cell=cell.id,
-        kind=cell.kind,
-        task=params.data.task,
-        seed=cell.seed,
-        model=str(architecture(key, model)),
-        init=model.init,
-        init_digest=digest_of(start) if start else None,
-        data=params.data.source,
-        data_digest=manifest.digest,
-        arguments=train_arguments(params, model),
-        student=None if cell.kind == "teacher" else key,
-        teacher=json.loads((pair / CHOICE_FILE).read_text())["teacher"] if pair else None,
-        pair=cell.name if pair else None,
-        dis=cell.dis,
-        teacher_digest=digest_of(pair / TEACHER_FILE) if pair else None,
-    )
 
 
 def _job(identity: Identity, cell: Cell, start: Path | None) -> training.Job:

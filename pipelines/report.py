@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 from rich.markdown import Markdown
+from rich.markup import escape
 
 from kdpipe.cells import DATASET_DIR, all_cells
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.data import load_manifest
 from kdpipe.errors import KdpipeError
 from kdpipe.preflight import preflight
+from kdpipe.records import unlike_pairs
 from kdpipe.report.files import REPORTS_DIR, write_report
 from kdpipe.report.tables import over_dis
-from kdpipe.tracking import Store, finished_cells, publish, runs_table
+from kdpipe.tracking import finished_cells, runs_table, sync
 
 
 @reporting_mistakes
 def main() -> None:
     """Make MLflow equal to the records, then the report from MLflow."""
     params = preflight()
-    finished = finished_cells(all_cells(params))
-    try:
-        store = Store(params.tracking)
-        logged = sum(publish(store, cell) for cell in finished)
-        runs = runs_table(store, [cell.record.fingerprint for cell in finished])
-    except Exception as error:
-        raise KdpipeError(f"the report is made from MLflow, which cannot be reached: {error}") from error
+    cells = list(all_cells(params))
+    finished = finished_cells(cells)
+    missing = [cell.id for cell in cells if cell not in {done.cell for done in finished if done.metrics}]
+    if missing:
+        raise KdpipeError(f"not trained and validated yet: {', '.join(missing)}; run `dvc repro`")
+    store, logged = sync(params.tracking, finished)
     if logged:
         console.print(f"{logged} runs brought up to date in {store.uri}")
-    histories = {cell.cell.id: cell.history for cell in finished if cell.history}
-    notes = load_manifest(DATASET_DIR).warnings
+    runs = runs_table(store, [done.record.fingerprint for done in finished])
+    notes = [*load_manifest(DATASET_DIR).warnings, *unlike_pairs(done.record for done in finished)]
+    histories = {done.cell.id: done.history for done in finished if done.history}
     report = write_report(runs, histories, params.validate.split, notes)
     console.print(Markdown(over_dis(report.rows)))
     for warning in report.warnings:
-        console.print(f"[bold red]warning:[/] {warning}")
+        console.print(f"[bold red]warning:[/] {escape(warning)}")
     console.print(f"table and plots -> {REPORTS_DIR}/benchmark.md; runs -> `make ui`")
 
 

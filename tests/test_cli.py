@@ -20,7 +20,7 @@ def run(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[
 def test_help_names_every_command_and_loads_no_torch() -> None:
     answer = run("--help")
     assert answer.returncode == 0
-    for command in ("check", "table", "ui", "clean"):
+    for command in ("check", "sync", "table", "ui", "clean"):
         assert command in answer.stdout
     script = "import sys, kdpipe.cli; sys.exit(bool({'torch', 'mlflow', 'ultralytics'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -132,8 +132,17 @@ def test_an_image_in_two_splits_is_a_warning(make_set: MakeSet, tmp_path: Path) 
     folder = make_set()
     (folder / "images/val/0.jpg").write_bytes((folder / "images/train/1.jpg").read_bytes())
     warnings = prepare(data(folder), tmp_path / "out").warnings
-    assert warnings[0] == "the same image in train and val: 1"
-    assert "1.jpg = " in warnings[1]
+    assert warnings[0] == "images that are in train and in val: 1"
+    assert "train/1.jpg = val/0.jpg" in warnings[1]
+
+
+def test_bytes_after_the_end_of_a_jpeg_are_left_behind(make_set: MakeSet, tmp_path: Path) -> None:
+    """Ultralytics would rewrite such a file in place while it trains."""
+    folder = make_set()
+    whole = (folder / "images/train/0.jpg").read_bytes()
+    (folder / "images/train/0.jpg").write_bytes(whole + b"padding")
+    prepare(data(folder), tmp_path / "out")
+    assert (tmp_path / "out/images/train/0.jpg").read_bytes() == whole
 
 
 def test_splits_without_images_or_objects_are_refused(make_set: MakeSet, tmp_path: Path) -> None:
@@ -152,6 +161,8 @@ def test_splits_without_images_or_objects_are_refused(make_set: MakeSet, tmp_pat
     ("yaml", "message"),
     [
         ({"names": {0: "cat", 2: "dog"}}, "class ids must run from 0 without gaps"),
+        ({"names": {"cat": 0}}, "names: write a list, or a mapping"),
+        ({"names": "cat"}, "names: write a list, or a mapping"),
         ({"nc": 3}, "nc: 3 classes, but 2 names"),
         ({"val": "images/none"}, "images/none: no such folder or list"),
         ({"path": "elsewhere"}, "path: elsewhere is no folder"),
@@ -179,6 +190,11 @@ def test_images_of_the_same_name_from_two_folders_are_kept_apart(make_set: MakeS
     (folder / "labels/more/0.txt").write_text("1 0.5 0.5 0.5 0.5\n")
     assert prepare(data(folder), tmp_path / "out").splits["train"].objects == 7
     assert len(list((tmp_path / "out/images/train").iterdir())) == 4
+
+
+def test_folders_beside_the_yaml_are_found_as_roboflow_writes_them(make_set: MakeSet, tmp_path: Path) -> None:
+    folder = make_set(train="../images/train", val="../images/val")
+    assert prepare(data(folder), tmp_path / "out").splits["train"].images == 3
 
 
 def test_a_list_of_images_is_read_relative_to_itself(make_set: MakeSet, tmp_path: Path) -> None:

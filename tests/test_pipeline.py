@@ -143,6 +143,42 @@ def test_an_edit_makes_stale_what_depends_on_it(
     assert training == {name for name in stale if not name.startswith("validate_")}
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "cells"),
+    [
+        ("data.digits.seed", 1, "3 cells to train"),
+        ("teachers.yolo26s.train.epochs", 2, "2 cells to train"),
+        ("validate.iou", 0.6, "nothing to train"),
+    ],
+)
+def test_the_plan_counts_what_follows_from_an_edit(
+    clone: Project, key: str, value: object, cells: str
+) -> None:
+    params = clone.folder / "params.yaml"
+    text = params.read_text()
+    try:
+        clone.edit(key, value)
+        assert cells in clone.run("kdpipe", "check").stdout
+    finally:
+        params.write_text(text)
+
+
+def test_a_lost_database_is_made_anew(clone: Project) -> None:
+    before = tracked(clone)["metrics.val/e2e/mAP50-95"].to_dict()
+    (clone.folder / "mlflow.db").rename(clone.folder / "mlflow.db.lost")
+    assert "3 runs brought up to date" in clone.run("kdpipe", "sync").stdout
+    assert "0 runs brought up to date" in clone.run("kdpipe", "sync").stdout
+    (clone.folder / "mlflow.db").rename(clone.folder / "mlflow.db.new")
+    with sqlite3.connect(clone.folder / "mlflow.db.new") as database:
+        rows = database.execute(
+            "select t.value, m.value from latest_metrics m join tags t on t.run_uuid = m.run_uuid "
+            "where m.key = 'val/e2e/mAP50-95' and t.key = 'cell'"
+        ).fetchall()
+    assert dict(rows) == {cell: before[cell] for cell, _ in rows}
+    assert len(rows) == 3
+    (clone.folder / "mlflow.db.lost").rename(clone.folder / "mlflow.db")
+
+
 def test_another_pair_leaves_the_first_alone(clone: Project) -> None:
     params = clone.folder / "params.yaml"
     text = params.read_text()

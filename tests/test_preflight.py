@@ -33,6 +33,12 @@ def test_owned_arguments_are_arguments_of_ultralytics() -> None:
             {"train__distill_model": "x.pt"},
             "train.distill_model: kdpipe sets it; set the teacher under pairs",
         ),
+        ({"train__cache": "disk"}, "train.cache: disk would write into DVC's copy"),
+        ({"train__device": [0, 1]}, "train.device: a training uses one device"),
+        ({"train__device": "0,1"}, "train.device: a training uses one device"),
+        ({"train__single_cls": True}, "train.single_cls: kdpipe sets it"),
+        ({"validate__conf": 5.0}, "validate.conf: 'conf=5.0' is an invalid value"),
+        ({"validate__max_det": 0}, "validate.max_det: 'max_det=0' is an invalid value"),
         ({"train__resume": True}, "train.resume: kdpipe sets it"),
         (
             {"students__yolo26n__train": {"dis": 1}},

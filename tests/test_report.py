@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -11,7 +12,7 @@ import pytest
 from kdpipe.cells import Cell, baseline_cell, distill_cell, teacher_cell
 from kdpipe.config import Tracking
 from kdpipe.errors import KdpipeError
-from kdpipe.records import Identity, Record, save_metrics
+from kdpipe.records import Identity, Record, save_metrics, unlike_pairs
 from kdpipe.report.files import Report, write_report
 from kdpipe.report.readme import END, START, with_table
 from kdpipe.tracking import Store, finished_cells, publish, runs_table
@@ -30,8 +31,7 @@ SCORES = {  # cell: mAP50-95 on the e2e head; the classical head has 0.01 more
 }
 
 
-def finish(cell: Cell, score: float, heads: tuple[str, ...] = ("e2e", "nms")) -> None:
-    """Write what a trained and validated cell leaves on disk."""
+def record_of(cell: Cell) -> Record:
     identity = Identity(
         cell=cell.id,
         kind=cell.kind,
@@ -48,7 +48,7 @@ def finish(cell: Cell, score: float, heads: tuple[str, ...] = ("e2e", "nms")) ->
         pair=cell.name if cell.kind == "distill" else None,
         dis=cell.dis,
     )
-    record = Record(
+    return Record(
         identity=identity,
         fingerprint=identity.fingerprint,
         arguments={"epochs": 2, "imgsz": 96, "batch": 16, "optimizer": "AdamW", "device": "cpu"},
@@ -61,11 +61,15 @@ def finish(cell: Cell, score: float, heads: tuple[str, ...] = ("e2e", "nms")) ->
         finished=1_700_000_010.0,
         environment={"git_commit": "abc"},
     )
+
+
+def finish(cell: Cell, score: float, heads: tuple[str, ...] = ("e2e", "nms")) -> None:
+    """Write what a trained and validated cell leaves on disk."""
     cell.train_dir.mkdir(parents=True)
     cell.val_dir.mkdir(parents=True)
     rows = "epoch,seconds,train/box_loss,metrics/mAP50-95\n1,4.0,2.5,0.1\n2,9.0,2.0,0.2\n"
     (cell.train_dir / "history.csv").write_text(rows)
-    record.save(cell.train_dir)
+    record_of(cell).save(cell.train_dir)
     values = {"e2e": score, "nms": score + 0.01}
     metrics = {head: {"mAP50-95": values[head], "mAP50": 0.6, "class/0": 0.3} for head in heads}
     save_metrics(cell.val_dir, {"val": metrics})
@@ -133,6 +137,16 @@ def test_a_teacher_that_is_no_better_is_said_loudly(tmp_path: Path, monkeypatch:
     warnings = report(list(SCORES)).warnings
     assert any("the teacher yolo26s (0.380) is NOT better than its student" in text for text in warnings)
     assert "NOT better" in (tmp_path / "reports/benchmark.md").read_text()
+
+
+def test_an_unfair_pair_is_named() -> None:
+    cells = {cell: score for cell, score in SCORES.items() if cell.seed == 0}
+    records = [record_of(cell) for cell in cells]
+    assert unlike_pairs(records) == []
+    halved = replace(records[2], arguments={**records[2].arguments, "batch": 8})
+    assert unlike_pairs([*records[:2], halved]) == [
+        "distill/n-s/1.0/0 is no fair comparison: batch 8 instead of 16"
+    ]
 
 
 def test_a_family_without_e2e_has_an_empty_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

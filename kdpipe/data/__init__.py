@@ -9,14 +9,22 @@ from kdpipe.config import Data
 from kdpipe.data import digits, files, shipped
 from kdpipe.data.example import Source
 from kdpipe.data.labels import PARSERS
-from kdpipe.data.manifest import Manifest, describe, load_manifest
+from kdpipe.data.manifest import MANIFEST_FILE, Manifest, describe, load_manifest
 from kdpipe.data.preview import save_preview
 from kdpipe.data.writing import write
 from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.paths import resolve, state_dir
 
 EMBEDDED = "digits"
-__all__ = ["Manifest", "check_source", "load_manifest", "open_source", "prepare", "source_changed"]
+__all__ = [
+    "MANIFEST_FILE",
+    "Manifest",
+    "check_source",
+    "load_manifest",
+    "open_source",
+    "prepare",
+    "source_changed",
+]
 
 
 def prepare(data: Data, out: Path) -> Manifest:
@@ -31,8 +39,8 @@ def prepare(data: Data, out: Path) -> Manifest:
     manifest.save(out)
     (out / "ORIGIN.txt").write_text(source.origin)
     save_preview(written.splits["train"], dict(source.names), out / "images/train", out / "preview.png")
-    _signature_file().parent.mkdir(parents=True, exist_ok=True)
-    _signature_file().write_text(_signature(data.source, source))
+    _signature_file(data.source).parent.mkdir(parents=True, exist_ok=True)
+    _signature_file(data.source).write_text(_signature(source))
     return manifest
 
 
@@ -69,22 +77,19 @@ def source_changed(data: Data) -> bool:
 
     DVC sees params.yaml and the prepared copy, not files outside the repository.
     """
-    if data.source == EMBEDDED or not _signature_file().exists():
-        return False
-    name, _ = _signature_file().read_text().split("\n")
-    current = _signature(data.source, open_source(data))
-    return name == data.source and current != _signature_file().read_text()
+    known = _signature_file(data.source)
+    return known.exists() and known.read_text() != _signature(open_source(data))
 
 
-def _signature_file() -> Path:
-    return state_dir() / "source.txt"
+def _signature_file(name: str) -> Path:
+    return state_dir() / "sources" / hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
-def _signature(name: str, source: Source) -> str:
+def _signature(source: Source) -> str:
+    """Changes with the content list: every file's path, size and time of change."""
     state = hashlib.sha256()
-    for image in source.files:
-        for path in (image, files.label_path(image)):
-            if path.is_file():
-                stat = path.stat()
-                state.update(f"{path}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
-    return f"{name}\n{state.hexdigest()}"
+    for path in source.files:
+        if path.is_file():
+            stat = path.stat()
+            state.update(f"{path}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
+    return state.hexdigest()

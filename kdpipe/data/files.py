@@ -57,7 +57,10 @@ def read(yaml: Path, base: Path | None = None) -> Source:
         splits={split: _examples(paths) for split, paths in images.items() if paths},
         origin=str(fields.get("origin", "")) or f"Read from {yaml.name}; licence as its owner says.\n",
         extra={key: value for key, value in fields.items() if key not in NOT_CARRIED},
-        files=[path for paths in images.values() for path in paths],
+        files=[
+            yaml,
+            *(path for paths in images.values() for image in paths for path in (image, label_path(image))),
+        ],
     )
 
 
@@ -83,8 +86,11 @@ def _root(yaml: Path, path: str | None, base: Path | None) -> Path:
 
 def _names(yaml: Path, fields: dict[str, Any]) -> dict[int, str]:
     names = fields["names"]
-    pairs = names.items() if isinstance(names, dict) else enumerate(names or [])
-    named = {int(index): str(name) for index, name in pairs}
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    if not isinstance(names, dict) or not all(str(index).isdigit() for index in names):
+        raise DataError(f"{yaml}: names: write a list, or a mapping such as {{0: cat, 1: dog}}")
+    named = {int(index): str(name) for index, name in names.items()}
     if sorted(named) != list(range(len(named))) or not named:
         raise DataError(f"{yaml}: names: class ids must run from 0 without gaps; found {sorted(named)}")
     if fields.get("nc", len(named)) != len(named):
@@ -97,6 +103,8 @@ def _images(yaml: Path, root: Path, entry: object) -> list[Path]:
     found: list[Path] = []
     for item in entries:
         place = root / str(item)
+        if not place.exists() and str(item).startswith("../"):  # as exported by Roboflow
+            place = root / str(item)[3:]
         if place.is_dir():
             found += (path for path in place.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
         elif place.is_file():

@@ -22,6 +22,7 @@ from kdpipe.data.labels import Label, parse
 from kdpipe.errors import DataError
 
 FIRST_OFFENDERS = 5
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 SMALLEST_IMAGE = 10  # pixels; Ultralytics refuses smaller ones
 
 
@@ -107,7 +108,7 @@ def _check_and_copy(example: Example, *, task: str, classes: int, out: Path, spl
     except OSError as error:
         problems["unreadable images"] = str(error).split("\n")[0]
     if not problems:
-        (out / "images" / split / example.name).write_bytes(content)
+        (out / "images" / split / example.name).write_bytes(_ended(content))
         label = (out / "labels" / split / example.name).with_suffix(".txt")
         label.write_text(text)
     digest = hashlib.sha256(content).hexdigest()
@@ -133,6 +134,15 @@ def _decode(content: bytes) -> tuple[int, int]:
     return size
 
 
+def _ended(content: bytes) -> bytes:
+    """A JPEG without what follows its end marker.
+
+    Ultralytics rewrites others in place, which DVC would take for a change of the data.
+    """
+    end = content.rfind(JPEG_END)
+    return content[: end + len(JPEG_END)] if content.startswith(JPEG_START) and end > 0 else content
+
+
 def _errors(splits: dict[str, list[Checked]]) -> Problems:
     problems = Problems()
     for checked in (checked for examples in splits.values() for checked in examples):
@@ -150,10 +160,10 @@ def _duplicates(splits: dict[str, list[Checked]]) -> Problems:
     for split, examples in splits.items():
         for checked in examples:
             content = checked.digest.split(":")[0]
-            first_split, where = seen.setdefault(content, (split, checked.example.where))
+            first_split, name = seen.setdefault(content, (split, checked.example.name))
             if first_split != split:
-                kind = f"the same image in {first_split} and {split}"
-                problems.places[kind].append(f"{where} = {checked.example.where}")
+                kind = f"images that are in {first_split} and in {split}"
+                problems.places[kind].append(f"{first_split}/{name} = {split}/{checked.example.name}")
     return problems
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from kdpipe.zoo import HEADS
+from kdpipe.zoo import DEFAULT_IMGSZ, HEADS
 
 METRIC = "mAP50-95"
 COLUMNS = ["kind", "pair", "student", "teacher", "dis", "seed"]
@@ -40,7 +40,7 @@ def per_seed(results: pd.DataFrame, head: str, **where: str) -> dict[int, float]
 def _identity(run: pd.Series[Any]) -> dict[str, object]:
     found: dict[str, object] = {"cell": run["tags.cell"]}
     found |= {name: _text(run, f"tags.{TAG_OF.get(name, name)}") for name in COLUMNS}
-    found["imgsz"] = int(float(_text(run, "params.train.imgsz") or 640))
+    found["imgsz"] = int(_text(run, "params.train.imgsz") or DEFAULT_IMGSZ)
     found["parameters"] = int(run["metrics.cost/parameters"])
     return found
 

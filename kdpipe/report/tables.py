@@ -15,7 +15,8 @@ HOW_TO_READ = """\
 mAP50-95 in %, as Ultralytics computes it, on the **{split}** split; mean ± standard deviation over
 {seeds}. *e2e* is the NMS-free head, *NMS* the classical one. Gain: mean difference
 distilled − baseline, seed by seed, with its 95 % interval (Student's t over seeds) in brackets;
-"within noise" where the interval holds 0."""
+"within noise" where the interval holds 0. Each training keeps its best epoch on val, by the head that
+`train.nms` says (by default the classical one)."""
 CHOICE = (
     "The best `dis` is chosen on the same images that measure it, so its row flatters a little; "
     "the table over every `dis` does not."

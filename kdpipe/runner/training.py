@@ -26,6 +26,9 @@ from kdpipe.runner.progress import TrainingProgress
 TRAINERS = {"detect": DetectionTrainer}
 LOG_FILE = "train.log"
 RESUME_FILE = "resume.pt"
+KEPT_BEST_FILE = "best-so-far.pt"
+FINISHED_FILE = "finished"
+STRIPPED = -1  # the epoch of a checkpoint without optimizer and teacher
 # Arguments that say where a training ran and from which files, not how.
 PLACES = ("data", "distill_model", "exist_ok", "model", "name", "project", "resume", "save_dir")
 
@@ -80,6 +83,7 @@ def train(job: Job, work: Path, listener: Listener, console: Console) -> Trained
             trainer = TRAINERS[job.task](overrides=_overrides(job, work))
             _Watch(work, progress, listener).attach(trainer)
             trainer.train()
+        (work / FINISHED_FILE).touch()
     return _collect(work)
 
 
@@ -95,7 +99,6 @@ class _Watch:
     def attach(self, trainer: Any) -> None:
         for event in ("on_train_start", "on_train_batch_end", "on_train_epoch_end", "on_fit_epoch_end"):
             trainer.add_callback(event, getattr(self, event))
-        trainer.add_callback("on_model_save", self.on_model_save)
 
     def on_train_start(self, trainer: Any) -> None:
         self._started = time.monotonic()
@@ -116,15 +119,20 @@ class _Watch:
             return
         values = _epoch_values(trainer)
         seconds = self._history.seconds_before + time.monotonic() - self._started
-        self._history.add(epoch, seconds, values | {"peak_memory_mib": _peak_memory_mib()})
+        self._history.add(epoch, seconds, values | {"peak_memory_mib": _peak_memory_mib(trainer.device)})
+        self._keep(trainer.best, KEPT_BEST_FILE)
+        self._keep(trainer.last, RESUME_FILE)
         self._progress.epoch(epoch, trainer.epochs, seconds, values)
         self._listener.epoch(epoch, values)
 
-    def on_model_save(self, trainer: Any) -> None:
-        """Keep a checkpoint that is whole at every moment: Ultralytics writes last.pt in place."""
-        partial = self._work / f"{RESUME_FILE}.part"
-        shutil.copyfile(trainer.last, partial)
-        partial.replace(self._work / RESUME_FILE)
+    def _keep(self, checkpoint: Path, name: str) -> None:
+        """Copy a checkpoint, which Ultralytics writes in place, to a file that is always whole.
+
+        It follows the row in the history, so that no epoch is resumed from without its row.
+        """
+        partial = self._work / f"{name}.part"
+        shutil.copyfile(checkpoint, partial)
+        partial.replace(self._work / name)
 
 
 def _epoch_values(trainer: Any) -> dict[str, float]:
@@ -154,32 +162,30 @@ def _overrides(job: Job, work: Path) -> dict[str, Any]:
     resume = work / RESUME_FILE
     if resume.exists():
         overrides |= {"resume": str(resume), "model": str(resume)}
+        shutil.copyfile(work / KEPT_BEST_FILE, work / "weights" / "best.pt")
     return overrides
 
 
 def _finished(work: Path) -> bool:
-    """Whether the last epoch is trained, so that there is nothing to resume."""
-    last = work / "weights" / "last.pt"
-    if not last.exists():
+    """Whether there is nothing to resume: all is done, or killed after the last epoch."""
+    if (work / FINISHED_FILE).exists():
+        return True
+    if not (work / RESUME_FILE).exists():
         return False
-    try:
-        return int(_load(last)["epoch"]) == -1  # how Ultralytics marks a stripped checkpoint
-    except (RuntimeError, EOFError, OSError):
-        return False
+    checkpoint = _load(work / RESUME_FILE)
+    return int(checkpoint["epoch"]) + 1 >= int(checkpoint["train_args"]["epochs"])
 
 
 def _collect(work: Path) -> Trained:
     history = read_history(work / HISTORY_FILE)
-    best, last = work / "weights" / "best.pt", work / "weights" / "last.pt"
-    if not history or not last.exists():
+    best, resume = work / "weights" / "best.pt", work / RESUME_FILE
+    if not history or not best.exists():
         raise KdpipeError(f"the training ended without a checkpoint; see {work / LOG_FILE}")
-    chosen = best if best.exists() else last
-    checkpoint = _load(chosen)
-    if int(checkpoint["epoch"]) != -1:  # killed before Ultralytics stripped it
-        strip_optimizer(chosen)
-    used = _load(last)["train_args"]
+    if int(_load(best)["epoch"]) != STRIPPED:  # killed before Ultralytics did it
+        strip_optimizer(best)
+    used = _load(resume)["train_args"]
     return Trained(
-        best=chosen,
+        best=best,
         files=(work / HISTORY_FILE, work / LOG_FILE),
         arguments={name: value for name, value in used.items() if name not in PLACES},
         epochs=int(history[-1]["epoch"]),
@@ -189,13 +195,16 @@ def _collect(work: Path) -> Trained:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    except Exception as error:
+        raise KdpipeError(f"{path} is broken ({error}); remove {path.parent} to train anew") from error
     return checkpoint
 
 
-def _peak_memory_mib() -> int:
-    """The most memory used so far: of the GPU where there is one, else of this process."""
-    if torch.cuda.is_available():
+def _peak_memory_mib(device: torch.device) -> int:
+    """The most memory used so far: of the GPU that trains, else of this process."""
+    if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated() / 2**20)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak / (2**20 if sys.platform == "darwin" else 2**10))

@@ -2,6 +2,15 @@
 
 from kdpipe.tracking.live import LiveRun
 from kdpipe.tracking.store import Store
-from kdpipe.tracking.view import Finished, finished_cells, publish, publish_quietly, runs_table
+from kdpipe.tracking.view import Finished, finished_cells, publish, publish_quietly, runs_table, sync
 
-__all__ = ["Finished", "LiveRun", "Store", "finished_cells", "publish", "publish_quietly", "runs_table"]
+__all__ = [
+    "Finished",
+    "LiveRun",
+    "Store",
+    "finished_cells",
+    "publish",
+    "publish_quietly",
+    "runs_table",
+    "sync",
+]

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 
 from kdpipe.config import Tracking
 from kdpipe.records import Identity
@@ -72,6 +73,7 @@ class LiveRun:
             action(self._store)
         except Exception as error:  # whatever a store may raise, the training goes on
             self._store = None
+            why = escape(str(error))
             self._console.print(
-                f"[yellow]warning:[/] MLflow is away, this run is completed by the report stage ({error})"
+                f"[yellow]warning:[/] MLflow is away; the report stage completes this run ({why})"
             )

@@ -11,17 +11,21 @@ from tempfile import TemporaryDirectory
 
 import mlflow
 import pandas as pd
+from mlflow.entities import Run
 from rich.console import Console
+from rich.markup import escape
 
 from kdpipe.cells import Cell
 from kdpipe.config import Tracking
 from kdpipe.curves import save_curves
+from kdpipe.errors import KdpipeError
 from kdpipe.history import HISTORY_FILE, read_history
 from kdpipe.records import METRICS_FILE, RECORD_FILE, Metrics, Record, load_metrics, load_record
 from kdpipe.tracking import entries
-from kdpipe.tracking.store import FINGERPRINT, Store
+from kdpipe.tracking.store import FINGERPRINT, Store, tracking_uri
 
 CONTENT = "record_digest"
+WEIGHTS = "weights_digest"
 ARTIFACTS = ("record.json", "params.yaml", HISTORY_FILE, "train.log")
 
 
@@ -61,7 +65,7 @@ def publish(store: Store, finished: Finished) -> bool:
     run = store.find(finished.record.fingerprint)
     if run is not None and run.data.tags.get(CONTENT) == finished.digest:
         return False
-    if run is not None and not _logged_every_epoch(store, run.info.run_id, finished):
+    if run is not None and not _same_training(store, run, finished):
         store.client.delete_run(run.info.run_id)
         run = None
     run_id = run.info.run_id if run is not None else _recreate(store, finished)
@@ -72,8 +76,22 @@ def publish(store: Store, finished: Finished) -> bool:
     store.client.log_batch(run_id, metrics=last, params=params)
     _log_artifacts(store, run_id, finished)
     store.client.set_terminated(run_id, "FINISHED", round(record.finished * 1000))
+    store.client.set_tag(run_id, WEIGHTS, record.weights_digest)
     store.client.set_tag(run_id, CONTENT, finished.digest)
     return True
+
+
+def sync(tracking: Tracking, finished: Iterable[Finished]) -> tuple[Store, int]:
+    """Publish every cell; returns the store and the number of runs that were brought up to date.
+
+    Raises:
+        KdpipeError: if the store cannot be used.
+    """
+    try:
+        store = Store(tracking)
+        return store, sum(publish(store, cell) for cell in finished)
+    except Exception as error:
+        raise KdpipeError(f"MLflow at {tracking_uri(tracking)} cannot be used: {error}") from error
 
 
 def publish_quietly(tracking: Tracking, cell: Cell, console: Console) -> None:
@@ -81,7 +99,9 @@ def publish_quietly(tracking: Tracking, cell: Cell, console: Console) -> None:
     try:
         publish(Store(tracking), *finished_cells([cell]))
     except Exception as error:  # whatever a store may raise, the result is on disk
-        console.print(f"[yellow]warning:[/] MLflow is away; the report stage will log {cell.id} ({error})")
+        console.print(
+            f"[yellow]warning:[/] MLflow is away; the report stage will log {cell.id} ({escape(str(error))})"
+        )
 
 
 def runs_table(store: Store, fingerprints: Iterable[str]) -> pd.DataFrame:
@@ -115,11 +135,14 @@ def _costs(record: Record) -> dict[str, float]:
     }
 
 
-def _logged_every_epoch(store: Store, run_id: str, finished: Finished) -> bool:
+def _same_training(store: Store, run: Run, finished: Finished) -> bool:
+    """Whether a run was logged by the very training that the record is of, without a gap."""
+    if run.data.tags.get(WEIGHTS, finished.record.weights_digest) != finished.record.weights_digest:
+        return False
     if not finished.history:
         return True
     name = next(key for key in finished.history[0] if key.startswith("train/"))
-    logged = [metric.step for metric in store.client.get_metric_history(run_id, name)]
+    logged = [metric.step for metric in store.client.get_metric_history(run.info.run_id, name)]
     return sorted(logged) == [row["epoch"] for row in finished.history]
 
 

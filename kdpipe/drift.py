@@ -1,0 +1,29 @@
+"""What changed outside the repository since it was used: DVC does not watch those files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdpipe.cells import all_cells
+from kdpipe.config import Params
+from kdpipe.data import source_changed
+from kdpipe.paths import resolve
+from kdpipe.plan import stage_name
+from kdpipe.records import RECORD_FILE, digest_of, load_record
+
+
+def drift(params: Params) -> Iterator[str]:
+    """A sentence for each changed data source or start weights, with the command that helps."""
+    if source_changed(params.data):
+        yield f"{params.data.source} {_remedy('prepare')}"
+    for cell in all_cells(params):
+        if not (cell.train_dir / RECORD_FILE).exists():
+            continue
+        identity = load_record(cell.train_dir).identity
+        path = resolve(identity.init)
+        if identity.init_digest and path.is_file() and digest_of(path) != identity.init_digest:
+            yield f"{identity.init} {_remedy(stage_name(cell))}"
+
+
+def _remedy(stage: str) -> str:
+    return f"has changed since it was used; run `dvc repro --force --single-item {stage}`, then `dvc repro`"

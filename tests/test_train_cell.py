@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kdpipe.cells import DATASET_DIR, PAIRS_DIR, baseline_cell, distill_cell, teacher_cell
+from kdpipe.choose_teacher import choose_teacher
+from kdpipe.data import prepare
+from kdpipe.errors import ParamsError
+from kdpipe.preflight import preflight
+from kdpipe.records import digest_of, load_record, save_metrics
+from kdpipe.train_cell import train_cell
+
+Write = Callable[..., Path]
+AS_IT_IS = {"epochs": 0}
+
+
+def validated(name: str, score: float) -> None:
+    """What a validated teacher leaves on disk, as far as choosing reads it."""
+    cell = teacher_cell(name)
+    cell.train_dir.mkdir(parents=True)
+    cell.val_dir.mkdir(parents=True)
+    (cell.train_dir / "best.pt").write_bytes(name.encode())
+    save_metrics(cell.val_dir, {"val": {"e2e": {"mAP50-95": 0.9}, "nms": {"mAP50-95": score}}})
+
+
+def test_a_finished_checkpoint_is_taken_as_it_is(write_params: Write, teacher_weights: Path) -> None:
+    teacher = {"init": str(teacher_weights), "train": AS_IT_IS}
+    params = preflight(write_params(teachers={"yolo26s": teacher}))
+    prepare(params.data, DATASET_DIR)
+    train_cell(params, teacher_cell("yolo26s"))
+    record = load_record(teacher_cell("yolo26s").train_dir)
+    assert record.epochs == 0
+    assert record.weights_digest == record.identity.init_digest == digest_of(teacher_weights)
+    assert record.identity.model == "yolo26s"
+
+
+def test_a_checkpoint_of_other_classes_is_refused(write_params: Write, tmp_path: Path) -> None:
+    from ultralytics import YOLO
+
+    YOLO("yolo26s.yaml").save(tmp_path / "coco.pt")
+    teacher = {"init": "coco.pt", "train": AS_IT_IS}
+    params = preflight(write_params(teachers={"yolo26s": teacher}))
+    prepare(params.data, DATASET_DIR)
+    with pytest.raises(ParamsError, match=r"teachers.yolo26s.init: .*knows 80 classes .* the data has 10"):
+        train_cell(params, teacher_cell("yolo26s"))
+
+
+def test_start_weights_of_another_model_are_refused(write_params: Write, teacher_weights: Path) -> None:
+    params = preflight(write_params(students={"yolo26n": {"init": str(teacher_weights)}}))
+    prepare(params.data, DATASET_DIR)
+    with pytest.raises(ParamsError, match=r"students.yolo26n.init: .*holds yolo26s, not yolo26n"):
+        train_cell(params, baseline_cell("yolo26n", 0))
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(write_params: Write, tmp_path: Path) -> None:
+    (tmp_path / "broken.pt").write_bytes(b"PK")
+    params = preflight(write_params(students={"yolo26n": {"init": "broken.pt"}}))
+    prepare(params.data, DATASET_DIR)
+    with pytest.raises(ParamsError, match=r"students.yolo26n.init: .*not a checkpoint of Ultralytics"):
+        train_cell(params, baseline_cell("yolo26n", 0))
+
+
+def test_the_best_candidate_teaches_and_the_choice_says_why(write_params: Write) -> None:
+    teachers = {name: {"init": "scratch"} for name in ("yolo26s", "yolo26m", "yolo26l")}
+    params = preflight(write_params(teachers=teachers, **{"pairs__n-s__teacher": ["yolo26s", "yolo26m"]}))
+    for name, score in (("yolo26s", 0.3), ("yolo26m", 0.4), ("yolo26l", 0.5)):
+        validated(name, score)
+    reason = choose_teacher(params, "n-s")
+    folder = PAIRS_DIR / "n-s"
+    assert (folder / "teacher.pt").read_bytes() == b"yolo26m"
+    assert reason.startswith("yolo26m has the best mAP50-95 0.400 on val with the nms head")
+    assert "yolo26s 0.300" in reason
+    assert json.loads((folder / "choice.json").read_text())["teacher"] == "yolo26m"
+    pair = json.loads((folder / "pair.json").read_text())
+    assert (pair["teacher"], pair["student"]["init"]) == ("yolo26m", "scratch")
+
+
+def test_named_and_recommended_teachers_say_so(write_params: Write) -> None:
+    validated("yolo26s", 0.3)
+    assert "is named in params.yaml" in choose_teacher(preflight(write_params()), "n-s")
+    params = preflight(write_params(**{"pairs__n-s__teacher": "recommended"}))
+    assert "is the published teacher of yolo26n" in choose_teacher(params, "n-s")
+
+
+def test_the_fingerprint_follows_what_can_change_a_result(write_params: Write, teacher_weights: Path) -> None:
+    from kdpipe.train_cell import identify
+
+    def fingerprint(teacher: bytes = b"teacher", dis: float = 1.0, **changes: object) -> str:
+        params = preflight(write_params(sweep__dis=[dis], **changes))
+        folder = PAIRS_DIR / "n-s"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "teacher.pt").write_bytes(teacher)
+        (folder / "pair.json").write_text('{"teacher": "yolo26s"}')
+        return identify(params, distill_cell("n-s", dis, 0)).fingerprint
+
+    prepare(preflight(write_params()).data, DATASET_DIR)
+    assert fingerprint() == fingerprint(validate__iou=0.5)
+    found = [
+        fingerprint(),
+        fingerprint(teacher=b"other"),
+        fingerprint(dis=2.0),
+        fingerprint(train__epochs=3),
+        fingerprint(students={"yolo26n": {"init": "scratch", "train": {"lr0": 0.1}}}),
+    ]
+    assert len(set(found)) == len(found)
+    assert teacher_weights.exists()
