@@ -83,7 +83,9 @@ def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:
     if cell.kind == "distill":
         before.add(f"pick_teacher@{cell.name}")
         teachers = candidates(params, params.pairs[cell.name])
-        before |= {f"{stage}@{name}" for name in teachers for stage in ("teacher", "validate_teacher")}
+        before |= {f"teacher@{name}" for name in teachers}
+        if len(teachers) > 1:  # then the validations decide which of them teaches
+            before |= {f"validate_teacher@{name}" for name in teachers}
     return bool(before & stale)
 
 

@@ -36,32 +36,31 @@ def train_cell(params: Params, cell: Cell) -> None:
     identity = identify(params, cell)
     environment, started = describe_environment(), time.time()
     work = state_dir() / "work" / identity.fingerprint
-    if identity.arguments.get("epochs") == 0:
-        trained = _as_it_is(key, identity, start)
-    else:
-        work.mkdir(parents=True, exist_ok=True)
-        # Experiments that run side by side may want the same cell.
-        with (
-            FileLock(work.with_suffix(".lock")),
-            LiveRun(params.tracking, identity, environment, console) as live,
-        ):
-            trained = training.train(_job(identity, cell, start), work, live, console)
-    record = Record(
-        identity=identity,
-        fingerprint=identity.fingerprint,
-        arguments=trained.arguments,
-        epochs=trained.epochs,
-        parameters=weights.inspect(trained.best).parameters,
-        weights_digest=digest_of(trained.best),
-        seconds=trained.seconds,
-        peak_memory_mib=trained.peak_memory_mib,
-        started=started,
-        finished=time.time(),
-        environment=environment,
-    )
-    _export(trained, record, cell.train_dir)
-    publish_quietly(params.tracking, cell, console)
-    shutil.rmtree(work, ignore_errors=True)
+    locks = state_dir() / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    # Experiments that run side by side may want the same cell.
+    with FileLock(locks / identity.fingerprint):
+        if identity.arguments.get("epochs") == 0:
+            trained = _as_it_is(key, identity, start)
+        else:
+            with LiveRun(params.tracking, identity, environment, console) as live:
+                trained = training.train(_job(identity, cell, start), work, live, console)
+        record = Record(
+            identity=identity,
+            fingerprint=identity.fingerprint,
+            arguments=trained.arguments,
+            epochs=trained.epochs,
+            parameters=weights.inspect(trained.best).parameters,
+            weights_digest=digest_of(trained.best),
+            seconds=trained.seconds,
+            peak_memory_mib=trained.peak_memory_mib,
+            started=started,
+            finished=time.time(),
+            environment=environment,
+        )
+        _export(trained, record, cell.train_dir)
+        publish_quietly(params.tracking, cell, console)
+        shutil.rmtree(work, ignore_errors=True)
     console.print(f"{cell.id}: {record.epochs} epochs in {record.seconds:.0f} s -> {cell.train_dir}")
 
 
