@@ -23,8 +23,8 @@ class Digits:
     """Size of the embedded data set: scenes per split, their side in pixels, and the seed."""
 
     train: int = 1000
-    val: int = 192
-    test: int = 192
+    val: int = 128
+    test: int = 128
     size: int = 96
     seed: int = 0
 

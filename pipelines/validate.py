@@ -7,7 +7,6 @@ import sys
 from kdpipe.cells import find_cell
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.preflight import preflight
-from kdpipe.tracking import publish_quietly
 from kdpipe.validate_cell import validate_cell
 
 
@@ -18,7 +17,6 @@ def main(kind: str, *axes: str) -> None:
     cell = find_cell(params, kind, list(axes))
     for head, metrics in validate_cell(params, cell).items():
         console.print(f"{cell.id}  {head}: mAP50-95 {metrics['mAP50-95']:.3f}  mAP50 {metrics['mAP50']:.3f}")
-    publish_quietly(params.tracking, cell, console)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ def train(job: Job, work: Path, listener: Listener, console: Console) -> Trained
     if not _finished(work):
         with log_to(work / LOG_FILE), TrainingProgress(job.title, console) as progress:
             trainer = TRAINERS[job.task](overrides=_overrides(job, work))
+            trainer.final_eval = lambda: None  # best.pt is stripped here and validated by its own stage
             _Watch(work, progress, listener).attach(trainer)
             trainer.train()
         (work / FINISHED_FILE).touch()
@@ -94,10 +95,9 @@ class _Watch:
         self._work = work
         self._progress = progress
         self._listener = listener
-        self._trained_epoch = 0
 
     def attach(self, trainer: Any) -> None:
-        for event in ("on_train_start", "on_train_batch_end", "on_train_epoch_end", "on_fit_epoch_end"):
+        for event in ("on_train_start", "on_train_batch_end", "on_fit_epoch_end"):
             trainer.add_callback(event, getattr(self, event))
 
     def on_train_start(self, trainer: Any) -> None:
@@ -110,13 +110,8 @@ class _Watch:
     def on_train_batch_end(self, _: Any) -> None:
         self._progress.batch()
 
-    def on_train_epoch_end(self, trainer: Any) -> None:
-        self._trained_epoch = trainer.epoch + 1
-
     def on_fit_epoch_end(self, trainer: Any) -> None:
         epoch = trainer.epoch + 1
-        if epoch != self._trained_epoch:  # the validation of best.pt after the last epoch
-            return
         values = _epoch_values(trainer)
         seconds = self._history.seconds_before + time.monotonic() - self._started
         self._history.add(epoch, seconds, values | {"peak_memory_mib": _peak_memory_mib(trainer.device)})
@@ -181,7 +176,7 @@ def _collect(work: Path) -> Trained:
     best, resume = work / "weights" / "best.pt", work / RESUME_FILE
     if not history or not best.exists():
         raise KdpipeError(f"the training ended without a checkpoint; see {work / LOG_FILE}")
-    if int(_load(best)["epoch"]) != STRIPPED:  # killed before Ultralytics did it
+    if int(_load(best)["epoch"]) != STRIPPED:
         strip_optimizer(best)
     used = _load(resume)["train_args"]
     return Trained(
