@@ -17,6 +17,7 @@ from rich.console import Console
 
 from kdpipe.config import Data, Digits
 from kdpipe.data import prepare
+from kdpipe.errors import KdpipeError
 from kdpipe.history import read_history
 from kdpipe.runner import training, weights
 from kdpipe.runner.hermetic import cpu_threads
@@ -118,6 +119,26 @@ def test_they_start_from_the_same_weights(project: Path, teacher_weights: Path) 
         states.append(dict(model.named_parameters()))
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_a_seed_means_the_same_whatever_is_validated_on(
+    baseline: training.Trained, tmp_path: Path
+) -> None:
+    """Ultralytics' set-up draws random numbers by the number of validation images (here 16 and 24)."""
+    digits = Digits(train=32, val=24, test=16, size=64)
+    prepare(Data(source="digits", task="detect", digits=digits), tmp_path / "dataset")
+    other = training.train(job(tmp_path), tmp_path / "work", Heard(), Console(quiet=True))
+    losses = [
+        [row["train/box_loss"] for row in read_history(trained.files[0])] for trained in (baseline, other)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_a_diverged_training_says_so(project: Path) -> None:
+    """A weight beyond float32 makes the loss infinite; Ultralytics gives up after an epoch or two."""
+    broken = {"box": 1e39}
+    with pytest.raises(KdpipeError, match="diverged .*NaN.* lower train.lr0"):
+        training.train(job(project, **broken), project / "diverged", Heard(), Console(quiet=True))
 
 
 def test_the_log_can_be_read(distilled: training.Trained) -> None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from rich.console import Console
 from ultralytics.models.yolo.detect import DetectionTrainer
-from ultralytics.utils.torch_utils import strip_optimizer
+from ultralytics.utils.torch_utils import init_seeds, strip_optimizer
 
 from kdpipe.errors import KdpipeError
 from kdpipe.history import HISTORY_FILE, History, metric_name, read_history
@@ -74,7 +75,7 @@ def train(job: Job, work: Path, listener: Listener, console: Console) -> Trained
     Everything is written to `work`; `best` is the student alone, without teacher and projector.
 
     Raises:
-        KdpipeError: if the training ended without a checkpoint.
+        KdpipeError: if the training diverged, or ended without a checkpoint.
     """
     configure()
     work.mkdir(parents=True, exist_ok=True)
@@ -83,9 +84,18 @@ def train(job: Job, work: Path, listener: Listener, console: Console) -> Trained
             trainer = TRAINERS[job.task](overrides=_overrides(job, work))
             trainer.final_eval = lambda: None  # best.pt is stripped here and validated by its own stage
             _Watch(work, progress, listener).attach(trainer)
-            trainer.train()
+            _run(trainer)
         (work / FINISHED_FILE).touch()
     return _collect(work)
+
+
+def _run(trainer: Any) -> None:
+    try:
+        trainer.train()
+    except RuntimeError as error:
+        if "NaN" not in str(error):
+            raise
+        raise KdpipeError(f"the training diverged ({error}); a lower train.lr0 may help") from error
 
 
 class _Watch:
@@ -97,7 +107,7 @@ class _Watch:
         self._listener = listener
 
     def attach(self, trainer: Any) -> None:
-        for event in ("on_train_start", "on_train_batch_end", "on_fit_epoch_end"):
+        for event in ("on_train_start", "on_train_epoch_start", "on_train_batch_end", "on_fit_epoch_end"):
             trainer.add_callback(event, getattr(self, event))
 
     def on_train_start(self, trainer: Any) -> None:
@@ -106,6 +116,16 @@ class _Watch:
         self._progress.start(
             start_epoch=trainer.start_epoch, epochs=trainer.epochs, batches=len(trainer.train_loader)
         )
+
+    def on_train_epoch_start(self, trainer: Any) -> None:
+        """Seed every epoch on its own.
+
+        Set-up and validation draw random numbers too, more or fewer of them by the number of
+        validation images, and on the CPU the augmentation goes on from there. Seeded anew, it is the
+        same for every validation set, and in a resumed training too.
+        """
+        seed = np.random.SeedSequence([trainer.args.seed, trainer.epoch]).generate_state(1)
+        init_seeds(int(seed[0]), deterministic=trainer.args.deterministic)
 
     def on_train_batch_end(self, _: Any) -> None:
         self._progress.batch()
@@ -123,8 +143,11 @@ class _Watch:
     def _keep(self, checkpoint: Path, name: str) -> None:
         """Copy a checkpoint, which Ultralytics writes in place, to a file that is always whole.
 
-        It follows the row in the history, so that no epoch is resumed from without its row.
+        It follows the row in the history, so that no epoch is resumed from without its row. There is
+        no best checkpoint while no epoch has had a fitness that is a number.
         """
+        if not checkpoint.exists():
+            return
         partial = self._work / f"{name}.part"
         shutil.copyfile(checkpoint, partial)
         partial.replace(self._work / name)
@@ -157,7 +180,8 @@ def _overrides(job: Job, work: Path) -> dict[str, Any]:
     resume = work / RESUME_FILE
     if resume.exists():
         overrides |= {"resume": str(resume), "model": str(resume)}
-        shutil.copyfile(work / KEPT_BEST_FILE, work / "weights" / "best.pt")
+        if (work / KEPT_BEST_FILE).exists():
+            shutil.copyfile(work / KEPT_BEST_FILE, work / "weights" / "best.pt")
     return overrides
 
 
