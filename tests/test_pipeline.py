@@ -6,13 +6,17 @@ The tests share one clone and run in this order; each leaves it in the state the
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
+import time
 from pathlib import Path
 
 import mlflow
 import pandas as pd
 import pytest
 
+from kdpipe.history import read_history
 from tests.conftest import Project
 
 pytestmark = pytest.mark.slow
@@ -28,6 +32,14 @@ def tracked(project: Project) -> pd.DataFrame:
     runs = mlflow.search_runs(experiment_names=["test"])
     assert isinstance(runs, pd.DataFrame)
     return runs.set_index("tags.cell")
+
+
+def steps(project: Project, cell: str, metric: str) -> list[int]:
+    """The epochs for which MLflow has a metric of a cell."""
+    run = tracked(project).loc[cell, "run_id"]
+    with sqlite3.connect(project.folder / "mlflow.db") as database:
+        query = "select step from metrics where run_uuid = ? and key = ? order by step"
+        return [step for (step,) in database.execute(query, [run, metric])]
 
 
 def benchmark(project: Project) -> dict[str, list[dict[str, object]]]:
@@ -64,13 +76,7 @@ def test_one_command_does_it_all(clone: Project) -> None:
 
 
 def test_the_history_in_mlflow_has_every_epoch(clone: Project) -> None:
-    runs = tracked(clone)
-    with sqlite3.connect(clone.folder / "mlflow.db") as database:
-        logged = database.execute(
-            "select step from metrics where run_uuid = ? and key = 'train/dis_loss' order by step",
-            [runs.loc["distill/n-s/1.0/0", "run_id"]],
-        ).fetchall()
-    assert logged == [(1,), (2,)]
+    assert steps(clone, "distill/n-s/1.0/0", "train/dis_loss") == [1, 2]
 
 
 def test_a_second_time_there_is_nothing_to_do(clone: Project) -> None:
@@ -104,6 +110,29 @@ def test_an_experiment_trains_only_its_new_cells(clone: Project) -> None:
     assert len(runs) == len(before) + 1
     assert [row["dis"] for row in benchmark(clone)["every_dis"]] == ["2.0"]
     assert "n-s.dis" in clone.run("dvc", "metrics", "diff").stdout
+
+
+def test_a_killed_repro_is_continued_by_the_next(clone: Project) -> None:
+    params = clone.folder / "params.yaml"
+    text = params.read_text()
+    try:
+        clone.edit("sweep.seeds", [7])
+        clone.edit("students.yolo26n.train", {"epochs": 8})
+        process = clone.start("dvc", "repro", "baseline@yolo26n-7")
+        deadline = time.monotonic() + 180
+        while not any(len(read_history(p)) > 1 for p in clone.folder.glob(".kdpipe/work/*/history.csv")):
+            assert time.monotonic() < deadline, "no second epoch within three minutes"
+            assert process.poll() is None
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        output = clone.run("dvc", "repro", "baseline@yolo26n-7").stdout
+    finally:
+        params.write_text(text)
+    assert "continuing after epoch" in output
+    rows = read_history(clone.folder / "runs/baseline/yolo26n/7/train/history.csv")
+    assert [row["epoch"] for row in rows] == list(range(1, 9))
+    assert steps(clone, "baseline/yolo26n/7", "train/box_loss") == list(range(1, 9))
 
 
 def test_a_cell_that_params_no_longer_name_is_offered_for_removal(clone: Project) -> None:

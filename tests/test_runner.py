@@ -121,9 +121,7 @@ def test_they_start_from_the_same_weights(project: Path, teacher_weights: Path) 
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def test_a_seed_means_the_same_whatever_is_validated_on(
-    baseline: training.Trained, tmp_path: Path
-) -> None:
+def test_a_seed_means_the_same_whatever_is_validated_on(baseline: training.Trained, tmp_path: Path) -> None:
     """Ultralytics' set-up draws random numbers by the number of validation images (here 16 and 24)."""
     digits = Digits(train=32, val=24, test=16, size=64)
     prepare(Data(source="digits", task="detect", digits=digits), tmp_path / "dataset")
@@ -137,7 +135,7 @@ def test_a_seed_means_the_same_whatever_is_validated_on(
 def test_a_diverged_training_says_so(project: Path) -> None:
     """A weight beyond float32 makes the loss infinite; Ultralytics gives up after an epoch or two."""
     broken = {"box": 1e39}
-    with pytest.raises(KdpipeError, match="diverged .*NaN.* lower train.lr0"):
+    with pytest.raises(KdpipeError, match=r"diverged .*NaN.* lower train.lr0"):
         training.train(job(project, **broken), project / "diverged", Heard(), Console(quiet=True))
 
 
