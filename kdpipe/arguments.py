@@ -27,7 +27,7 @@ OWNED = {
     "project": "runs/ and models/ are laid out by dvc.yaml",
     "name": "runs/ and models/ are laid out by dvc.yaml",
     "exist_ok": "runs/ and models/ are laid out by dvc.yaml",
-    "split": "training validates on val; set validate.split for the table",
+    "split": "training validates on val; set validate.splits for the table",
     "cfg": "write the arguments out under train",
     "single_cls": "the table compares models of the data's own classes; change the data yaml",
     "classes": "the table compares models of all classes of the data; change the data yaml",

@@ -33,6 +33,7 @@ class Cell:
     name: str
     train_dir: Path
     val_dir: Path
+    eval_dir: Path
     seed: int
     dis: int | float | None = None
 
@@ -49,20 +50,20 @@ class Cell:
 
 def teacher_cell(teacher: str) -> Cell:
     """The cell of a teacher; a teacher has one seed, whatever the sweep."""
-    val_dir = RUNS_DIR / "teacher" / teacher / "val"
-    return Cell("teacher", teacher, TEACHERS_DIR / teacher, val_dir, TEACHER_SEED)
+    folder = RUNS_DIR / "teacher" / teacher
+    return Cell("teacher", teacher, TEACHERS_DIR / teacher, folder / "val", folder / "eval", TEACHER_SEED)
 
 
 def baseline_cell(student: str, seed: int) -> Cell:
     """The cell of a student trained without a teacher."""
     folder = RUNS_DIR / "baseline" / student / str(seed)
-    return Cell("baseline", student, folder / "train", folder / "val", seed)
+    return Cell("baseline", student, folder / "train", folder / "val", folder / "eval", seed)
 
 
 def distill_cell(pair: str, dis: int | float, seed: int) -> Cell:
     """The cell of a pair's student trained with its teacher."""
     folder = RUNS_DIR / "distill" / pair / str(dis) / str(seed)
-    return Cell("distill", pair, folder / "train", folder / "val", seed, dis)
+    return Cell("distill", pair, folder / "train", folder / "val", folder / "eval", seed, dis)
 
 
 def all_cells(params: Params) -> Iterator[Cell]:
@@ -90,12 +91,13 @@ def find_cell(params: Params, kind: str, axes: list[str]) -> Cell:
 
 def abandoned(params: Params, root: Path) -> list[Path]:
     """Folders under `root` of cells and pairs that params.yaml no longer names."""
-    kept = {root / path for cell in all_cells(params) for path in (cell.train_dir, cell.val_dir)}
+    cells = list(all_cells(params))
+    kept = {root / path for cell in cells for path in (cell.train_dir, cell.val_dir, cell.eval_dir)}
     kept |= {root / PAIRS_DIR / pair for pair in params.pairs}
     found = [
         *root.glob(f"{TEACHERS_DIR}/*"),
         *root.glob(f"{PAIRS_DIR}/*"),
-        *root.glob(f"{RUNS_DIR}/teacher/*/val"),
+        *root.glob(f"{RUNS_DIR}/teacher/*/*"),
         *root.glob(f"{RUNS_DIR}/baseline/*/*/*"),
         *root.glob(f"{RUNS_DIR}/distill/*/*/*/*"),
     ]

@@ -13,7 +13,7 @@ from kdpipe.preflight import RECOMMENDED, architecture, candidates
 from kdpipe.records import load_metrics
 
 # The head that every family has, so that candidates compare whatever their family.
-HEAD, METRIC = "nms", "mAP50-95"
+HEAD, METRIC = "nms", "coco/AP"
 
 
 def choose_teacher(params: Params, pair_name: str) -> str:
@@ -22,9 +22,11 @@ def choose_teacher(params: Params, pair_name: str) -> str:
     Distilled cells depend on teacher.pt and pair.json, not on the reasons in choice.json.
     """
     pair = params.pairs[pair_name]
-    scores = {name: _score(params, name) for name in candidates(params, pair)}
+    metrics = {name: load_metrics(teacher_cell(name).eval_dir) for name in candidates(params, pair)}
+    split = next(split for found in metrics.values() for split in found)
+    scores = {name: found[split][HEAD][METRIC] for name, found in metrics.items()}
     chosen = max(scores, key=lambda name: scores[name])
-    reason = _reason(params, pair, chosen, scores)
+    reason = _reason(params, pair, chosen, scores, split)
     out = PAIRS_DIR / pair_name
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(teacher_cell(chosen).train_dir / BEST_FILE, out / TEACHER_FILE)
@@ -34,12 +36,8 @@ def choose_teacher(params: Params, pair_name: str) -> str:
     return reason
 
 
-def _score(params: Params, teacher: str) -> float:
-    return load_metrics(teacher_cell(teacher).val_dir)[params.validate.split][HEAD][METRIC]
-
-
-def _reason(params: Params, pair: Pair, chosen: str, scores: dict[str, float]) -> str:
-    measured = f"{METRIC} {scores[chosen]:.3f} on {params.validate.split} with the {HEAD} head"
+def _reason(params: Params, pair: Pair, chosen: str, scores: dict[str, float], split: str) -> str:
+    measured = f"COCO AP {scores[chosen]:.3f} on {split} with the {HEAD} head"
     if len(scores) > 1:
         others = ", ".join(f"{n} {score:.3f}" for n, score in scores.items() if n != chosen)
         return f"{chosen} has the best {measured} of the candidates (others: {others})"

@@ -16,13 +16,14 @@ from kdpipe.errors import ParamsError, did_you_mean
 PARAMS_FILE = "params.yaml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 SPLITS = ("train", "val", "test")
+FEWEST_RESAMPLES = 100
 
 
 @dataclass
 class Digits:
     """Size of the embedded data set: scenes per split, their side in pixels, and the seed."""
 
-    train: int = 1000
+    train: int = 960
     val: int = 128
     test: int = 128
     size: int = 96
@@ -66,13 +67,21 @@ class Sweep:
 
 @dataclass
 class Validate:
-    """How every checkpoint is validated, once per head."""
+    """How every checkpoint is validated, once per split and head."""
 
-    split: str = "val"
+    splits: list[str] = field(default_factory=lambda: ["val", "test"])
     batch: int = 32
     conf: float = 0.001
     iou: float = 0.7
     max_det: int = 300
+
+
+@dataclass
+class Evaluate:
+    """How sure a gain is: the number of half samples of the images, and their random seed."""
+
+    resamples: int = 1000
+    seed: int = 0
 
 
 @dataclass
@@ -94,6 +103,7 @@ class Params:
     sweep: Sweep = MISSING
     train: dict[str, Any] = MISSING
     validate: Validate = field(default_factory=Validate)
+    evaluate: Evaluate = field(default_factory=Evaluate)
     tracking: Tracking = field(default_factory=Tracking)
 
 
@@ -116,6 +126,7 @@ def load(path: Path | str = PARAMS_FILE) -> Params:
     _check_names(params)
     _check_sweep(params.sweep)
     _check_validate(params.validate)
+    _check_evaluate(params.evaluate)
     return params
 
 
@@ -206,6 +217,19 @@ def _check_sweep(sweep: Sweep) -> None:
 def _check_validate(validate: Validate) -> None:
     if validate.batch < 1:
         raise ParamsError("validate.batch", f"{validate.batch} is below 1")
-    if validate.split not in SPLITS:
-        hint = did_you_mean(validate.split, SPLITS)
-        raise ParamsError("validate.split", f"{validate.split!r}: {hint}")
+    if not validate.splits:
+        raise ParamsError("validate.splits", "empty; write at least [val]")
+    for split in validate.splits:
+        if split not in SPLITS:
+            raise ParamsError("validate.splits", f"{split!r}: {did_you_mean(split, SPLITS)}")
+    if len(set(validate.splits)) < len(validate.splits):
+        raise ParamsError("validate.splits", f"{validate.splits} names a split twice")
+
+
+def _check_evaluate(evaluate: Evaluate) -> None:
+    if evaluate.resamples < FEWEST_RESAMPLES:
+        raise ParamsError(
+            "evaluate.resamples", f"{evaluate.resamples} say nothing; write at least {FEWEST_RESAMPLES}"
+        )
+    if evaluate.seed < 0:
+        raise ParamsError("evaluate.seed", f"{evaluate.seed} is below 0")

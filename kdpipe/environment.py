@@ -36,6 +36,16 @@ def describe_environment() -> dict[str, str]:
     return found
 
 
+def ultralytics_version() -> str:
+    """The version of either distribution of the `ultralytics` module, without importing it."""
+    for package in ("ultralytics-opencv-headless", "ultralytics"):
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    return "none"
+
+
 def git_commit() -> str:
     """The commit that is checked out, `-dirty` where tracked files differ from it, or `none`."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]

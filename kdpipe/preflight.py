@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import Any
 
 from kdpipe import arguments, config, zoo
 from kdpipe.cells import DATASET_DIR
 from kdpipe.config import Model, Pair, Params
 from kdpipe.data import MANIFEST_FILE, Manifest, check_source, load_manifest
+from kdpipe.environment import ultralytics_version
 from kdpipe.errors import ParamsError, did_you_mean
-from kdpipe.paths import resolve
+from kdpipe.paths import resolve, state_dir
 
 SCRATCH, RELEASED = "scratch", "released"
 RECOMMENDED = "recommended"
@@ -32,21 +35,23 @@ def preflight(path: Path | str = config.PARAMS_FILE) -> Params:
     if (DATASET_DIR / MANIFEST_FILE).exists():
         manifest = load_manifest(DATASET_DIR)
         if manifest.source == params.data.source:
-            check_split(params, manifest)
+            measured_splits(params, manifest)
     return params
 
 
-def check_split(params: Params, manifest: Manifest) -> None:
-    """Refuse to validate on a split that the prepared data set does not have.
+def measured_splits(params: Params, manifest: Manifest) -> list[str]:
+    """The splits of `validate.splits` that the prepared data set has.
+
+    The first one chooses (the teacher, the best `dis`), the last one measures what was chosen.
 
     Raises:
-        ParamsError: naming `validate.split`.
+        ParamsError: if there is none.
     """
-    if params.validate.split not in manifest.splits:
-        has = ", ".join(manifest.splits)
-        raise ParamsError(
-            "validate.split", f"{params.data.source} has no {params.validate.split}; it has {has}"
-        )
+    found = [split for split in params.validate.splits if split in manifest.splits]
+    if not found:
+        wanted, has = " or ".join(params.validate.splits), ", ".join(manifest.splits)
+        raise ParamsError("validate.splits", f"{params.data.source} has no {wanted}; it has {has}")
+    return found
 
 
 def architecture(name: str, model: Model) -> zoo.ModelName:
@@ -74,15 +79,27 @@ def _check_arguments(params: Params) -> None:
         places |= {f"{axis}.{n}.train": m.train for n, m in getattr(params, axis).items()}
     for key, values in places.items():
         arguments.check_names(values, key)
-    # Ultralytics knows its arguments' types; loading it takes seconds, so only after the names.
+    validate = params.validate
+    places["validate"] = {"conf": validate.conf, "iou": validate.iou, "max_det": validate.max_det}
+    _check_values(places)
+
+
+def _check_values(places: dict[str, dict[str, Any]]) -> None:
+    """Have Ultralytics check the values, unless it has passed these very ones before.
+
+    It takes seconds to load, which most stages can do without.
+    """
+    content = repr((ultralytics_version(), sorted(places.items())))
+    passed = state_dir() / "checked" / hashlib.sha256(content.encode()).hexdigest()[:32]
+    if passed.exists():
+        return
     from kdpipe.runner.arguments import check_values
 
-    validate = params.validate
-    limits = {"conf": validate.conf, "iou": validate.iou, "max_det": validate.max_det}
-    check_values(limits, "validate")
     for key, values in places.items():
         as_it_is = key.startswith("teachers.") and values.get("epochs") == 0
         check_values({k: v for k, v in values.items() if not (as_it_is and k == "epochs")}, key)
+    passed.parent.mkdir(parents=True, exist_ok=True)
+    passed.touch()
 
 
 def _check_model(key: str, name: str, model: Model, task: str) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 RECORD_FILE = "record.json"
 METRICS_FILE = "metrics.json"
+# What of a record's environment can change a result.
+DECISIVE = ("ultralytics-opencv-headless", "ultralytics", "torch", "torchvision", "device")
 
 Metrics = dict[str, dict[str, dict[str, float]]]
 """Final metrics of a checkpoint: split, head, metric."""
@@ -48,13 +50,20 @@ class Identity:
 
 @dataclass(frozen=True)
 class Record:
-    """A finished cell. Times are seconds since 1970, UTC; `seconds` is the training alone."""
+    """A finished cell.
+
+    `arguments` are those that Ultralytics used in the end; `gflops` are of one image of the training's
+    size; `file_bytes` is the size of best.pt. Times are seconds since 1970, UTC; `seconds` is the
+    training alone.
+    """
 
     identity: Identity
     fingerprint: str
     arguments: dict[str, Any]
     epochs: int
     parameters: int
+    gflops: float
+    file_bytes: int
     weights_digest: str
     seconds: float
     peak_memory_mib: int
@@ -84,15 +93,16 @@ def load_metrics(folder: Path) -> Metrics:
     return metrics
 
 
-def unlike_pairs(records: Iterable[Record]) -> list[str]:
-    """A sentence for each distilled cell that differs from its baseline in more than the teacher.
+def unlike_pairs(records: Iterable[Record]) -> dict[str, str]:
+    """In what each distilled cell differs from its baseline, apart from the teacher: by cell.
 
-    Compared are the data and the arguments as Ultralytics used them in the end: it may halve the
-    batch when memory runs out, and chooses the optimizer where that is `auto`.
+    Compared are the data, the start weights, the arguments as Ultralytics used them in the end (it
+    may halve the batch when memory runs out, and chooses the optimizer where that is `auto`), the
+    epochs where a time limit set them, the versions, and the processor that trained.
     """
     found = list(records)
     baselines = {(r.identity.student, r.identity.seed): r for r in found if r.identity.kind == "baseline"}
-    sentences = []
+    reasons = {}
     for record in found:
         alone = baselines.get((record.identity.student, record.identity.seed))
         if record.identity.kind != "distill" or alone is None:
@@ -104,13 +114,16 @@ def unlike_pairs(records: Iterable[Record]) -> list[str]:
             if mine.get(name) != its.get(name)
         ]
         if differing:
-            sentences.append(f"{record.identity.cell} is no fair comparison: {', '.join(differing)}")
-    return sentences
+            reasons[record.identity.cell] = ", ".join(differing)
+    return reasons
 
 
 def _comparable(record: Record) -> dict[str, Any]:
     arguments = {name: value for name, value in record.arguments.items() if name != "dis"}
-    return {**arguments, "data": record.identity.data_digest}
+    versions = {name: record.environment.get(name) for name in DECISIVE}
+    epochs = {"epochs trained": record.epochs} if arguments.get("time") else {}
+    weights = {"data": record.identity.data_digest, "start weights": record.identity.init_digest}
+    return {**arguments, **versions, **epochs, **weights}
 
 
 def digest_of(path: Path) -> str:

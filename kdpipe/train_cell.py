@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from kdpipe import zoo
 from kdpipe.cells import BEST_FILE, DATASET_DIR, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, Cell
 from kdpipe.config import PARAMS_FILE, Model, Params
 from kdpipe.console import console
@@ -45,18 +46,22 @@ def train_cell(params: Params, cell: Cell) -> None:
         else:
             with LiveRun(params.tracking, identity, environment, console) as live:
                 trained = training.train(_job(identity, cell, start), work, live, console)
+        imgsz = int(trained.arguments.get("imgsz", zoo.DEFAULT_IMGSZ))
+        size = weights.inspect(trained.best, imgsz)
         record = Record(
             identity=identity,
             fingerprint=identity.fingerprint,
             arguments=trained.arguments,
             epochs=trained.epochs,
-            parameters=weights.inspect(trained.best).parameters,
+            parameters=size.parameters,
+            gflops=size.gflops,
+            file_bytes=trained.best.stat().st_size,
             weights_digest=digest_of(trained.best),
             seconds=trained.seconds,
             peak_memory_mib=trained.peak_memory_mib,
             started=started,
             finished=time.time(),
-            environment=environment,
+            environment={**environment, "device": trained.device},
         )
         _export(trained, record, cell.train_dir)
         publish_quietly(params.tracking, cell, console)

@@ -1,33 +1,42 @@
-"""Validate the checkpoint of one cell, once per head that its model has."""
+"""Validate the checkpoint of one cell, once per split and head that there is."""
 
 from __future__ import annotations
+
+import shutil
 
 from kdpipe import zoo
 from kdpipe.cells import BEST_FILE, DATASET_DIR, Cell
 from kdpipe.config import Params
-from kdpipe.records import load_record, save_metrics
+from kdpipe.data import load_manifest
+from kdpipe.evaluation import predictions_file, save_predictions
+from kdpipe.preflight import measured_splits
+from kdpipe.records import Metrics, load_record, save_metrics
 from kdpipe.validation import LOG_FILE, validate
 
 
-def validate_cell(params: Params, cell: Cell) -> dict[str, dict[str, float]]:
-    """Write metrics.json of a cell, and return the metrics per head.
+def validate_cell(params: Params, cell: Cell) -> Metrics:
+    """Write metrics.json and the predictions of a cell; returns the metrics per split and head.
 
     Raises:
         KdpipeError: if a head was not used that was asked for.
     """
     record = load_record(cell.train_dir)
-    cell.val_dir.mkdir(parents=True, exist_ok=True)
-    heads = {
-        head: validate(
-            cell.train_dir / BEST_FILE,
-            DATASET_DIR / "data.yaml",
-            head,
-            params.validate,
-            imgsz=int(record.arguments.get("imgsz", zoo.DEFAULT_IMGSZ)),
-            device=params.train.get("device"),
-            log=cell.val_dir / LOG_FILE,
-        )
-        for head in zoo.parse(record.identity.model).heads
-    }
-    save_metrics(cell.val_dir, {params.validate.split: heads})
-    return heads
+    shutil.rmtree(cell.val_dir, ignore_errors=True)
+    cell.val_dir.mkdir(parents=True)
+    metrics: Metrics = {}
+    for split in measured_splits(params, load_manifest(DATASET_DIR)):
+        metrics[split] = {}
+        for head in zoo.parse(record.identity.model).heads:
+            metrics[split][head], predictions = validate(
+                cell.train_dir / BEST_FILE,
+                DATASET_DIR / "data.yaml",
+                split,
+                head,
+                params.validate,
+                imgsz=int(record.arguments.get("imgsz", zoo.DEFAULT_IMGSZ)),
+                device=params.train.get("device"),
+                log=cell.val_dir / LOG_FILE,
+            )
+            save_predictions(predictions, cell.val_dir / predictions_file(split, head))
+    save_metrics(cell.val_dir, metrics)
+    return metrics

@@ -17,12 +17,22 @@ LOG_FILE = "validate.log"
 
 
 def validate(
-    weights: Path, data: Path, head: str, options: Validate, *, imgsz: int, device: object, log: Path
-) -> dict[str, float]:
+    weights: Path,
+    data: Path,
+    split: str,
+    head: str,
+    options: Validate,
+    *,
+    imgsz: int,
+    device: object,
+    log: Path,
+) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Validate a checkpoint on one head (`e2e`: NMS-free, `nms`: the classical head with NMS).
 
-    Returns precision, recall, mAP50, mAP50-95, the mAP50-95 of each class (`class/NAME`), and
-    milliseconds per image (`ms/...`).
+    Returns:
+        Ultralytics' metrics: precision, recall, mAP50, mAP50-95, the mAP50-95 of each class
+        (`class/NAME`), and milliseconds per image (`ms/...`).
+        The predictions, as Ultralytics writes them with `save_json`.
 
     Raises:
         KdpipeError: if Ultralytics did not use the head that was asked for.
@@ -33,12 +43,13 @@ def validate(
 
     seen: list[Any] = []
     model = YOLO(weights)
+    model.add_callback("on_val_start", _leave_coco_out)
     model.add_callback("on_val_end", seen.append)
     with log_to(log):
         model.val(
             data=str(data.resolve()),
             nms=head == "nms",
-            split=options.split,
+            split=split,
             batch=options.batch,
             conf=options.conf,
             iou=options.iou,
@@ -46,12 +57,18 @@ def validate(
             imgsz=imgsz,
             device=arguments.device(device),
             plots=False,
+            save_json=True,
             save_dir=str(state_dir() / "validation"),
         )
     validator = seen[-1]
     if bool(validator.end2end) != (head == "e2e"):
         raise KdpipeError(f"{weights}: asked for the {head} head, but Ultralytics used the other one")
-    return _metrics(validator.metrics)
+    return _metrics(validator.metrics), validator.jdict
+
+
+def _leave_coco_out(validator: Any) -> None:
+    """With `save_json` Ultralytics computes COCO AP too, which is done from the predictions later."""
+    validator.eval_json = lambda stats: stats
 
 
 def _metrics(found: Any) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kdpipe.cells import DATASET_DIR
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.data import prepare
-from kdpipe.preflight import check_split, preflight
+from kdpipe.preflight import measured_splits, preflight
 
 
 @reporting_mistakes
@@ -13,7 +13,7 @@ def main() -> None:
     """Write the checked data set."""
     params = preflight()
     manifest = prepare(params.data, DATASET_DIR)
-    check_split(params, manifest)
+    measured_splits(params, manifest)
     for name, split in manifest.splits.items():
         console.print(
             f"{name:>5}: {split.images} images, {split.negatives} without objects, {split.objects} objects"

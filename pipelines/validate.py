@@ -1,4 +1,4 @@
-"""Stage validate: a cell's best.pt, data/dataset -> the cell's val/metrics.json."""
+"""Stage validate: a cell's best.pt, data/dataset -> the cell's val/metrics.json and predictions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from kdpipe.validate_cell import validate_cell
 
 @reporting_mistakes
 def main(kind: str, *axes: str) -> None:
-    """Validate a checkpoint, once per head."""
+    """Validate a checkpoint, once per split and head."""
     params = preflight()
     cell = find_cell(params, kind, list(axes))
-    for head, metrics in validate_cell(params, cell).items():
-        console.print(f"{cell.id}  {head}: mAP50-95 {metrics['mAP50-95']:.3f}  mAP50 {metrics['mAP50']:.3f}")
+    for split, heads in validate_cell(params, cell).items():
+        scores = "  ".join(f"{head} {metrics['mAP50-95']:.3f}" for head, metrics in heads.items())
+        console.print(f"{cell.id}  mAP50-95 on {split}: {scores}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ TINY = {
     "pairs": {"n-s": {"student": "yolo26n", "teacher": "yolo26s"}},
     "sweep": {"dis": [1.0], "seeds": [0]},
     "train": {"epochs": 2, "imgsz": 64, "batch": 16, "nbs": 16, "mosaic": 0.0, "device": "cpu"},
-    "validate": {"split": "val", "batch": 16},
+    "validate": {"splits": ["val", "test"], "batch": 16},
+    "evaluate": {"resamples": 100},
     "tracking": {"uri": "sqlite:///mlflow.db", "experiment": "test"},
 }
 """The smallest comparison: one pair, one dis, one seed."""

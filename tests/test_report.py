@@ -7,17 +7,28 @@ from dataclasses import replace
 from pathlib import Path
 
 import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 
 from kdpipe.cells import Cell, baseline_cell, distill_cell, teacher_cell
 from kdpipe.config import Tracking
 from kdpipe.errors import KdpipeError
+from kdpipe.evaluation import RESAMPLES_FILE, save_resamples
 from kdpipe.records import Identity, Record, save_metrics, unlike_pairs
+from kdpipe.report.benchmark import (
+    DIS_DIS,
+    DISTILLED_BASELINE,
+    E2E_NMS,
+    STUDENT_TEACHER,
+    Comparison,
+)
 from kdpipe.report.files import Report, write_report
 from kdpipe.report.readme import END, START, with_table
+from kdpipe.report.results import tidy
 from kdpipe.tracking import Store, finished_cells, publish, runs_table
 
-SCORES = {  # cell: mAP50-95 on the e2e head; the classical head has 0.01 more
+SCORES = {  # cell: COCO AP on the e2e head; the classical head has 0.01 more, Ultralytics 0.02 less
     teacher_cell("yolo26s"): 0.50,
     baseline_cell("yolo26n", 0): 0.40,
     baseline_cell("yolo26n", 1): 0.42,
@@ -54,80 +65,110 @@ def record_of(cell: Cell) -> Record:
         arguments={"epochs": 2, "imgsz": 96, "batch": 16, "optimizer": "AdamW", "device": "cpu"},
         epochs=2,
         parameters=2_500_000,
+        gflops=5.4,
+        file_bytes=5_300_000,
         weights_digest="w" * 32,
         seconds=10.0,
         peak_memory_mib=900,
         started=1_700_000_000.0,
         finished=1_700_000_010.0,
-        environment={"git_commit": "abc"},
+        environment={"git_commit": "abc", "torch": "2.15.0", "device": "CPU"},
     )
 
 
 def finish(cell: Cell, score: float, heads: tuple[str, ...] = ("e2e", "nms")) -> None:
-    """Write what a trained and validated cell leaves on disk."""
-    cell.train_dir.mkdir(parents=True)
-    cell.val_dir.mkdir(parents=True)
+    """Write what a trained, validated and evaluated cell leaves on disk."""
+    for folder in (cell.train_dir, cell.val_dir, cell.eval_dir):
+        folder.mkdir(parents=True)
     rows = "epoch,seconds,train/box_loss,metrics/mAP50-95\n1,4.0,2.5,0.1\n2,9.0,2.0,0.2\n"
     (cell.train_dir / "history.csv").write_text(rows)
     record_of(cell).save(cell.train_dir)
     values = {"e2e": score, "nms": score + 0.01}
-    metrics = {head: {"mAP50-95": values[head], "mAP50": 0.6, "class/0": 0.3} for head in heads}
-    save_metrics(cell.val_dir, {"val": metrics})
+    own = {head: {"mAP50-95": values[head] - 0.02, "mAP50": 0.6, "class/0": 0.3} for head in heads}
+    coco = {head: evaluated(values[head]) for head in heads}
+    save_metrics(cell.val_dir, {"val": own, "test": own})
+    save_metrics(cell.eval_dir, {"val": coco, "test": coco})
+    noise = np.random.default_rng(len(cell.id)).normal(0, 0.002, 200)
+    resamples = {f"{split}/{head}": noise for split in ("val", "test") for head in heads}
+    save_resamples(resamples, cell.eval_dir / RESAMPLES_FILE)
 
 
-def report(cells: list[Cell]) -> Report:
+def evaluated(ap: float) -> dict[str, float]:
+    found = {f"coco/{name}": ap for name in ("AP", "AP50", "AP75", "APs", "APm")}
+    found |= {"coco/class/0": ap - 0.1, "coco/class/1": 0.4, "coco/class/2": ap + 0.1}
+    return found | {"error/classification": 0.5 - ap, "error/duplicate": 0.01}
+
+
+def report(cells: list[Cell], splits: tuple[str, ...] = ("val", "test")) -> Report:
     store = Store(Tracking(experiment="test"))
     finished = finished_cells(cells)
     for cell in finished:
         publish(store, cell)
     runs = runs_table(store, [cell.record.fingerprint for cell in finished])
-    return write_report(runs, {cell.cell.id: cell.history for cell in finished}, "val", ["a note"])
+    results = tidy(runs, splits, {cell.cell.id: cell.resamples for cell in finished})
+    histories = {cell.cell.id: cell.history for cell in finished}
+    return write_report(results, histories, unlike_pairs(cell.record for cell in finished), ["a note"])
+
+
+def gains(comparisons: list[Comparison], kind: str, head: str = "e2e") -> dict[tuple[str, str], str]:
+    return {(c.before, c.after): c.verdict for c in comparisons if (c.kind, c.head) == (kind, head)}
+
+
+@pytest.fixture(scope="module")
+def finished_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every cell of SCORES, its runs in a store: made once, reported on by several tests."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for cell, score in SCORES.items():
+            finish(cell, score)
+        report(list(SCORES))
+    return folder
 
 
 @pytest.fixture
-def _finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for cell, score in SCORES.items():
-        finish(cell, score)
+def reports(finished_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(finished_folder)
+    return finished_folder / "reports"
 
 
-@pytest.mark.usefixtures("_finished")
-def test_every_value_is_that_of_the_run(tmp_path: Path) -> None:
+def test_every_value_is_that_of_the_run(reports: Path) -> None:
     report(list(SCORES))
-    benchmark = json.loads((tmp_path / "reports/benchmark.json").read_text())
+    benchmark = json.loads((reports / "benchmark.json").read_text())
     runs = mlflow.search_runs(experiment_names=["test"]).set_index("tags.cell")
-    assert len(benchmark["cells"]) == 2 * len(SCORES)
+    assert len(benchmark["cells"]) == 2 * 2 * len(SCORES)
     for cell in benchmark["cells"]:
         run = runs.loc[cell["cell"]]
-        assert cell["mAP50-95"] == run[f"metrics.val/{cell['head']}/mAP50-95"]
+        place = f"metrics.{cell['split']}/{cell['head']}"
+        assert cell["mAP50-95"] == run[f"{place}/mAP50-95"]
+        assert cell["coco/AP"] == run[f"{place}/coco/AP"]
         assert cell["run_id"] == run["run_id"]
-    six = next(row for row in benchmark["every_dis"] if row["dis"] == "6")
-    assert six["heads"]["e2e"]["distilled"]["per_seed"] == {"0": 0.3, "1": 0.48, "2": 0.42}
-    assert six["heads"]["nms"]["baseline"]["mean"] == pytest.approx(0.42)
+    of_six = [c for c in benchmark["comparisons"] if c["kind"] == DISTILLED_BASELINE and c["dis"] == "6"]
+    six = {comparison["head"]: comparison for comparison in of_six}
+    assert six["e2e"]["after_summary"]["per_seed"] == {"0": 0.3, "1": 0.48, "2": 0.42}
+    assert six["nms"]["before_summary"]["mean"] == pytest.approx(0.42)
 
 
-@pytest.mark.usefixtures("_finished")
-def test_the_best_dis_is_the_best_mean_and_the_verdicts_are_fair(tmp_path: Path) -> None:
+def test_the_best_dis_is_the_best_mean_and_the_verdicts_are_fair(reports: Path) -> None:
     found = report(list(SCORES))
-    assert [(row.dis, row.heads["e2e"].gain.verdict) for row in found.rows] == [
-        ("1.0", "better"),
-        ("6", "within noise"),
-    ]
-    text = (tmp_path / "reports/benchmark.md").read_text()
+    assert gains(found.comparisons, DISTILLED_BASELINE) == {
+        ("yolo26n baseline", "n-s dis 1.0"): "better",
+        ("yolo26n baseline", "n-s dis 6"): "within noise",
+    }
+    text = (reports / "benchmark.md").read_text()
     assert "| yolo26n   | yolo26s   | 1.0        |" in text
     assert "46.0 ± 1.1" in text
     assert "**Warning:** a note" in text
-    assert json.loads((tmp_path / "reports/metrics.json").read_text())["n-s"]["e2e"]["gain"] == 0.05
+    assert json.loads((reports / "metrics.json").read_text())["n-s"]["e2e"]["gain"] == 0.05
     for picture in ("dis.png", "gain.png", "curves.png"):
-        assert (tmp_path / "reports/plots" / picture).stat().st_size > 5000
+        assert (reports / "plots" / picture).stat().st_size > 5000
 
 
-@pytest.mark.usefixtures("_finished")
-def test_cells_that_params_no_longer_name_are_not_in_the_table(tmp_path: Path) -> None:
+def test_cells_that_params_no_longer_name_are_not_in_the_table(reports: Path) -> None:
     report(list(SCORES))
     report([cell for cell in SCORES if cell.dis != 6])
-    benchmark = json.loads((tmp_path / "reports/benchmark.json").read_text())
-    assert [row["dis"] for row in benchmark["every_dis"]] == ["1.0"]
+    benchmark = json.loads((reports / "benchmark.json").read_text())
+    assert {row["dis"] for row in benchmark["comparisons"]} == {"1.0", None}
 
 
 def test_a_teacher_that_is_no_better_is_said_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,11 +183,74 @@ def test_a_teacher_that_is_no_better_is_said_loudly(tmp_path: Path, monkeypatch:
 def test_an_unfair_pair_is_named() -> None:
     cells = {cell: score for cell, score in SCORES.items() if cell.seed == 0}
     records = [record_of(cell) for cell in cells]
-    assert unlike_pairs(records) == []
-    halved = replace(records[2], arguments={**records[2].arguments, "batch": 8})
-    assert unlike_pairs([*records[:2], halved]) == [
-        "distill/n-s/1.0/0 is no fair comparison: batch 8 instead of 16"
-    ]
+    assert unlike_pairs(records) == {}
+    teacher, alone, taught = records[:3]
+
+    def reason(**changes: object) -> str:
+        return unlike_pairs([teacher, alone, replace(taught, **changes)])[taught.identity.cell]
+
+    assert reason(arguments={**taught.arguments, "batch": 8}) == "batch 8 instead of 16"
+    assert "optimizer MuSGD instead of AdamW" in reason(arguments={**taught.arguments, "optimizer": "MuSGD"})
+    assert "device NVIDIA H200 instead of CPU" in reason(
+        environment={**taught.environment, "device": "NVIDIA H200"}
+    )
+    assert "torch 2.4.0 instead of 2.15.0" in reason(environment={**taught.environment, "torch": "2.4.0"})
+    assert "start weights abc instead of None" in reason(identity=replace(taught.identity, init_digest="abc"))
+    assert f"data {'e' * 32} instead of {'d' * 32}" in reason(
+        identity=replace(taught.identity, data_digest="e" * 32)
+    )
+    stopped_early = replace(taught, epochs=1)
+    assert unlike_pairs([teacher, alone, stopped_early]) == {}
+    timed = {**taught.arguments, "time": 0.1}
+    assert "epochs trained 1 instead of 2" in unlike_pairs(
+        [teacher, replace(alone, arguments=timed), replace(stopped_early, arguments=timed)]
+    ).get(taught.identity.cell, "")
+
+
+def test_an_unfair_pair_is_refused_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for cell, score in SCORES.items():
+        finish(cell, score)
+        if cell.dis == 6:
+            record = record_of(cell)
+            replace(record, arguments={**record.arguments, "batch": 8}).save(cell.train_dir)
+    found = report(list(SCORES))
+    verdicts = gains(found.comparisons, DISTILLED_BASELINE)
+    assert verdicts["yolo26n baseline", "n-s dis 6"] == "not compared: batch 8 instead of 16"
+    assert verdicts["yolo26n baseline", "n-s dis 1.0"] == "better"
+    text = (tmp_path / "reports/benchmark.md").read_text()
+    assert "not compared: batch 8 instead of 16" in text
+    assert "distill/n-s/6/0 is not compared" in text
+
+
+@pytest.mark.usefixtures("reports")
+def test_everything_is_set_against_everything_that_matters() -> None:
+    found = report(list(SCORES)).comparisons
+    assert gains(found, E2E_NMS)["yolo26n baseline", "yolo26n baseline"] == "worse"
+    assert E2E_NMS not in {c.kind for c in found if c.head == "nms"}
+    assert gains(found, STUDENT_TEACHER)["yolo26s teacher", "n-s dis 1.0"] == "worse"
+    assert gains(found, STUDENT_TEACHER, "nms")["yolo26s teacher", "yolo26n baseline"] == "worse"
+    assert gains(found, DIS_DIS) == {("n-s dis 1.0", "n-s dis 6"): "within noise"}
+
+
+def test_the_table_says_where_dis_was_chosen(reports: Path) -> None:
+    table = reports / "benchmark.md"
+    report(list(SCORES))
+    assert (
+        "chosen on **val**, by the e2e head where there is one, and measured on **test**" in table.read_text()
+    )
+    report(list(SCORES), splits=("val",))
+    assert "on the same images that measure it" in table.read_text()
+
+
+def test_the_table_says_what_changed_and_what_it_cost(reports: Path) -> None:
+    report(list(SCORES))
+    text = (reports / "benchmark.md").read_text()
+    assert "| n-s    | 1.0   | 1.00 x | 1.00 x   | 2.50 / 2.50  | 5.40 / 5.40 | 5.30 / 5.30 |" in text
+    assert "| n-s dis 1.0      | e2e    | 46.0 | 46.0   | 46.0   | 46.0    | 46.0     | 4.0" in text
+    assert "| n-s    | 1.0   | e2e    | 0 +5.0        | 1 +0.0         |" in text
+    classes = pd.read_csv(reports / "classes.csv").query("head == 'e2e'").set_index("class")
+    assert classes["gain"].round(6).to_dict() == {0: 0.05, 1: 0.0, 2: 0.05}
 
 
 def test_a_family_without_e2e_has_an_empty_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +258,7 @@ def test_a_family_without_e2e_has_an_empty_column(tmp_path: Path, monkeypatch: p
     for cell, score in SCORES.items():
         finish(cell, score, heads=("nms",))
     found = report(list(SCORES))
-    assert all(row.heads.keys() == {"nms"} for row in found.rows)
+    assert {comparison.head for comparison in found.comparisons} == {"nms"}
     header, _, line = (
         (tmp_path / "reports/benchmark.md").read_text().split("best `dis`\n\n")[1].split("\n")[:3]
     )
@@ -164,7 +268,7 @@ def test_a_family_without_e2e_has_an_empty_column(tmp_path: Path, monkeypatch: p
     assert not [c for c, v in zip(columns, values, strict=True) if "e2e" in c and v]
 
 
-@pytest.mark.usefixtures("_finished")
+@pytest.mark.usefixtures("reports")
 def test_the_table_goes_between_the_markers_of_the_readme(tmp_path: Path) -> None:
     report(list(SCORES))
     readme = tmp_path / "README.md"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,10 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "dataset/data.yaml"
 
 
-def validate(weights: Path, dataset: Path, head: str) -> dict[str, float]:
+def validate(weights: Path, dataset: Path, head: str) -> tuple[dict[str, float], list[dict[str, Any]]]:
     log = dataset.parent.parent / "validate.log"
-    return validation.validate(weights, dataset, head, Validate(batch=8), imgsz=64, device="cpu", log=log)
+    options = Validate(batch=8, conf=1e-6)
+    return validation.validate(weights, dataset, "val", head, options, imgsz=64, device="cpu", log=log)
 
 
 def test_each_head_is_the_one_that_was_asked_for(
@@ -37,7 +39,10 @@ def test_each_head_is_the_one_that_was_asked_for(
 
     monkeypatch.setattr(DetectionValidator, "finalize_metrics", spy)
     for head in ("e2e", "nms"):
-        metrics = validate(teacher_weights, dataset, head)
+        metrics, predictions = validate(teacher_weights, dataset, head)
+        assert predictions
+        images = {path.name for path in (dataset.parent / "images/val").iterdir()}
+        assert {entry["file_name"] for entry in predictions} <= images
         assert {
             "precision",
             "recall",

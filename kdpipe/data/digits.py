@@ -37,7 +37,7 @@ on synthetic backgrounds.
 # samples and (but for the writers at the two borders) the hands of the splits apart.
 HANDWRITING = {"train": (0.0, 0.6), "val": (0.6, 0.8), "test": (0.8, 1.0)}
 
-GLYPH_SIDE = (0.28, 0.46)  # of the scene's side
+GLYPH_SIDE = (0.34, 0.52)  # of the scene's side
 DIGITS_PER_SCENE = (2, 7)  # upper bound exclusive
 NEGATIVES = 0.08  # share of scenes without any digit
 SMALLEST_SIZE = 32  # pixels a side

@@ -1,84 +1,204 @@
-"""The comparison itself: baseline against distilled, per pair, dis and head."""
+"""The comparisons: what is set against what, on which head, and with which outcome."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import combinations
 
 import pandas as pd
 
-from kdpipe.report.results import per_seed
+from kdpipe.report.results import Results
 from kdpipe.stats import Gain, Summary, paired_gain, summarise
 from kdpipe.zoo import HEADS
+
+DISTILLED_BASELINE = "distilled - baseline"
+E2E_NMS = "e2e - nms"
+STUDENT_TEACHER = "student - teacher"
+DIS_DIS = "dis - dis"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All seeds of one training: a teacher, a baseline student, or a pair at one `dis`."""
+
+    kind: str
+    name: str
+    dis: str | None = None
+
+    def __str__(self) -> str:
+        """As it is named in the report."""
+        return f"{self.name} dis {self.dis}" if self.dis else f"{self.name} {self.kind}"
+
+    @property
+    def where(self) -> dict[str, str]:
+        """By which columns of the results it is found."""
+        column = {"teacher": "cell", "baseline": "student", "distill": "pair"}[self.kind]
+        name = f"teacher/{self.name}" if self.kind == "teacher" else self.name
+        return {"kind": self.kind, column: name, **({"dis": self.dis} if self.dis else {})}
+
+    def lines(self, results: Results, head: str) -> pd.DataFrame:
+        """Its lines, one per seed, on the measuring split."""
+        return results.lines(split=results.split, head=head, **self.where)
+
+    def cells(self, results: Results) -> pd.DataFrame:
+        """A line per seed, whatever the head."""
+        return results.lines(split=results.split, **self.where).drop_duplicates("cell")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One head: a student without and with its teacher."""
+    """One result set against another on the measuring split.
 
-    baseline: Summary
-    distilled: Summary
-    gain: Gain
+    `gain` is None where the two must not be compared, and `refused` says why.
+    """
+
+    kind: str
+    before: str
+    after: str
+    head: str
+    pair: str | None
+    dis: str | None
+    before_summary: Summary
+    after_summary: Summary
+    gain: Gain | None
+    refused: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        """In plain words."""
+        return self.gain.verdict if self.gain else f"not compared: {self.refused}"
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {**asdict(self), "verdict": self.verdict}
 
 
 @dataclass(frozen=True)
-class Row:
-    """A pair at one `dis`; a head that the family lacks is absent."""
+class PairAt:
+    """A pair at one `dis`, with what its cells have in common."""
 
     pair: str
+    dis: str
     student: str
     teacher: str
     imgsz: int
-    parameters: int
-    dis: str
-    heads: dict[str, Comparison]
 
     @property
-    def score(self) -> float:
-        """By what the best `dis` is chosen: the e2e head where there is one."""
-        return self.heads[next(head for head in HEADS if head in self.heads)].distilled.mean
+    def distilled(self) -> Setting:
+        """The student with its teacher."""
+        return Setting("distill", self.pair, self.dis)
 
-    def as_dict(self) -> dict[str, object]:
-        """The row for JSON, with the verdicts spelt out."""
-        content = asdict(self)
-        for head, comparison in self.heads.items():
-            content["heads"][head]["gain"]["verdict"] = comparison.gain.verdict
-        return content
+    @property
+    def baseline(self) -> Setting:
+        """The student alone."""
+        return Setting("baseline", self.student)
 
-
-def compare(results: pd.DataFrame) -> list[Row]:
-    """Every pair at every `dis`, in the order of the results."""
-    distilled = results[results["kind"] == "distill"]
-    rows = []
-    for _, lines in distilled.groupby(["pair", "dis"], sort=False):
-        first = lines.iloc[0]
-        pair, dis = first["pair"], first["dis"]
-        heads = {}
-        for head in lines["head"].unique():
-            before = per_seed(results, head, kind="baseline", student=first["student"])
-            after = per_seed(results, head, kind="distill", pair=pair, dis=dis)
-            if before and after:
-                heads[head] = Comparison(summarise(before), summarise(after), paired_gain(before, after))
-        size, parameters = int(first["imgsz"]), int(first["parameters"])
-        rows.append(Row(pair, first["student"], first["teacher"], size, parameters, dis, heads))
-    return sorted(rows, key=lambda row: (row.pair, float(row.dis)))
+    @property
+    def its_teacher(self) -> Setting:
+        """The teacher."""
+        return Setting("teacher", self.teacher)
 
 
-def best_rows(rows: list[Row]) -> list[Row]:
-    """The best `dis` of each pair."""
-    pairs = dict.fromkeys(row.pair for row in rows)
-    return [max((r for r in rows if r.pair == pair), key=lambda r: r.score) for pair in pairs]
+def settings(results: Results) -> list[Setting]:
+    """Every setting that a pair has to do with."""
+    items = pairs_at(results)
+    return list(dict.fromkeys(s for i in items for s in (i.baseline, i.its_teacher, i.distilled)))
 
 
-def weak_teachers(results: pd.DataFrame, rows: list[Row]) -> list[str]:
+def pairs_at(results: Results) -> list[PairAt]:
+    """Every pair at every `dis`, by pair and by size of `dis`."""
+    lines = results.lines(kind="distill").drop_duplicates(["pair", "dis"])
+    found = [
+        PairAt(line["pair"], line["dis"], line["student"], line["teacher"], int(line["imgsz"]))
+        for _, line in lines.iterrows()
+    ]
+    return sorted(found, key=lambda item: (item.pair, float(item.dis)))
+
+
+def best(results: Results) -> list[PairAt]:
+    """Each pair at its best `dis`: by the mean over seeds on the choosing split, on the e2e head where
+    there is one.
+    """
+
+    def score(item: PairAt) -> float:
+        per_head = (results.measured(results.choice_split, head, **item.distilled.where) for head in HEADS)
+        return summarise(next(found for found in per_head if found)).mean
+
+    items = pairs_at(results)
+    names = dict.fromkeys(item.pair for item in items)
+    return [max((i for i in items if i.pair == name), key=score) for name in names]
+
+
+def compare(results: Results, unlike: Mapping[str, str]) -> list[Comparison]:
+    """Every comparison that the results allow; `unlike` says why a cell must not be compared."""
+    items = pairs_at(results)
+    return [comparison for head in HEADS for comparison in _on_head(results, items, head, unlike)]
+
+
+def _on_head(
+    results: Results, items: list[PairAt], head: str, unlike: Mapping[str, str]
+) -> Iterator[Comparison]:
+    for item in items:
+        yield from _set(
+            results, DISTILLED_BASELINE, item.baseline, item.distilled, head, item=item, unlike=unlike
+        )
+        yield from _set(results, STUDENT_TEACHER, item.its_teacher, item.distilled, head, item=item)
+    for student, teacher in dict.fromkeys((item.student, item.teacher) for item in items):
+        alone, taught_by = Setting("baseline", student), Setting("teacher", teacher)
+        yield from _set(results, STUDENT_TEACHER, taught_by, alone, head)
+    for first, second in combinations(items, 2):
+        if first.pair == second.pair:
+            yield from _set(results, DIS_DIS, first.distilled, second.distilled, head, item=second)
+    if head == "e2e":
+        for setting in settings(results):
+            yield from _set(results, E2E_NMS, setting, setting, head)
+
+
+def _set(
+    results: Results,
+    kind: str,
+    before: Setting,
+    after: Setting,
+    head: str,
+    *,
+    item: PairAt | None = None,
+    unlike: Mapping[str, str] | None = None,
+) -> Iterator[Comparison]:
+    """The comparison, if both were measured on this head."""
+    olds = results.measured(results.split, "nms" if kind == E2E_NMS else head, **before.where)
+    news = results.measured(results.split, head, **after.where)
+    if not olds or not news:
+        return
+    if before.kind == "teacher" and after.kind != "teacher":
+        olds = dict.fromkeys(news, next(iter(olds.values())))  # the one teacher, for every seed
+    reasons = {seed: _reason(after, seed, unlike or {}) for seed in news}
+    fair = {seed: found for seed, found in news.items() if not reasons[seed] and seed in olds}
+    refused = next((reason for reason in reasons.values() if reason), "no seed in common")
+    yield Comparison(
+        kind=kind,
+        before=str(before),
+        after=str(after),
+        head=head,
+        pair=item.pair if item else None,
+        dis=item.dis if item else None,
+        before_summary=summarise(olds),
+        after_summary=summarise(news),
+        gain=paired_gain(olds, fair) if fair else None,
+        refused=None if fair else refused,
+    )
+
+
+def _reason(setting: Setting, seed: int, unlike: Mapping[str, str]) -> str | None:
+    return unlike.get(f"{setting.kind}/{setting.name}/{setting.dis}/{seed}")
+
+
+def weak_teachers(comparisons: list[Comparison]) -> list[str]:
     """A sentence for each teacher that is not better than its student alone."""
-    warnings = []
-    for row in best_rows(rows):
-        for head, comparison in row.heads.items():
-            teacher = per_seed(results, head, kind="teacher", cell=f"teacher/{row.teacher}")
-            if teacher and max(teacher.values()) <= comparison.baseline.mean:
-                warnings.append(
-                    f"the teacher {row.teacher} ({max(teacher.values()):.3f}) is NOT better than its "
-                    f"student {row.student} alone ({comparison.baseline.mean:.3f}) on the {head} head: "
-                    "expect no gain; train it longer or take another one"
-                )
-    return warnings
+    return [
+        f"the teacher {found.before.split()[0]} ({found.before_summary.mean:.3f}) is NOT better than its "
+        f"student {found.after.split()[0]} alone ({found.after_summary.mean:.3f}) on the {found.head} head: "
+        "expect no gain; train it longer or take another one"
+        for found in comparisons
+        if found.kind == STUDENT_TEACHER and found.pair is None and found.gain and found.gain.mean >= 0
+    ]

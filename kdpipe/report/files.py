@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from kdpipe.curves import save_curves
 from kdpipe.report import plots, tables
-from kdpipe.report.benchmark import Row, best_rows, compare, weak_teachers
-from kdpipe.report.results import tidy
+from kdpipe.report.benchmark import (
+    DISTILLED_BASELINE,
+    Comparison,
+    PairAt,
+    best,
+    compare,
+    weak_teachers,
+)
+from kdpipe.report.origins import class_gains
+from kdpipe.report.results import METRIC, Results
+from kdpipe.zoo import HEADS
 
 REPORTS_DIR = Path("reports")
 Histories = dict[str, list[dict[str, float]]]
@@ -21,54 +31,78 @@ Histories = dict[str, list[dict[str, float]]]
 class Report:
     """What was reported."""
 
-    rows: list[Row]
+    comparisons: list[Comparison]
     warnings: list[str]
 
 
 def write_report(
-    runs: pd.DataFrame, histories: Histories, split: str, notes: list[str], out: Path = REPORTS_DIR
+    results: Results,
+    histories: Histories,
+    unlike: Mapping[str, str],
+    notes: Sequence[str],
+    out: Path = REPORTS_DIR,
 ) -> Report:
-    """Write tables, plots and metrics of these runs to `out`.
+    """Write tables, plots and metrics to `out`.
 
-    `notes` are warnings from earlier stages, which the report repeats.
+    `unlike` says of distilled cells why they must not be compared with their baseline; `notes` are
+    warnings from earlier stages, which the report repeats.
     """
-    results = tidy(runs, split)
-    rows = compare(results)
-    warnings = [*notes, *weak_teachers(results, rows)]
+    comparisons = compare(results, unlike)
+    refused = [f"{cell} is not compared: {reason}" for cell, reason in unlike.items()]
+    warnings = [*notes, *refused, *weak_teachers(comparisons)]
     (out / "plots").mkdir(parents=True, exist_ok=True)
-    (out / "benchmark.md").write_text(tables.benchmark(results, rows, split, warnings))
-    results.to_csv(out / "benchmark.csv", index=False)
-    _write_json(out / "benchmark.json", _benchmark(results, rows, split, warnings))
-    _write_json(out / "metrics.json", {row.pair: _headline(row) for row in best_rows(rows)})
-    plots.save_dis(rows, out / "plots/dis.png")
-    plots.save_gains(rows, out / "plots/gain.png")
+    (out / "benchmark.md").write_text(tables.benchmark(results, comparisons, warnings))
+    results.table.to_csv(out / "benchmark.csv", index=False)
+    _class_table(results).to_csv(out / "classes.csv", index=False)
+    _write_json(out / "benchmark.json", _benchmark(results, comparisons, warnings))
+    _write_json(out / "metrics.json", {i.pair: _headline(i, comparisons) for i in best(results)})
+    plots.save_dis(comparisons, out / "plots/dis.png")
+    plots.save_gains(comparisons, best(results), out / "plots/gain.png")
     save_curves(histories, out / "plots/curves.png")
-    plots.dis_table(rows).to_csv(out / "plots/dis.csv", index=False)
+    plots.dis_table(comparisons).to_csv(out / "plots/dis.csv", index=False)
     _curves_table(histories).to_csv(out / "plots/curves.csv", index=False)
-    return Report(rows, warnings)
+    return Report(comparisons, warnings)
 
 
-def _benchmark(results: pd.DataFrame, rows: list[Row], split: str, warnings: list[str]) -> dict[str, object]:
+def _benchmark(
+    results: Results, comparisons: Sequence[Comparison], warnings: Sequence[str]
+) -> dict[str, object]:
+    table = results.table
     return {
-        "split": split,
-        "best": [row.as_dict() for row in best_rows(rows)],
-        "every_dis": [row.as_dict() for row in rows],
-        "cells": results.astype(object).where(results.notna(), None).to_dict("records"),
-        "warnings": warnings,
+        "metric": METRIC,
+        "chosen_on": results.choice_split,
+        "measured_on": results.split,
+        "best": [asdict(item) for item in best(results)],
+        "comparisons": [comparison.as_dict() for comparison in comparisons],
+        "cells": table.astype(object).where(table.notna(), None).to_dict("records"),
+        "warnings": list(warnings),
     }
 
 
-def _headline(row: Row) -> dict[str, object]:
+def _headline(item: PairAt, comparisons: Sequence[Comparison]) -> dict[str, object]:
     """Few numbers, because `dvc exp show` has a column for each."""
     heads = {
-        head: {
-            "baseline": round(found.baseline.mean, 4),
-            "distilled": round(found.distilled.mean, 4),
-            "gain": round(found.gain.mean, 4),
+        found.head: {
+            "baseline": round(found.before_summary.mean, 4),
+            "distilled": round(found.after_summary.mean, 4),
+            "gain": None if found.gain is None else round(found.gain.mean, 4),
         }
-        for head, found in row.heads.items()
+        for found in comparisons
+        if found.kind == DISTILLED_BASELINE and (found.pair, found.dis) == (item.pair, item.dis)
     }
-    return {"dis": float(row.dis), **heads}
+    return {"dis": float(item.dis), **heads}
+
+
+def _class_table(results: Results) -> pd.DataFrame:
+    """The gain of every class, at the best `dis` of each pair."""
+    return pd.DataFrame(
+        [
+            {"pair": item.pair, "dis": item.dis, "head": head, "class": name, "gain": value}
+            for item in best(results)
+            for head in HEADS
+            for name, value in class_gains(results, item, head).items()
+        ]
+    )
 
 
 def _curves_table(histories: Histories) -> pd.DataFrame:

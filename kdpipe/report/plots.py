@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,76 +10,79 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kdpipe.report.benchmark import Row, best_rows
+from kdpipe.report.benchmark import DISTILLED_BASELINE, Comparison, PairAt
+from kdpipe.report.formats import HEAD_NAMES
 from kdpipe.zoo import HEADS
 
 COLOURS = {"e2e": "tab:blue", "nms": "tab:orange"}
-LABELS = {"e2e": "e2e (NMS-free)", "nms": "NMS"}
 
 
-def save_dis(rows: list[Row], path: Path) -> None:
+def save_dis(comparisons: Sequence[Comparison], path: Path) -> None:
     """mAP50-95 over `dis`, a panel per pair: mean and spread of both heads, baselines as bands."""
-    pairs = list(dict.fromkeys(row.pair for row in rows))
+    gains = _gains(comparisons)
+    pairs = list(dict.fromkeys(str(found.pair) for found in gains))
     figure = Figure(figsize=(max(6.4, 4.8 * len(pairs)), 4.8), layout="constrained")
-    panels = figure.subplots(1, len(pairs), squeeze=False, sharey=True)[0]
-    for axes, pair in zip(panels, pairs, strict=True):
+    panels = figure.subplots(1, max(1, len(pairs)), squeeze=False, sharey=True)[0]
+    for axes, pair in zip(panels, pairs, strict=False):
         for head in HEADS:
-            _dis_line(axes, [row for row in rows if row.pair == pair and head in row.heads], head)
+            _dis_line(axes, [found for found in gains if (found.pair, found.head) == (pair, head)], head)
         axes.set(title=pair, xlabel="dis (weight of the distillation loss)")
         axes.grid(alpha=0.3)
-    panels[0].set_ylabel("mAP50-95, % (mean and standard deviation over seeds)")
+    panels[0].set_ylabel("mAP50-95 (COCO AP), %; mean and standard deviation over seeds")
     panels[0].legend()
     figure.savefig(path, dpi=110)
 
 
-def save_gains(rows: list[Row], path: Path) -> None:
-    """Gain of every pair and `dis` as bars with their 95 % intervals."""
-    figure = Figure(figsize=(7.5, 1.2 + 0.5 * len(rows)), layout="constrained")
+def save_gains(comparisons: Sequence[Comparison], chosen: Sequence[PairAt], path: Path) -> None:
+    """Gain of every pair and `dis`, with its 95 % interval."""
+    gains = _gains(comparisons)
+    rows = list(dict.fromkeys((found.pair, found.dis) for found in gains))
+    figure = Figure(figsize=(7.5, 1.4 + 0.5 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    best = best_rows(rows)
-    height = 0.8 / len(HEADS)
     for offset, head in enumerate(HEADS):
-        found = [(i, row.heads[head].gain) for i, row in enumerate(rows) if head in row.heads]
-        if not found:
-            continue
-        means = np.array([100 * gain.mean for _, gain in found])
-        places = [i + (offset - 0.5) * height for i, _ in found]
-        errors = [0.0 if gain.high is None else 100 * (gain.high - gain.mean) for _, gain in found]
-        axes.barh(places, means, height, xerr=errors, color=COLOURS[head], label=LABELS[head], capsize=3)
+        found = [(rows.index((c.pair, c.dis)), c.gain) for c in gains if c.head == head and c.gain]
+        if found:
+            means = np.array([100 * gain.mean for _, gain in found])
+            places = [place + (offset - 0.5) * 0.3 for place, _ in found]
+            reach = [0.0 if gain.high is None else 100 * (gain.high - gain.mean) for _, gain in found]
+            colour, name = COLOURS[head], HEAD_NAMES[head]
+            axes.errorbar(means, places, xerr=reach, fmt="o", color=colour, label=name, capsize=4)
     axes.axvline(0, color="black", linewidth=0.8)
-    names = [f"{row.pair}  dis {row.dis}{'  (best)' if row in best else ''}" for row in rows]
-    axes.set_yticks(range(len(rows)), names)
+    best = {(item.pair, item.dis) for item in chosen}
+    axes.set_yticks(
+        range(len(rows)), [f"{row[0]}  dis {row[1]}{'  (best)' if row in best else ''}" for row in rows]
+    )
     axes.invert_yaxis()
-    axes.set_xlabel("gain in mAP50-95, % points, with 95 % interval over seeds")
+    axes.set_xlabel("gain in mAP50-95 (COCO AP), % points, with 95 % interval")
     axes.grid(alpha=0.3, axis="x")
     axes.legend(loc="best")
     figure.savefig(path, dpi=110)
 
 
-def dis_table(rows: list[Row]) -> pd.DataFrame:
+def dis_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """The data behind the plot over `dis`, a line per pair and `dis`, for `dvc plots`."""
-    return pd.DataFrame(
-        [
-            {"pair": row.pair, "dis": float(row.dis)}
-            | {head: row.heads[head].distilled.mean for head in HEADS if head in row.heads}
-            | {f"{head} baseline": row.heads[head].baseline.mean for head in HEADS if head in row.heads}
-            for row in rows
-        ]
-    )
+    lines: dict[tuple[str | None, str | None], dict[str, object]] = {}
+    for found in _gains(comparisons):
+        line = lines.setdefault(
+            (found.pair, found.dis), {"pair": found.pair, "dis": float(found.dis or "nan")}
+        )
+        line |= {found.head: found.after_summary.mean, f"{found.head} baseline": found.before_summary.mean}
+    return pd.DataFrame(list(lines.values()))
 
 
-def _dis_line(axes: Axes, rows: list[Row], head: str) -> None:
-    if not rows:
+def _gains(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    return [found for found in comparisons if found.kind == DISTILLED_BASELINE]
+
+
+def _dis_line(axes: Axes, found: Sequence[Comparison], head: str) -> None:
+    if not found:
         return
-    dis = [float(row.dis) for row in rows]
-    found = [row.heads[head] for row in rows]
-    means = [100 * item.distilled.mean for item in found]
-    spreads = [100 * (item.distilled.sd or 0.0) for item in found]
-    colour = COLOURS[head]
-    axes.errorbar(
-        dis, means, spreads, color=colour, marker="o", capsize=4, label=f"distilled, {LABELS[head]}"
-    )
-    baseline = found[0].baseline
+    dis = [float(item.dis or "nan") for item in found]
+    means = [100 * item.after_summary.mean for item in found]
+    spreads = [100 * (item.after_summary.sd or 0.0) for item in found]
+    colour, name = COLOURS[head], HEAD_NAMES[head]
+    axes.errorbar(dis, means, spreads, color=colour, marker="o", capsize=4, label=f"distilled, {name}")
+    baseline = found[0].before_summary
     low, high = (100 * (baseline.mean + sign * (baseline.sd or 0.0)) for sign in (-1, 1))
-    axes.axhline(100 * baseline.mean, color=colour, linestyle="--", label=f"baseline, {LABELS[head]}")
+    axes.axhline(100 * baseline.mean, color=colour, linestyle="--", label=f"baseline, {name}")
     axes.axhspan(low, high, color=colour, alpha=0.12)

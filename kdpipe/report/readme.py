@@ -10,10 +10,11 @@ from kdpipe.errors import KdpipeError
 START, END = "<!-- kdpipe table: start -->", "<!-- kdpipe table: end -->"
 BLOCK = re.compile(f"{re.escape(START)}.*{re.escape(END)}", re.DOTALL)
 BENCHMARK = Path("reports/benchmark.md")
+DETAILS = "<!-- details -->"
 
 
 def with_table(readme: Path, benchmark: Path = BENCHMARK) -> str:
-    """The text of README.md with the current table.
+    """The text of README.md with the current table, down to where the details begin.
 
     Raises:
         KdpipeError: if there is no table yet, or no place for it.
@@ -23,5 +24,5 @@ def with_table(readme: Path, benchmark: Path = BENCHMARK) -> str:
     text = readme.read_text() if readme.exists() else ""
     if not BLOCK.search(text):
         raise KdpipeError(f"{readme} has no place for the table; add the lines {START} and {END}")
-    body = benchmark.read_text().split("\n", 1)[1].strip().replace("\n## ", "\n### ")
+    body = benchmark.read_text().split("\n", 1)[1].split(DETAILS)[0].strip().replace("\n## ", "\n### ")
     return BLOCK.sub(lambda _: f"{START}\n{body}\n{END}", text)

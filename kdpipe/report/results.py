@@ -2,47 +2,103 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from kdpipe.stats import NOISE, Measured
 from kdpipe.zoo import DEFAULT_IMGSZ, HEADS
 
-METRIC = "mAP50-95"
+METRIC = "coco/AP"
+OWN_METRIC = "mAP50-95"  # Ultralytics' own
 COLUMNS = ["kind", "pair", "student", "teacher", "dis", "seed"]
 TAG_OF = {"kind": "stage"}
+COSTS = ("seconds", "peak_memory_mib", "parameters", "gflops", "file_bytes")
+OF_A_CLASS = "coco/class/"
+NOT_OVERALL = ("class/", OF_A_CLASS, "ms/")
+
+Resamples = Mapping[str, Mapping[str, NDArray[np.float64]]]
+"""Deviations over half samples: by cell, then by `split/head`."""
 
 
-def tidy(runs: pd.DataFrame, split: str) -> pd.DataFrame:
-    """One line per run and head: what was trained, on which head, with which metrics.
+@dataclass(frozen=True)
+class Results:
+    """What the runs say.
 
-    Columns: cell, kind, pair, student, teacher, dis (text, as in params.yaml), seed, imgsz,
-    parameters, head, one per overall metric, run_id.
+    `table` has one line per run, split and head, with the columns cell, kind, pair, student, teacher,
+    dis (text, as in params.yaml), seed, imgsz, run_id, split, head, the costs, and one per overall
+    metric. `classes` has one line per run, split, head and class, with its AP. `splits` are in the
+    order of params.yaml.
     """
-    lines = [
-        {**_identity(run), "head": head, **metrics, "run_id": run["run_id"]}
-        for _, run in runs.iterrows()
-        for head in HEADS
-        if (metrics := _metrics(run, f"metrics.{split}/{head}/"))
-    ]
-    table = pd.DataFrame(lines)
-    return table.sort_values(["kind", "cell", "head"], ignore_index=True) if lines else table
+
+    table: pd.DataFrame
+    classes: pd.DataFrame
+    splits: list[str]
+    resamples: Resamples
+
+    @property
+    def choice_split(self) -> str:
+        """On which the best `dis` is chosen."""
+        return self.splits[0]
+
+    @property
+    def split(self) -> str:
+        """On which everything is measured."""
+        return self.splits[-1]
+
+    def measured(self, split: str, head: str, **where: object) -> dict[int, Measured]:
+        """COCO AP by seed of the lines that match, for example `kind="distill", pair="n-s"`."""
+        chosen = self.lines(split=split, head=head, **where)
+        return {
+            int(line["seed"]): Measured(
+                float(line[METRIC]), self.resamples.get(line["cell"], {}).get(f"{split}/{head}", NOISE)
+            )
+            for _, line in chosen.iterrows()
+        }
+
+    def lines(self, **where: object) -> pd.DataFrame:
+        """The lines of the table that match."""
+        chosen = self.table
+        for column, value in where.items():
+            chosen = chosen[chosen[column] == value]
+        return chosen
 
 
-def per_seed(results: pd.DataFrame, head: str, **where: str) -> dict[int, float]:
-    """mAP50-95 by seed of the lines that match."""
-    chosen = results[results["head"] == head]
-    for column, value in where.items():
-        chosen = chosen[chosen[column] == value]
-    return {int(seed): float(value) for seed, value in zip(chosen["seed"], chosen[METRIC], strict=True)}
+def tidy(runs: pd.DataFrame, splits: Iterable[str], resamples: Resamples) -> Results:
+    """The results in the runs, as far as they are of these splits."""
+    lines: list[dict[str, object]] = []
+    classes: list[dict[str, object]] = []
+    found = []
+    for split in splits:
+        before = len(lines)
+        for _, run in runs.iterrows():
+            for head in HEADS:
+                metrics = _metrics(run, f"metrics.{split}/{head}/")
+                if METRIC not in metrics:
+                    continue
+                place = {"split": split, "head": head}
+                overall = {n: v for n, v in metrics.items() if not n.startswith(NOT_OVERALL)}
+                lines.append({**_identity(run), **place, **overall, "run_id": run["run_id"]})
+                classes += [
+                    {"cell": run["tags.cell"], **place, "class": name.removeprefix(OF_A_CLASS), "AP": value}
+                    for name, value in metrics.items()
+                    if name.startswith(OF_A_CLASS)
+                ]
+        if len(lines) > before:
+            found.append(split)
+    table = pd.DataFrame(lines).sort_values(["split", "kind", "cell", "head"], ignore_index=True)
+    return Results(table, pd.DataFrame(classes), found, resamples)
 
 
 def _identity(run: pd.Series[Any]) -> dict[str, object]:
     found: dict[str, object] = {"cell": run["tags.cell"]}
     found |= {name: _text(run, f"tags.{TAG_OF.get(name, name)}") for name in COLUMNS}
     found["imgsz"] = int(_text(run, "params.train.imgsz") or DEFAULT_IMGSZ)
-    found["parameters"] = int(run["metrics.cost/parameters"])
-    return found
+    return found | {name: float(run[f"metrics.cost/{name}"]) for name in COSTS}
 
 
 def _text(run: pd.Series[Any], column: str) -> str | None:
@@ -51,6 +107,5 @@ def _text(run: pd.Series[Any], column: str) -> str | None:
 
 
 def _metrics(run: pd.Series[Any], prefix: str) -> dict[str, float]:
-    """The overall metrics of one head; classes and timings are in the run."""
     named = {str(key).removeprefix(prefix): run[key] for key in run.index if str(key).startswith(prefix)}
-    return {name: float(v) for name, v in named.items() if "/" not in name and pd.notna(v)}
+    return {name: float(value) for name, value in named.items() if pd.notna(value)}

@@ -2,111 +2,181 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import pandas as pd
-
-from kdpipe.report.benchmark import Row, best_rows
-from kdpipe.report.results import METRIC
-from kdpipe.stats import Gain, Summary
+from kdpipe.report import origins
+from kdpipe.report.benchmark import (
+    DIS_DIS,
+    DISTILLED_BASELINE,
+    E2E_NMS,
+    STUDENT_TEACHER,
+    Comparison,
+    best,
+    pairs_at,
+    settings,
+)
+from kdpipe.report.formats import HEAD_NAMES, gain, markdown, percent, spread
+from kdpipe.report.readme import DETAILS
+from kdpipe.report.results import METRIC, OWN_METRIC, Results
 from kdpipe.zoo import HEADS
 
 HOW_TO_READ = """\
-mAP50-95 in %, as Ultralytics computes it, on the **{split}** split; mean ± standard deviation over
-{seeds}. *e2e* is the NMS-free head, *NMS* the classical one. Gain: mean difference
-distilled − baseline, seed by seed, with its 95 % interval (Student's t over seeds) in brackets;
-"within noise" where the interval holds 0. Each training keeps its best epoch on val, by the head that
-`train.nms` says (by default the classical one)."""
-CHOICE = (
-    "The best `dis` is chosen on the same images that measure it, so its row flatters a little; "
+**mAP50-95 is COCO AP** in %, on the **{split}** split; mean ± standard deviation over {seeds}. *e2e* is the
+NMS-free head, *NMS* the classical one. A gain is the mean difference seed by seed, with its 95 % interval in
+brackets: how far it would move with other seeds and other images. *better* and *worse* are said where the
+interval leaves out 0, *within noise* where it holds 0; *P(better)* is how sure it is that the gain is
+above 0. Each training keeps its best epoch on val, by the head that `train.nms` says (by default the
+classical one)."""
+CHOSEN_ELSEWHERE = (
+    "The best `dis` is chosen on **{choice}**, by the e2e head where there is one, "
+    "and measured on **{split}**."
+)
+CHOSEN_HERE = (
+    "The best `dis` is chosen on the same images that measure it, so its line flatters; "
     "the table over every `dis` does not."
+)
+COSTS = (
+    "Training time and peak memory relative to the baseline; then baseline / distilled student as saved: "
+    "the same model, without teacher and projector."
 )
 
 
-def headline(rows: list[Row]) -> str:
+def benchmark(results: Results, comparisons: Sequence[Comparison], notes: Sequence[str]) -> str:
+    """The whole of benchmark.md."""
+    main = {
+        "Students at their best `dis`": [headline(results, comparisons), _choice(results)],
+        "Every `dis`": [over_dis(comparisons)],
+        "Teachers": [teachers(results)],
+    }
+    details = {
+        "What it cost": [COSTS, costs(results)],
+        "Where the gain comes from": [
+            origins.HOW_TO_READ,
+            origins.by_size_and_error(results),
+            origins.by_class(results),
+        ],
+        "e2e against NMS": [heads(comparisons)],
+        "Students against teachers": [from_to(comparisons, STUDENT_TEACHER)],
+        "One `dis` against another": [from_to(comparisons, DIS_DIS)],
+        "COCO AP and Ultralytics' own mAP50-95": [both_metrics(results)],
+    }
+    parts = ["# Benchmark", _how_to_read(results)]
+    parts += ["\n".join(f"> **Warning:** {note}" for note in notes)] if notes else []
+    parts += [*_sections(main), DETAILS, *_sections(details)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _sections(content: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Those that have a table, under their titles."""
+    for title, blocks in content.items():
+        if blocks[-1]:
+            yield from (f"## {title}", *blocks)
+
+
+def headline(results: Results, comparisons: Iterable[Comparison]) -> str:
     """A line per pair at its best `dis`, with the columns of the published tables."""
+    found = {(c.pair, c.dis, c.head): c for c in comparisons if c.kind == DISTILLED_BASELINE}
     lines = []
-    for row in best_rows(rows):
-        line = {
-            "student": row.student,
-            "teacher": row.teacher,
-            "best dis": row.dis,
-            "size (px)": row.imgsz,
-        }
-        for head, label in (("nms", METRIC), ("e2e", f"{METRIC} e2e")):
-            comparison = row.heads.get(head)
-            line[f"{label} baseline"] = spread(comparison.baseline) if comparison else ""
-            line[f"{label} distilled"] = spread(comparison.distilled) if comparison else ""
+    for item in best(results):
+        line = {"student": item.student, "teacher": item.teacher, "best dis": item.dis}
+        line["size (px)"] = str(item.imgsz)
+        for head, label in (("nms", "mAP50-95"), ("e2e", "mAP50-95 e2e")):
+            comparison = found.get((item.pair, item.dis, head))
+            line[f"{label} baseline"] = spread(comparison.before_summary) if comparison else ""
+            line[f"{label} distilled"] = spread(comparison.after_summary) if comparison else ""
         lines.append(line)
     return markdown(lines)
 
 
-def over_dis(rows: list[Row]) -> str:
-    """A line per pair, `dis` and head."""
-    return markdown(
-        [
-            {
-                "pair": row.pair,
-                "head": "NMS" if head == "nms" else head,
-                "dis": row.dis,
-                "baseline": spread(row.heads[head].baseline),
-                "distilled": spread(row.heads[head].distilled),
-                "gain": gain(row.heads[head].gain),
-                "verdict": row.heads[head].gain.verdict,
-            }
-            for head in HEADS
-            for row in rows
-            if head in row.heads
-        ]
-    )
-
-
-def teachers(results: pd.DataFrame) -> str:
-    """A line per teacher, both heads."""
-    chosen = results[results["kind"] == "teacher"]
+def over_dis(comparisons: Iterable[Comparison]) -> str:
+    """The gain of every pair and `dis`, per head."""
     lines = []
-    for cell, found in chosen.groupby("cell", sort=False):
-        scores = dict(zip(found["head"], found[METRIC], strict=True))
-        lines.append(
-            {
-                "teacher": str(cell).split("/", 1)[1],
-                "params (M)": f"{found.iloc[0]['parameters'] / 1e6:.1f}",
-                METRIC: percent(scores["nms"]),
-                f"{METRIC} e2e": percent(scores["e2e"]) if "e2e" in scores else "",
-            }
-        )
+    for found in comparisons:
+        if found.kind == DISTILLED_BASELINE:
+            line = {"pair": str(found.pair), "head": HEAD_NAMES[found.head], "dis": str(found.dis)}
+            line |= {"baseline": spread(found.before_summary), "distilled": spread(found.after_summary)}
+            lines.append(line | _outcome(found))
     return markdown(lines)
 
 
-def benchmark(results: pd.DataFrame, rows: list[Row], split: str, notes: list[str]) -> str:
-    """The whole of benchmark.md."""
-    count = results.loc[results["kind"] == "baseline", "seed"].nunique()
-    seeds = "1 seed" if count == 1 else f"{count} seeds"
-    parts = ["# Benchmark", HOW_TO_READ.format(split=split, seeds=seeds)]
-    parts += ["\n".join(f"> **Warning:** {note}" for note in notes)] if notes else []
-    parts += ["## Students at their best `dis`", headline(rows), CHOICE]
-    parts += ["## Every `dis`", over_dis(rows), "## Teachers", teachers(results)]
-    return "\n\n".join(parts) + "\n"
+def heads(comparisons: Iterable[Comparison]) -> str:
+    """What each model gains or loses without NMS."""
+    lines = []
+    for found in comparisons:
+        if found.kind == E2E_NMS:
+            line = {"model": found.after, "NMS": spread(found.before_summary)}
+            lines.append(line | {"e2e": spread(found.after_summary)} | _outcome(found, "e2e - NMS"))
+    return markdown(lines)
 
 
-def markdown(lines: Sequence[Mapping[str, object]]) -> str:
-    """Lines of the same columns as a Markdown table."""
-    return pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)
+def from_to(comparisons: Iterable[Comparison], kind: str) -> str:
+    """The comparisons of another kind, per head."""
+    lines = []
+    for found in comparisons:
+        if found.kind == kind:
+            line = {"from": found.before, "to": found.after, "head": HEAD_NAMES[found.head]}
+            lines.append(line | _outcome(found, "difference"))
+    return markdown(lines)
 
 
-def percent(value: float) -> str:
-    """A share of one as in published tables: in %, one decimal."""
-    return f"{100 * value:.1f}"
+def teachers(results: Results) -> str:
+    """A line per teacher: both heads, and what its own training took."""
+    lines = []
+    for cell, found in results.lines(kind="teacher", split=results.split).groupby("cell", sort=False):
+        scores, first = dict(zip(found["head"], found[METRIC], strict=True)), found.iloc[0]
+        line = {"teacher": str(cell).split("/", 1)[1], "params (M)": f"{first['parameters'] / 1e6:.1f}"}
+        line |= {"mAP50-95": percent(scores["nms"]), "mAP50-95 e2e": percent(scores.get("e2e", float("nan")))}
+        lines.append(line | {"training (min)": f"{first['seconds'] / 60:.1f}"})
+    return markdown(lines)
 
 
-def spread(summary: Summary) -> str:
-    """Mean ± standard deviation, in %."""
-    return percent(summary.mean) + (f" ± {percent(summary.sd)}" if summary.sd is not None else "")
+def costs(results: Results) -> str:
+    """What distilling costs beside training alone, and that the saved student is the same model."""
+    lines = []
+    for item in pairs_at(results):
+        alone, taught = item.baseline.cells(results), item.distilled.cells(results)
+        line = {"pair": item.pair, "dis": item.dis}
+        for name, column in (("time", "seconds"), ("memory", "peak_memory_mib")):
+            before = alone[column].mean()
+            line[name] = f"{taught[column].mean() / before:.2f} x" if before else ""
+        for name, column, unit in (
+            ("params (M)", "parameters", 1e6),
+            ("GFLOPs", "gflops", 1),
+            ("file (MB)", "file_bytes", 1e6),
+        ):
+            line[name] = " / ".join(f"{cells[column].mean() / unit:.2f}" for cells in (alone, taught))
+        lines.append(line)
+    return markdown(lines)
 
 
-def gain(found: Gain) -> str:
-    """A gain and its interval, in %."""
-    text = f"{100 * found.mean:+.1f}"
-    if found.low is None or found.high is None:
-        return text
-    return f"{text} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+def both_metrics(results: Results) -> str:
+    """COCO AP beside Ultralytics' own, for every model."""
+    lines = []
+    for setting in settings(results):
+        line = {"model": str(setting)}
+        for head in HEADS:
+            found = setting.lines(results, head)
+            for name, metric in (("COCO", METRIC), ("Ultralytics", OWN_METRIC)):
+                line[f"{HEAD_NAMES[head]} {name}"] = percent(found[metric].mean())
+        lines.append(line)
+    return markdown(lines)
+
+
+def _how_to_read(results: Results) -> str:
+    count = results.lines(kind="baseline")["seed"].nunique()
+    return HOW_TO_READ.format(split=results.split, seeds="1 seed" if count == 1 else f"{count} seeds")
+
+
+def _choice(results: Results) -> str:
+    elsewhere = results.choice_split != results.split
+    text = CHOSEN_ELSEWHERE if elsewhere else CHOSEN_HERE
+    return text.format(choice=results.choice_split, split=results.split)
+
+
+def _outcome(found: Comparison, name: str = "gain") -> dict[str, str]:
+    sure = found.gain.probability if found.gain else None
+    return {
+        name: gain(found.gain),
+        "P(better)": "" if sure is None else f"{sure:.2f}",
+        "verdict": found.verdict,
+    }

@@ -51,7 +51,7 @@ class Job:
 @dataclass(frozen=True)
 class Trained:
     """What came out of a training: the student's checkpoint, history and log, and the arguments
-    that Ultralytics used in the end.
+    that Ultralytics used in the end; `device` names the processor that trained.
     """
 
     best: Path
@@ -60,6 +60,7 @@ class Trained:
     epochs: int = 0
     seconds: float = 0.0
     peak_memory_mib: int = 0
+    device: str = "none"
 
 
 class Listener(Protocol):
@@ -210,6 +211,7 @@ def _collect(work: Path) -> Trained:
         epochs=int(history[-1]["epoch"]),
         seconds=history[-1]["seconds"],
         peak_memory_mib=int(max(row["peak_memory_mib"] for row in history)),
+        device=_device_name(str(used["device"])),
     )
 
 
@@ -219,6 +221,13 @@ def _load(path: Path) -> dict[str, Any]:
     except Exception as error:
         raise KdpipeError(f"{path} is broken ({error}); remove {path.parent} to train anew") from error
     return checkpoint
+
+
+def _device_name(device: str) -> str:
+    """The model of the GPU, or `CPU`: the kind of arithmetic, which a result depends on."""
+    if device == "cpu" or not torch.cuda.is_available():
+        return "CPU"
+    return torch.cuda.get_device_name()
 
 
 def _peak_memory_mib(device: torch.device) -> int:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ultralytics.nn.tasks import load_checkpoint
 from ultralytics.utils.downloads import attempt_download_asset
+from ultralytics.utils.torch_utils import get_flops
 
 from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root
-from kdpipe.zoo import ModelName, parse
+from kdpipe.zoo import DEFAULT_IMGSZ, ModelName, parse
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,11 @@ class Weights:
     model: ModelName
     names: list[str]
     parameters: int
+    gflops: float
 
 
-def inspect(path: Path) -> Weights:
-    """Read what a checkpoint contains.
+def inspect(path: Path, imgsz: int = DEFAULT_IMGSZ) -> Weights:
+    """Read what a checkpoint contains; `gflops` are of one image of this size.
 
     Raises:
         KdpipeError: if it is no Ultralytics checkpoint of a model that can be distilled.
@@ -38,6 +40,7 @@ def inspect(path: Path) -> Weights:
         model=_architecture(path, stem, str(yaml.get("scale", ""))),
         names=[str(name) for name in model.names.values()],
         parameters=sum(p.numel() for p in model.parameters()),
+        gflops=round(float(get_flops(model, imgsz)), 3),
     )
 
 

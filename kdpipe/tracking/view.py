@@ -10,8 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
+import numpy as np
 import pandas as pd
 from mlflow.entities import Run
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 
@@ -19,6 +21,7 @@ from kdpipe.cells import Cell
 from kdpipe.config import Tracking
 from kdpipe.curves import save_curves
 from kdpipe.errors import KdpipeError
+from kdpipe.evaluation import RESAMPLES_FILE, load_resamples
 from kdpipe.history import HISTORY_FILE, read_history
 from kdpipe.records import METRICS_FILE, RECORD_FILE, Metrics, Record, load_metrics, load_record
 from kdpipe.tracking import entries
@@ -31,12 +34,15 @@ ARTIFACTS = ("record.json", "params.yaml", HISTORY_FILE, "train.log")
 
 @dataclass(frozen=True)
 class Finished:
-    """A trained cell on disk, with the metrics of its validation per head, if it was validated."""
+    """A trained cell on disk, with its metrics per split and head as far as it was validated and
+    evaluated, and its half samples by `split/head`.
+    """
 
     cell: Cell
     record: Record
     history: list[dict[str, float]]
     metrics: Metrics
+    resamples: dict[str, NDArray[np.float64]]
 
     @property
     def final_metrics(self) -> dict[str, float]:
@@ -118,12 +124,19 @@ def runs_table(store: Store, fingerprints: Iterable[str]) -> pd.DataFrame:
 
 
 def _read(cell: Cell) -> Finished:
-    validated = (cell.val_dir / METRICS_FILE).exists()
+    metrics: Metrics = {}
+    for folder in (cell.val_dir, cell.eval_dir):
+        found = load_metrics(folder) if (folder / METRICS_FILE).exists() else {}
+        for split, heads in found.items():
+            for head, values in heads.items():
+                metrics.setdefault(split, {}).setdefault(head, {}).update(values)
+    resamples = cell.eval_dir / RESAMPLES_FILE
     return Finished(
         cell=cell,
         record=load_record(cell.train_dir),
         history=read_history(cell.train_dir / HISTORY_FILE),
-        metrics=load_metrics(cell.val_dir) if validated else {},
+        metrics=metrics,
+        resamples=load_resamples(resamples) if resamples.exists() else {},
     )
 
 
@@ -132,6 +145,8 @@ def _costs(record: Record) -> dict[str, float]:
         "cost/seconds": record.seconds,
         "cost/peak_memory_mib": record.peak_memory_mib,
         "cost/parameters": record.parameters,
+        "cost/gflops": record.gflops,
+        "cost/file_bytes": record.file_bytes,
     }
 
 

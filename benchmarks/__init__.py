@@ -1,0 +1,1 @@
+"""Measurements behind claims of the README."""

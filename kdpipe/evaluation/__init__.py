@@ -1,0 +1,22 @@
+"""From stored predictions to AP, errors and the spread over images: no torch, no GPU.
+
+AP is COCO's (T.-Y. Lin et al., "Microsoft COCO", 2014, and cocodataset.org, "Detection
+evaluation"), as the published tables are computed, by hotcoco.
+"""
+
+from kdpipe.evaluation.ap import evaluate
+from kdpipe.evaluation.predictions import load_predictions, predictions_file, save_predictions
+from kdpipe.evaluation.resampling import RESAMPLES_FILE, load_resamples, save_resamples
+from kdpipe.evaluation.truth import Truth, load_truth
+
+__all__ = [
+    "RESAMPLES_FILE",
+    "Truth",
+    "evaluate",
+    "load_predictions",
+    "load_resamples",
+    "load_truth",
+    "predictions_file",
+    "save_predictions",
+    "save_resamples",
+]

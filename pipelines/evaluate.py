@@ -1,0 +1,24 @@
+"""Stage evaluate: a cell's predictions, data/dataset -> the cell's eval/metrics.json."""
+
+from __future__ import annotations
+
+import sys
+
+from kdpipe.cells import find_cell
+from kdpipe.console import console, reporting_mistakes
+from kdpipe.evaluate_cell import evaluate_cell
+from kdpipe.preflight import preflight
+
+
+@reporting_mistakes
+def main(kind: str, *axes: str) -> None:
+    """Evaluate the predictions of a checkpoint."""
+    params = preflight()
+    cell = find_cell(params, kind, list(axes))
+    for split, heads in evaluate_cell(params, cell).items():
+        scores = "  ".join(f"{head} {metrics['coco/AP']:.3f}" for head, metrics in heads.items())
+        console.print(f"{cell.id}  COCO AP on {split}: {scores}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
