@@ -23,7 +23,7 @@ FEWEST_RESAMPLES = 100
 class Digits:
     """Size of the embedded data set: scenes per split, their side in pixels, and the seed."""
 
-    train: int = 960
+    train: int = 800
     val: int = 128
     test: int = 128
     size: int = 96
