@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kdpipe.cells import BEST_FILE, CHOICE_FILE, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, teacher_cell
 from kdpipe.config import Pair, Params
-from kdpipe.preflight import RECOMMENDED, architecture, candidates
+from kdpipe.preflight import RECOMMENDED, UNKNOWN, architecture, candidates
 from kdpipe.records import load_metrics
 
 # The head that every family has, so that candidates compare whatever their family.
@@ -22,18 +22,34 @@ def choose_teacher(params: Params, pair_name: str) -> str:
     Distilled cells depend on teacher.pt and pair.json, not on the reasons in choice.json.
     """
     pair = params.pairs[pair_name]
+    out = PAIRS_DIR / pair_name
+    out.mkdir(parents=True, exist_ok=True)
+    if pair.teacher == UNKNOWN:
+        return _unknown(params, pair, out)
     metrics = {name: load_metrics(teacher_cell(name).eval_dir) for name in candidates(params, pair)}
     split = next(split for found in metrics.values() for split in found)
     scores = {name: found[split][HEAD][METRIC] for name, found in metrics.items()}
     chosen = max(scores, key=lambda name: scores[name])
     reason = _reason(params, pair, chosen, scores, split)
-    out = PAIRS_DIR / pair_name
-    out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(teacher_cell(chosen).train_dir / BEST_FILE, out / TEACHER_FILE)
-    student = asdict(params.students[pair.student])
-    _write(out / PAIR_FILE, {"teacher": chosen, "student": {"name": pair.student, **student}})
+    _write(out / PAIR_FILE, _content(params, pair, chosen))
     _write(out / CHOICE_FILE, {"teacher": chosen, "reason": reason, f"{HEAD}/{METRIC}": scores})
     return reason
+
+
+def _unknown(params: Params, pair: Pair, out: Path) -> str:
+    """Of a finished student the teacher need not be known; nothing is read from the empty file."""
+    reason = f"the teacher of {pair.distilled} is not known"
+    (out / TEACHER_FILE).write_bytes(b"")
+    _write(out / PAIR_FILE, _content(params, pair, UNKNOWN))
+    _write(out / CHOICE_FILE, {"teacher": UNKNOWN, "reason": reason})
+    return reason
+
+
+def _content(params: Params, pair: Pair, teacher: str) -> dict[str, object]:
+    """Everything about a pair that its distilled cells depend on."""
+    student = {"name": pair.student, **asdict(params.students[pair.student])}
+    return {"teacher": teacher, "student": student, "distilled": pair.distilled, "sha256": pair.sha256}
 
 
 def _reason(params: Params, pair: Pair, chosen: str, scores: dict[str, float], split: str) -> str:

@@ -41,19 +41,28 @@ class Data:
 
 @dataclass
 class Model:
-    """A student or a teacher: an architecture, its start weights, its own train arguments."""
+    """A student or a teacher: an architecture, its start weights (and their digest, if it is to be
+    checked), its own train arguments.
+    """
 
     init: str = MISSING
     model: str | None = None
+    sha256: str | None = None
     train: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class Pair:
-    """Which student learns from which teacher (a name, `recommended`, or a list of candidates)."""
+    """Which student learns from which teacher (a name, `recommended`, or a list of candidates).
+
+    With `distilled` (`released` or a path) the student is not trained but that checkpoint taken as it
+    is; its teacher may then be `unknown`.
+    """
 
     student: str = MISSING
     teacher: Any = MISSING
+    distilled: str | None = None
+    sha256: str | None = None
 
 
 @dataclass

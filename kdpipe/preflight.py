@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from kdpipe import arguments, config, zoo
+from kdpipe import arguments, config, published, zoo
 from kdpipe.cells import DATASET_DIR
 from kdpipe.config import Model, Pair, Params
 from kdpipe.data import MANIFEST_FILE, Manifest, check_source, load_manifest
@@ -15,7 +15,7 @@ from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.paths import resolve, state_dir
 
 SCRATCH, RELEASED = "scratch", "released"
-RECOMMENDED = "recommended"
+RECOMMENDED, UNKNOWN = "recommended", "unknown"
 
 
 def preflight(path: Path | str = config.PARAMS_FILE) -> Params:
@@ -61,6 +61,8 @@ def architecture(name: str, model: Model) -> zoo.ModelName:
 
 def candidates(params: Params, pair: Pair) -> list[str]:
     """The teachers that a pair may learn from, by their names under `teachers`."""
+    if pair.teacher == UNKNOWN:
+        return []
     if pair.teacher != RECOMMENDED:
         return [pair.teacher] if isinstance(pair.teacher, str) else list(pair.teacher)
     student = architecture(pair.student, params.students[pair.student])
@@ -96,7 +98,7 @@ def _check_values(places: dict[str, dict[str, Any]]) -> None:
     from kdpipe.runner.arguments import check_values
 
     for key, values in places.items():
-        as_it_is = key.startswith("teachers.") and values.get("epochs") == 0
+        as_it_is = "." in key and values.get("epochs") == 0  # of one student or teacher
         check_values({k: v for k, v in values.items() if not (as_it_is and k == "epochs")}, key)
     passed.parent.mkdir(parents=True, exist_ok=True)
     passed.touch()
@@ -125,6 +127,7 @@ def _check_pair(name: str, pair: Pair, params: Params) -> None:
         hint = did_you_mean(pair.student, params.students)
         raise ParamsError(f"{key}.student", f"{pair.student!r} is not under students; {hint}")
     student = architecture(pair.student, params.students[pair.student])
+    _check_distilled(key, pair, params.students[pair.student])
     teachers = _teacher_names(key, pair)
     if pair.teacher == RECOMMENDED and not candidates(params, pair):
         best = student.recommended_teacher
@@ -143,8 +146,34 @@ def _check_pair(name: str, pair: Pair, params: Params) -> None:
             raise ParamsError(key, problem)
 
 
+def _check_distilled(key: str, pair: Pair, student: Model) -> None:
+    finished = student.train.get("epochs") == 0
+    if finished and not pair.distilled:
+        raise ParamsError(
+            f"{key}.distilled",
+            f"{pair.student} is used as it is (epochs: 0), so nothing can be distilled into it; "
+            f"name the finished distilled student ({RELEASED!r} or a path), or train {pair.student}",
+        )
+    if pair.distilled and not finished:
+        raise ParamsError(
+            f"{key}.distilled",
+            f"a finished student compares with a finished baseline only; "
+            f"set students.{pair.student}.train: {{epochs: 0}} and its init",
+        )
+    if pair.distilled == RELEASED:
+        found = architecture(pair.student, student)
+        if str(found) not in published.DISTILLED:
+            raise ParamsError(f"{key}.distilled", f"no distilled {found} is released; write a path")
+    elif pair.distilled and not resolve(pair.distilled).is_file():
+        raise ParamsError(f"{key}.distilled", f"{pair.distilled!r} is neither released nor an existing file")
+    if pair.teacher == UNKNOWN and not pair.distilled:
+        raise ParamsError(
+            f"{key}.teacher", "only a finished student (distilled: ...) may have an unknown one"
+        )
+
+
 def _teacher_names(key: str, pair: Pair) -> list[str]:
-    if pair.teacher == RECOMMENDED:
+    if pair.teacher in (RECOMMENDED, UNKNOWN):
         return []
     named = [pair.teacher] if isinstance(pair.teacher, str) else pair.teacher
     if not isinstance(named, list) or not named or not all(isinstance(n, str) for n in named):

@@ -119,6 +119,8 @@ def unlike_pairs(records: Iterable[Record]) -> dict[str, str]:
 
 
 def _comparable(record: Record) -> dict[str, Any]:
+    if record.arguments.get("epochs") == 0:  # finished checkpoints, however they were made
+        return {"epochs": 0, "data": record.identity.data_digest}
     arguments = {name: value for name, value in record.arguments.items() if name != "dis"}
     versions = {name: record.environment.get(name) for name in DECISIVE}
     epochs = {"epochs trained": record.epochs} if arguments.get("time") else {}

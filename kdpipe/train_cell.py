@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
@@ -32,8 +33,8 @@ def train_cell(params: Params, cell: Cell) -> None:
     Raises:
         KdpipeError: if start weights or teacher cannot be used.
     """
-    key, model = _model(params, cell)
-    start = _start(key, model)
+    source = _source(params, cell)
+    start = _start(source)
     identity = identify(params, cell)
     environment, started = describe_environment(), time.time()
     work = state_dir() / "work" / identity.fingerprint
@@ -42,7 +43,7 @@ def train_cell(params: Params, cell: Cell) -> None:
     # Experiments that run side by side may want the same cell.
     with FileLock(locks / identity.fingerprint):
         if identity.arguments.get("epochs") == 0:
-            trained = _as_it_is(key, identity, start)
+            trained = _as_it_is(source.key, identity, start)
         else:
             with LiveRun(params.tracking, identity, environment, console) as live:
                 trained = training.train(_job(identity, cell, start), work, live, console)
@@ -75,48 +76,77 @@ def identify(params: Params, cell: Cell) -> Identity:
     Raises:
         KdpipeError: if its start weights cannot be used.
     """
-    key, model = _model(params, cell)
-    start = _start(key, model)
-    name = key.split(".", 1)[1]
+    source = _source(params, cell)
+    start = _start(source)
     pair = PAIRS_DIR / cell.name if cell.kind == "distill" else None
     return Identity(
         cell=cell.id,
         kind=cell.kind,
         task=params.data.task,
         seed=cell.seed,
-        model=str(architecture(name, model)),
-        init=model.init,
+        model=str(source.architecture),
+        init=source.init,
         init_digest=digest_of(start) if start else None,
         data=params.data.source,
         data_digest=load_manifest(DATASET_DIR).digest,
-        arguments=train_arguments(params, model),
-        student=None if cell.kind == "teacher" else name,
+        arguments=train_arguments(params, source.model),
+        student=None if cell.kind == "teacher" else source.name,
         teacher=json.loads((pair / PAIR_FILE).read_text())["teacher"] if pair else None,
         pair=cell.name if pair else None,
-        dis=cell.dis,
+        dis=None if pair and params.pairs[cell.name].distilled else cell.dis,
         teacher_digest=digest_of(pair / TEACHER_FILE) if pair else None,
     )
 
 
-def _model(params: Params, cell: Cell) -> tuple[str, Model]:
+@dataclass(frozen=True)
+class Source:
+    """Where a cell's start weights come from: `scratch`, `released` or a path, under which key of
+    params.yaml that stands, and what they must be of.
+    """
+
+    key: str
+    name: str
+    model: Model
+    init: str
+    sha256: str | None
+
+    @property
+    def architecture(self) -> zoo.ModelName:
+        """The Ultralytics model."""
+        return architecture(self.name, self.model)
+
+    @property
+    def released_file(self) -> str:
+        """The name under which Ultralytics releases them."""
+        return f"{self.architecture}{'-distill' if self.key.endswith('.distilled') else ''}.pt"
+
+
+def _source(params: Params, cell: Cell) -> Source:
     if cell.kind == "teacher":
-        return f"teachers.{cell.name}", params.teachers[cell.name]
-    student = params.pairs[cell.name].student if cell.kind == "distill" else cell.name
-    return f"students.{student}", params.students[student]
+        model = params.teachers[cell.name]
+        return Source(f"teachers.{cell.name}.init", cell.name, model, model.init, model.sha256)
+    pair = params.pairs[cell.name] if cell.kind == "distill" else None
+    student = pair.student if pair else cell.name
+    model = params.students[student]
+    if pair and pair.distilled:
+        return Source(f"pairs.{cell.name}.distilled", student, model, pair.distilled, pair.sha256)
+    return Source(f"students.{student}.init", student, model, model.init, model.sha256)
 
 
-def _start(key: str, model: Model) -> Path | None:
+def _start(source: Source) -> Path | None:
     """The file of the start weights, checked to be of the architecture it is used for; or None."""
-    if model.init == SCRATCH:
+    if source.init == SCRATCH:
         return None
-    wanted = architecture(key.split(".", 1)[1], model)
-    path = weights.released(wanted) if model.init == RELEASED else resolve(model.init)
     try:
+        released = source.init == RELEASED
+        path = weights.released(source.released_file) if released else resolve(source.init)
+        weights.check_digest(path, source.sha256, must_be_known=released)
         found = weights.inspect(path).model
     except KdpipeError as error:
-        raise ParamsError(f"{key}.init", str(error)) from error
-    if found != wanted:
-        raise ParamsError(f"{key}.init", f"{path} holds {found}, not {wanted}; write model: {found}")
+        raise ParamsError(source.key, str(error)) from error
+    if found != source.architecture:
+        message = f"{path} holds {found}, not {source.architecture}; write model: {found}"
+        raise ParamsError(source.key, message)
     return path
 
 
@@ -139,7 +169,7 @@ def _as_it_is(key: str, identity: Identity, start: Path | None) -> training.Trai
     found, names = weights.inspect(start).names, load_manifest(DATASET_DIR).names
     if found != names:
         raise ParamsError(
-            f"{key}.init",
+            key,
             f"{start} knows {len(found)} classes ({_few(found)}), the data has {len(names)} "
             f"({_few(names)}); train it on this data: set epochs above 0",
         )

@@ -18,6 +18,13 @@ def test_the_shipped_params_pass() -> None:
     preflight(REPOSITORY / "params.yaml")
 
 
+@pytest.mark.parametrize(
+    "preset", sorted((REPOSITORY / "pipelines/presets").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_every_preset_passes(preset: Path) -> None:
+    preflight(preset)
+
+
 def test_owned_arguments_are_arguments_of_ultralytics() -> None:
     assert OWNED.keys() - {"save_dir"} <= ultralytics_arguments()
 
@@ -51,7 +58,13 @@ def test_owned_arguments_are_arguments_of_ultralytics() -> None:
         ),
         ({"students": {"yolo26n-seg": SCRATCH}}, "take yolo26n"),
         ({"students__yolo26n__init": "none.pt"}, "students.yolo26n.init: 'none.pt' is neither scratch"),
-        ({"students__yolo26n__train": {"epochs": 0}}, "'epochs' must be >= 1"),
+        ({"train__epochs": 0}, "'epochs' must be >= 1"),
+        (
+            {"students__yolo26n": {"init": "released", "train": {"epochs": 0}}},
+            "pairs.n-s.distilled: yolo26n is used as it is (epochs: 0), so nothing can be distilled into it",
+        ),
+        ({"pairs__n-s__distilled": "released"}, "pairs.n-s.distilled: a finished student compares with a"),
+        ({"pairs__n-s__teacher": "unknown"}, "pairs.n-s.teacher: only a finished student"),
         ({"teachers__yolo26s__train": {"epochs": 0}}, "0 means `as it is`"),
         (
             {"teachers": {"yolo11s": SCRATCH}, "pairs__n-s__teacher": "yolo11s"},

@@ -223,6 +223,27 @@ def test_an_unfair_pair_is_refused_in_the_table(tmp_path: Path, monkeypatch: pyt
     assert "distill/n-s/6/0 is not compared" in text
 
 
+def test_released_checkpoints_stand_beside_what_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cells = {
+        teacher_cell("yolo26s"): 0.48,
+        baseline_cell("yolo26n", 0): 0.405,
+        distill_cell("n", 6.0, 0): 0.41,
+    }
+    for cell, score in cells.items():
+        finish(cell, score)
+        record = record_of(cell)
+        finished = replace(record.identity, data="coco.yaml", init="released", dis=None)
+        replace(record, identity=finished, arguments={"epochs": 0, "imgsz": 640}).save(cell.train_dir)
+    found = report(list(cells), splits=("val",)).comparisons
+    assert gains(found, DISTILLED_BASELINE) == {("yolo26n baseline", "n distilled"): "better (one seed)"}
+    table = (tmp_path / "reports/benchmark.md").read_text().split("## Measured and published")[1]
+    assert "| yolo26n baseline | e2e    | 40.5       | 40.1        | +0.4         |" in table
+    assert "| n distilled      | NMS    | 42.0       | 41.5        | +0.5         |" in table
+
+
 @pytest.mark.usefixtures("reports")
 def test_everything_is_set_against_everything_that_matters() -> None:
     found = report(list(SCORES)).comparisons

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,20 +12,25 @@ from kdpipe.choose_teacher import choose_teacher
 from kdpipe.data import prepare
 from kdpipe.errors import ParamsError
 from kdpipe.preflight import preflight
-from kdpipe.records import digest_of, load_record, save_metrics
+from kdpipe.records import digest_of, load_record, save_metrics, unlike_pairs
 from kdpipe.train_cell import train_cell
 
 Write = Callable[..., Path]
 AS_IT_IS = {"epochs": 0}
 
 
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def validated(name: str, score: float) -> None:
-    """What a validated teacher leaves on disk, as far as choosing reads it."""
+    """What an evaluated teacher leaves on disk, as far as choosing reads it."""
     cell = teacher_cell(name)
     cell.train_dir.mkdir(parents=True)
-    cell.val_dir.mkdir(parents=True)
+    cell.eval_dir.mkdir(parents=True)
     (cell.train_dir / "best.pt").write_bytes(name.encode())
-    save_metrics(cell.val_dir, {"val": {"e2e": {"mAP50-95": 0.9}, "nms": {"mAP50-95": score}}})
+    test = {"nms": {"coco/AP": 1 - score}}
+    save_metrics(cell.eval_dir, {"val": {"e2e": {"coco/AP": 0.9}, "nms": {"coco/AP": score}}, "test": test})
 
 
 def test_a_finished_checkpoint_is_taken_as_it_is(write_params: Write, teacher_weights: Path) -> None:
@@ -72,7 +78,7 @@ def test_the_best_candidate_teaches_and_the_choice_says_why(write_params: Write)
     reason = choose_teacher(params, "n-s")
     folder = PAIRS_DIR / "n-s"
     assert (folder / "teacher.pt").read_bytes() == b"yolo26m"
-    assert reason.startswith("yolo26m has the best mAP50-95 0.400 on val with the nms head")
+    assert reason.startswith("yolo26m has the best COCO AP 0.400 on val with the nms head")
     assert "yolo26s 0.300" in reason
     assert json.loads((folder / "choice.json").read_text())["teacher"] == "yolo26m"
     pair = json.loads((folder / "pair.json").read_text())
@@ -84,6 +90,74 @@ def test_named_and_recommended_teachers_say_so(write_params: Write) -> None:
     assert "is named in params.yaml" in choose_teacher(preflight(write_params()), "n-s")
     params = preflight(write_params(**{"pairs__n-s__teacher": "recommended"}))
     assert "is the published teacher of yolo26n" in choose_teacher(params, "n-s")
+
+
+@pytest.fixture(scope="module")
+def student_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two finished yolo26n of ten digits, a baseline and a distilled one."""
+    from ultralytics import YOLO
+    from ultralytics.nn.tasks import DetectionModel
+
+    folder = tmp_path_factory.mktemp("students")
+    for name in ("baseline", "distilled"):
+        model = YOLO("yolo26n.yaml")
+        model.model = DetectionModel("yolo26n.yaml", nc=10, verbose=False)
+        model.model.names = {digit: str(digit) for digit in range(10)}
+        model.save(folder / f"{name}.pt")
+    return folder
+
+
+def test_finished_students_are_compared_without_training(write_params: Write, student_weights: Path) -> None:
+    student = {"init": str(student_weights / "baseline.pt"), "train": AS_IT_IS}
+    pair = {
+        "student": "yolo26n",
+        "teacher": "unknown",
+        "distilled": str(student_weights / "distilled.pt"),
+        "sha256": sha256(student_weights / "distilled.pt"),
+    }
+    params = preflight(write_params(students={"yolo26n": student}, pairs={"n-s": pair}))
+    prepare(params.data, DATASET_DIR)
+    assert "is not known" in choose_teacher(params, "n-s")
+    cells = baseline_cell("yolo26n", 0), distill_cell("n-s", 1.0, 0)
+    for cell in cells:
+        train_cell(params, cell)
+    alone, taught = (load_record(cell.train_dir) for cell in cells)
+    assert (alone.epochs, taught.epochs) == (0, 0)
+    assert taught.weights_digest == digest_of(student_weights / "distilled.pt")
+    assert (taught.identity.dis, taught.identity.teacher) == (None, "unknown")
+    assert taught.gflops == alone.gflops > 0
+    assert unlike_pairs([alone, taught]) == {}
+
+
+def test_a_file_of_another_digest_is_not_opened(write_params: Write, student_weights: Path) -> None:
+    student = {"init": str(student_weights / "baseline.pt"), "sha256": "0" * 64}
+    params = preflight(write_params(students={"yolo26n": student}))
+    prepare(params.data, DATASET_DIR)
+    with pytest.raises(ParamsError, match=r"students.yolo26n.init: .*not the expected file: its sha256 is"):
+        train_cell(params, baseline_cell("yolo26n", 0))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("yolo26n", r"students.yolo26n.init: .*not the expected file: .*not 9b09cc8bf347"),
+        ("yolo11n", r"students.yolo11n.init: no digest of yolo11n.pt is known.* write beside it sha256: "),
+    ],
+)
+def test_an_unknown_download_is_not_opened(
+    write_params: Write, tmp_path: Path, model: str, message: str
+) -> None:
+    """The file is put where a download would land; it would not be opened even if it were good."""
+    (tmp_path / "weights").mkdir()
+    (tmp_path / f"weights/{model}.pt").write_bytes(b"anything")
+    teacher = {"init": "scratch", "model": model.replace("n", "s")}
+    pair = {"student": model, "teacher": "t"}
+    params = preflight(
+        write_params(students={model: {"init": "released"}}, teachers={"t": teacher}, pairs={"p": pair})
+    )
+    prepare(params.data, DATASET_DIR)
+    with pytest.raises(ParamsError, match=message):
+        train_cell(params, baseline_cell(model, 0))
 
 
 def test_the_fingerprint_follows_what_can_change_a_result(write_params: Write, teacher_weights: Path) -> None:

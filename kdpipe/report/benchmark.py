@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from kdpipe.report.results import Results
+from kdpipe.report.results import NO_DIS, Results, number
 from kdpipe.stats import Gain, Summary, paired_gain, summarise
 from kdpipe.zoo import HEADS
 
@@ -28,6 +28,8 @@ class Setting:
 
     def __str__(self) -> str:
         """As it is named in the report."""
+        if self.dis == NO_DIS:
+            return f"{self.name} distilled"
         return f"{self.name} dis {self.dis}" if self.dis else f"{self.name} {self.kind}"
 
     @property
@@ -113,7 +115,7 @@ def pairs_at(results: Results) -> list[PairAt]:
         PairAt(line["pair"], line["dis"], line["student"], line["teacher"], int(line["imgsz"]))
         for _, line in lines.iterrows()
     ]
-    return sorted(found, key=lambda item: (item.pair, float(item.dis)))
+    return sorted(found, key=lambda item: (item.pair, number(item.dis)))
 
 
 def best(results: Results) -> list[PairAt]:

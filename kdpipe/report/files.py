@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isnan
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +21,7 @@ from kdpipe.report.benchmark import (
     weak_teachers,
 )
 from kdpipe.report.origins import class_gains
-from kdpipe.report.results import METRIC, Results
+from kdpipe.report.results import METRIC, Results, number
 from kdpipe.zoo import HEADS
 
 REPORTS_DIR = Path("reports")
@@ -90,7 +91,8 @@ def _headline(item: PairAt, comparisons: Sequence[Comparison]) -> dict[str, obje
         for found in comparisons
         if found.kind == DISTILLED_BASELINE and (found.pair, found.dis) == (item.pair, item.dis)
     }
-    return {"dis": float(item.dis), **heads}
+    dis = number(item.dis)
+    return {"dis": None if isnan(dis) else dis, **heads}
 
 
 def _class_table(results: Results) -> pd.DataFrame:

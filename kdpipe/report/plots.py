@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from kdpipe.report.benchmark import DISTILLED_BASELINE, Comparison, PairAt
 from kdpipe.report.formats import HEAD_NAMES
+from kdpipe.report.results import number
 from kdpipe.zoo import HEADS
 
 COLOURS = {"e2e": "tab:blue", "nms": "tab:orange"}
@@ -63,9 +64,7 @@ def dis_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """The data behind the plot over `dis`, a line per pair and `dis`, for `dvc plots`."""
     lines: dict[tuple[str | None, str | None], dict[str, object]] = {}
     for found in _gains(comparisons):
-        line = lines.setdefault(
-            (found.pair, found.dis), {"pair": found.pair, "dis": float(found.dis or "nan")}
-        )
+        line = lines.setdefault((found.pair, found.dis), {"pair": found.pair, "dis": number(found.dis)})
         line |= {found.head: found.after_summary.mean, f"{found.head} baseline": found.before_summary.mean}
     return pd.DataFrame(list(lines.values()))
 
@@ -77,7 +76,7 @@ def _gains(comparisons: Sequence[Comparison]) -> list[Comparison]:
 def _dis_line(axes: Axes, found: Sequence[Comparison], head: str) -> None:
     if not found:
         return
-    dis = [float(item.dis or "nan") for item in found]
+    dis = [number(item.dis) for item in found]
     means = [100 * item.after_summary.mean for item in found]
     spreads = [100 * (item.after_summary.sd or 0.0) for item in found]
     colour, name = COLOURS[head], HEAD_NAMES[head]

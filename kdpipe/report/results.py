@@ -15,8 +15,9 @@ from kdpipe.zoo import DEFAULT_IMGSZ, HEADS
 
 METRIC = "coco/AP"
 OWN_METRIC = "mAP50-95"  # Ultralytics' own
-COLUMNS = ["kind", "pair", "student", "teacher", "dis", "seed"]
-TAG_OF = {"kind": "stage"}
+TAGS = {"kind": "stage", **{name: name for name in ("pair", "student", "teacher", "dis", "seed")}}
+PARAMS = {"data": "data.source", "model": "model", "init": "init", "epochs": "train.epochs"}
+NO_DIS = "none"  # of a finished student, whose `dis` is not known
 COSTS = ("seconds", "peak_memory_mib", "parameters", "gflops", "file_bytes")
 OF_A_CLASS = "coco/class/"
 NOT_OVERALL = ("class/", OF_A_CLASS, "ms/")
@@ -30,9 +31,9 @@ class Results:
     """What the runs say.
 
     `table` has one line per run, split and head, with the columns cell, kind, pair, student, teacher,
-    dis (text, as in params.yaml), seed, imgsz, run_id, split, head, the costs, and one per overall
-    metric. `classes` has one line per run, split, head and class, with its AP. `splits` are in the
-    order of params.yaml.
+    dis (text, as in params.yaml), seed, data, model, init, epochs, imgsz, run_id, split, head, the costs,
+    and one per overall metric. `classes` has one line per run, split, head and class, with its AP.
+    `splits` are in the order of params.yaml.
     """
 
     table: pd.DataFrame
@@ -94,9 +95,17 @@ def tidy(runs: pd.DataFrame, splits: Iterable[str], resamples: Resamples) -> Res
     return Results(table, pd.DataFrame(classes), found, resamples)
 
 
+def number(dis: str | None) -> float:
+    """A `dis` to sort and to draw by; not a number where it is not known."""
+    return float("nan") if dis in (None, NO_DIS) else float(dis)
+
+
 def _identity(run: pd.Series[Any]) -> dict[str, object]:
     found: dict[str, object] = {"cell": run["tags.cell"]}
-    found |= {name: _text(run, f"tags.{TAG_OF.get(name, name)}") for name in COLUMNS}
+    found |= {name: _text(run, f"tags.{tag}") for name, tag in TAGS.items()}
+    found |= {name: _text(run, f"params.{param}") for name, param in PARAMS.items()}
+    if found["kind"] == "distill":
+        found["dis"] = found["dis"] or NO_DIS
     found["imgsz"] = int(_text(run, "params.train.imgsz") or DEFAULT_IMGSZ)
     return found | {name: float(run[f"metrics.cost/{name}"]) for name in COSTS}
 

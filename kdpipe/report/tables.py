@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kdpipe.report import origins
+from kdpipe.report.against_published import against_published
 from kdpipe.report.benchmark import (
     DIS_DIS,
     DISTILLED_BASELINE,
@@ -35,6 +36,7 @@ CHOSEN_HERE = (
     "The best `dis` is chosen on the same images that measure it, so its line flatters; "
     "the table over every `dis` does not."
 )
+PUBLISHED = "Released checkpoints, as they are, beside what Ultralytics publishes of them (AP in %)."
 COSTS = (
     "Training time and peak memory relative to the baseline; then baseline / distilled student as saved: "
     "the same model, without teacher and projector."
@@ -49,6 +51,7 @@ def benchmark(results: Results, comparisons: Sequence[Comparison], notes: Sequen
         "Teachers": [teachers(results)],
     }
     details = {
+        "Measured and published": [PUBLISHED, against_published(results)],
         "What it cost": [COSTS, costs(results)],
         "Where the gain comes from": [
             origins.HOW_TO_READ,
