@@ -21,13 +21,15 @@ from benchmarks.simulation import detect, draw_objects, truth_of
 from kdpipe.evaluation import evaluate
 
 OBJECTS_PER_IMAGE = 7.4  # as in COCO's val2017
+FALSE_POSITIVES = 12.0  # per object: about 95 predictions per image, as from a confidence of 0.001
 
 
 def seconds(images: int, classes: int, resamples: int) -> float:
     """Time to evaluate one checkpoint and its half samples."""
     rng = np.random.default_rng(0)
     objects = draw_objects(rng, images, classes, OBJECTS_PER_IMAGE)
-    predictions = detect(rng, objects, rng.normal(0, 1, len(objects.image)), skill=1.0)
+    difficulty = rng.normal(0, 1, len(objects.image))
+    predictions = detect(rng, objects, difficulty, 1.0, FALSE_POSITIVES)
     truth = truth_of(objects)
     started = time.perf_counter()
     evaluate(truth, predictions, resamples, seed=0)

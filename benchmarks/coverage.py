@@ -64,10 +64,10 @@ def coverage(simulations: int, seeds: int, images: int, resamples: int, show: bo
 def main() -> None:
     """Print the coverage."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--simulations", type=int, default=400)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=100)
-    parser.add_argument("--resamples", type=int, default=100)
+    parser.add_argument("--simulations", type=int, default=200)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=60)
+    parser.add_argument("--resamples", type=int, default=60)
     options = parser.parse_args()
     found = coverage(**vars(options), show=True)
     print(f"coverage = {found:.3f} ({options.simulations} simulations)")

@@ -14,7 +14,6 @@ from kdpipe.evaluation.truth import Truth
 
 SIDE = 640.0  # of an image, in pixels
 OBJECT = (16.0, 240.0)  # sides of an object
-FALSE_POSITIVES = 1.5  # per object
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,17 @@ def truth_of(objects: Objects) -> Truth:
 
 
 def detect(
-    rng: np.random.Generator, objects: Objects, difficulty: NDArray[np.float64], skill: float
+    rng: np.random.Generator,
+    objects: Objects,
+    difficulty: NDArray[np.float64],
+    skill: float,
+    false_positives: float = 1.5,
 ) -> pd.DataFrame:
     """Predictions of a detector.
 
     It finds an object the more likely the more its `skill` exceeds the object's `difficulty`, which
-    all detectors share; boxes are the better placed the more skilled it is, and false positives come
-    at random with lower scores.
+    all detectors share; boxes are the better placed the more skilled it is, and `false_positives` per
+    object come at random with lower scores.
     """
     chance = 1 / (1 + np.exp(difficulty - skill))
     found = rng.random(len(objects.image)) < chance
@@ -69,7 +72,7 @@ def detect(
         rng.beta(2 + 4 * chance[found], 2),
         objects.box[found] + jitter * sides,
     )
-    count = rng.poisson(FALSE_POSITIVES * len(objects.image))
+    count = rng.poisson(false_positives * len(objects.image))
     size = np.exp(rng.uniform(*np.log(OBJECT), (count, 2)))
     wrong = _frame(
         rng.integers(objects.images, size=count),
