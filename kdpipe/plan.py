@@ -84,8 +84,8 @@ def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:
         before.add(f"pick_teacher@{cell.name}")
         teachers = candidates(params, params.pairs[cell.name])
         before |= {f"teacher@{name}" for name in teachers}
-        if len(teachers) > 1:  # then the validations decide which of them teaches
-            before |= {f"validate_teacher@{name}" for name in teachers}
+        if len(teachers) > 1:  # then their AP decides which of them teaches
+            before |= {f"{stage}_teacher@{name}" for stage in ("validate", "evaluate") for name in teachers}
     return bool(before & stale)
 
 

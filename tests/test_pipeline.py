@@ -56,21 +56,27 @@ def test_one_command_does_it_all(clone: Project) -> None:
         "prepare",
         "teacher@yolo26s",
         "validate_teacher@yolo26s",
+        "evaluate_teacher@yolo26s",
         "pick_teacher@n-s",
         "baseline@yolo26n-0",
         "validate_baseline@yolo26n-0",
+        "evaluate_baseline@yolo26n-0",
         "distill@n-s-1.0-0",
         "validate_distill@n-s-1.0-0",
+        "evaluate_distill@n-s-1.0-0",
         "report",
     ]
     runs, cells = tracked(clone), benchmark(clone)["cells"]
-    assert {(cell["cell"], cell["head"]) for cell in cells} == {
-        (cell, head)
+    assert {(cell["cell"], cell["split"], cell["head"]) for cell in cells} == {
+        (cell, split, head)
+        for split in ("val", "test")
         for cell in ("teacher/yolo26s", "baseline/yolo26n/0", "distill/n-s/1.0/0")
         for head in ("e2e", "nms")
     }
     for cell in cells:
-        assert cell["mAP50-95"] == runs.loc[str(cell["cell"]), f"metrics.val/{cell['head']}/mAP50-95"]
+        place = f"metrics.{cell['split']}/{cell['head']}"
+        for metric in ("mAP50-95", "coco/AP"):
+            assert cell[metric] == runs.loc[str(cell["cell"]), f"{place}/{metric}"]
     assert set(runs["status"]) == {"FINISHED"}
     assert not list((clone.folder / ".kdpipe/work").iterdir())
 
@@ -104,11 +110,16 @@ def test_the_views_of_dvc_work(clone: Project) -> None:
 def test_an_experiment_trains_only_its_new_cells(clone: Project) -> None:
     before = set(tracked(clone)["run_id"])
     output = clone.run("dvc", "exp", "run", "-S", "sweep.dis=[2.0]").stdout
-    assert stages(output) == ["distill@n-s-2.0-0", "validate_distill@n-s-2.0-0", "report"]
+    assert stages(output) == [
+        "distill@n-s-2.0-0",
+        "validate_distill@n-s-2.0-0",
+        "evaluate_distill@n-s-2.0-0",
+        "report",
+    ]
     runs = tracked(clone)
     assert before < set(runs["run_id"])
     assert len(runs) == len(before) + 1
-    assert [row["dis"] for row in benchmark(clone)["every_dis"]] == ["2.0"]
+    assert [row["dis"] for row in benchmark(clone)["best"]] == ["2.0"]
     assert "n-s.dis" in clone.run("dvc", "metrics", "diff").stdout
 
 
@@ -143,7 +154,7 @@ def test_a_cell_that_params_no_longer_name_is_offered_for_removal(clone: Project
     assert not (clone.folder / "runs/distill/n-s/2.0/0/train").exists()
     assert stages(clone.run("dvc", "repro").stdout) in (["report"], [])
     assert (clone.folder / "runs/distill/n-s/1.0/0/train/best.pt").exists()
-    assert [row["dis"] for row in benchmark(clone)["every_dis"]] == ["1.0"]
+    assert [row["dis"] for row in benchmark(clone)["best"]] == ["1.0"]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +165,7 @@ def test_a_cell_that_params_no_longer_name_is_offered_for_removal(clone: Project
         ("students.yolo26n.train", {"epochs": 1}, {"baseline@yolo26n-0", "pick_teacher@n-s"}),
         ("pairs.n-s.teacher", ["yolo26s"], {"pick_teacher@n-s"}),
         ("validate.iou", 0.6, {"validate_teacher@yolo26s", "validate_baseline@yolo26n-0"}),
+        ("evaluate.seed", 1, {"evaluate_teacher@yolo26s", "evaluate_distill@n-s-1.0-0"}),
         ("teachers.yolo26s.train.epochs", 2, {"teacher@yolo26s", "pick_teacher@n-s"}),
     ],
 )
@@ -167,9 +179,11 @@ def test_an_edit_makes_stale_what_depends_on_it(
         found = set(json.loads(clone.run("dvc", "status", "--json").stdout))
     finally:
         params.write_text(text)
-    training = {name for name in found if not name.startswith("validate_") and name != "report"}
+    measuring = ("validate_", "evaluate_", "report")
     assert stale <= found
-    assert training == {name for name in stale if not name.startswith("validate_")}
+    assert {name for name in found if not name.startswith(measuring)} == {
+        name for name in stale if not name.startswith(measuring)
+    }
 
 
 @pytest.mark.parametrize(
@@ -220,6 +234,7 @@ def test_another_pair_leaves_the_first_alone(clone: Project) -> None:
         "pick_teacher@again",
         "distill@again-1.0-0",
         "validate_distill@again-1.0-0",
+        "evaluate_distill@again-1.0-0",
     }
     assert not {name for name in found if "again" not in name} - {"report"}
 
@@ -235,6 +250,7 @@ def test_every_stage_refuses_a_mistake_with_exit_code_2(clone: Project) -> None:
         ["python", "-m", "pipelines.baseline", "yolo26n", "0"],
         ["python", "-m", "pipelines.distill", "n-s", "1.0", "0"],
         ["python", "-m", "pipelines.validate", "teacher", "yolo26s"],
+        ["python", "-m", "pipelines.evaluate", "teacher", "yolo26s"],
         ["python", "-m", "pipelines.report"],
     ]
     try:

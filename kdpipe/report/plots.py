@@ -29,7 +29,8 @@ def save_dis(comparisons: Sequence[Comparison], path: Path) -> None:
             _dis_line(axes, [found for found in gains if (found.pair, found.head) == (pair, head)], head)
         axes.set(title=pair, xlabel="dis (weight of the distillation loss)")
         axes.grid(alpha=0.3)
-    panels[0].set_ylabel("mAP50-95 (COCO AP), %; mean and standard deviation over seeds")
+    figure.suptitle("mean and standard deviation over seeds", fontsize="medium")
+    panels[0].set_ylabel("mAP50-95 (COCO AP), %")
     panels[0].legend()
     figure.savefig(path, dpi=110)
 
@@ -53,7 +54,7 @@ def save_gains(comparisons: Sequence[Comparison], chosen: Sequence[PairAt], path
     axes.set_yticks(
         range(len(rows)), [f"{row[0]}  dis {row[1]}{'  (best)' if row in best else ''}" for row in rows]
     )
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("gain in mAP50-95 (COCO AP), % points, with 95 % interval")
     axes.grid(alpha=0.3, axis="x")
     axes.legend(loc="best")
