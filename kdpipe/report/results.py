@@ -116,5 +116,6 @@ def _text(run: pd.Series[Any], column: str) -> str | None:
 
 
 def _metrics(run: pd.Series[Any], prefix: str) -> dict[str, float]:
-    named = {str(key).removeprefix(prefix): run[key] for key in run.index if str(key).startswith(prefix)}
+    keys = sorted(str(key) for key in run.index)  # MLflow gives them in any order
+    named = {key.removeprefix(prefix): run[key] for key in keys if key.startswith(prefix)}
     return {name: float(value) for name, value in named.items() if pd.notna(value)}
