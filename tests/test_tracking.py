@@ -44,7 +44,8 @@ def test_a_run_is_made_from_the_record_alone(tmp_path: Path) -> None:
     assert run.info.status == "FINISHED"
     assert (run.info.start_time, run.info.end_time) == (1_700_000_000_000, 1_700_000_010_000)
     assert steps(store, run) == [1, 2]
-    assert run.data.metrics["val/e2e/mAP50-95"] == 0.4
+    assert run.data.metrics["val/e2e/mAP50-95"] == 0.38
+    assert run.data.metrics["test/e2e/coco/AP"] == 0.4
     assert run.data.metrics["val/nms/class/0"] == 0.3
     assert run.data.metrics["cost/seconds"] == 10.0
     assert run.data.params["train.optimizer"] == "AdamW"
