@@ -236,9 +236,14 @@ def test_released_checkpoints_stand_beside_what_is_published(
         finish(cell, score)
         record = record_of(cell)
         finished = replace(record.identity, data="coco.yaml", init="released", dis=None)
-        replace(record, identity=finished, arguments={"epochs": 0, "imgsz": 640}).save(cell.train_dir)
+        arguments = {"epochs": 0, "imgsz": 640}
+        replace(record, identity=finished, fingerprint=finished.fingerprint, arguments=arguments).save(
+            cell.train_dir
+        )
     found = report(list(cells), splits=("val",)).comparisons
-    assert gains(found, DISTILLED_BASELINE) == {("yolo26n baseline", "n distilled"): "better (one seed)"}
+    assert gains(found, DISTILLED_BASELINE) == {
+        ("yolo26n baseline", "n distilled"): "within noise (one seed)"
+    }
     table = (tmp_path / "reports/benchmark.md").read_text().split("## Measured and published")[1]
     assert "| yolo26n baseline | e2e    | 40.5       | 40.1        | +0.4         |" in table
     assert "| n distilled      | NMS    | 42.0       | 41.5        | +0.5         |" in table
