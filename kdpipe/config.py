@@ -15,6 +15,7 @@ from kdpipe.errors import ParamsError, did_you_mean
 
 PARAMS_FILE = "params.yaml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+SCRATCH, RELEASED = "scratch", "released"  # start weights that are no path
 SPLITS = ("train", "val", "test")
 FEWEST_RESAMPLES = 100
 

@@ -8,13 +8,12 @@ from typing import Any
 
 from kdpipe import arguments, config, published, zoo
 from kdpipe.cells import DATASET_DIR
-from kdpipe.config import Model, Pair, Params
+from kdpipe.config import RELEASED, SCRATCH, Model, Pair, Params
 from kdpipe.data import MANIFEST_FILE, Manifest, check_source, load_manifest
 from kdpipe.environment import ultralytics_version
 from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.paths import resolve, state_dir
 
-SCRATCH, RELEASED = "scratch", "released"
 RECOMMENDED, UNKNOWN = "recommended", "unknown"
 
 

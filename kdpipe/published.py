@@ -7,7 +7,6 @@ COCO AP in %). Digests: of the files as found in several independent public repo
 from __future__ import annotations
 
 DATA = "coco.yaml"  # the data set of the results
-DISTILLED_FAMILY = "yolo26"  # the family of which distilled checkpoints are released
 
 BASELINE = {  # model: AP with NMS, AP of the e2e head
     "yolo26n": {"nms": 40.9, "e2e": 40.1},

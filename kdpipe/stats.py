@@ -11,7 +11,7 @@ from scipy import optimize, stats
 
 CONFIDENCE = 0.95
 SURE = 1 - 1e-9  # more is not claimed
-NOISE = np.zeros(0)
+NO_DEVIATIONS = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Measured:
     """
 
     value: float
-    deviations: NDArray[np.float64] = field(default_factory=lambda: NOISE, compare=False)
+    deviations: NDArray[np.float64] = field(default_factory=lambda: NO_DEVIATIONS, compare=False)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from filelock import FileLock
 
 from kdpipe import zoo
 from kdpipe.cells import BEST_FILE, DATASET_DIR, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, Cell
-from kdpipe.config import PARAMS_FILE, Model, Params
+from kdpipe.config import PARAMS_FILE, RELEASED, SCRATCH, Model, Params
 from kdpipe.console import console
 from kdpipe.data import load_manifest
 from kdpipe.environment import describe_environment
 from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.paths import resolve, state_dir
-from kdpipe.preflight import RELEASED, SCRATCH, architecture, train_arguments
+from kdpipe.preflight import architecture, train_arguments
 from kdpipe.records import Identity, Record, digest_of
 from kdpipe.runner import training, weights
 from kdpipe.tracking import LiveRun, publish_quietly

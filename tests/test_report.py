@@ -217,6 +217,8 @@ def test_an_unfair_pair_is_refused_in_the_table(tmp_path: Path, monkeypatch: pyt
     found = report(list(SCORES))
     verdicts = gains(found.comparisons, DISTILLED_BASELINE)
     assert verdicts["yolo26n baseline", "n-s dis 6"] == "not compared: batch 8 instead of 16"
+    between = gains(found.comparisons, DIS_DIS)
+    assert between["n-s dis 1.0", "n-s dis 6"] == "not compared: batch 8 instead of 16"
     assert verdicts["yolo26n baseline", "n-s dis 1.0"] == "better"
     text = (tmp_path / "reports/benchmark.md").read_text()
     assert "not compared: batch 8 instead of 16" in text

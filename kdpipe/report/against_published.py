@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kdpipe import published
+from kdpipe.config import RELEASED
 from kdpipe.report.benchmark import settings
 from kdpipe.report.formats import HEAD_NAMES, markdown
 from kdpipe.report.results import METRIC, Results
 from kdpipe.zoo import HEADS
-
-RELEASED = "released"
 
 
 def against_published(results: Results) -> str:
@@ -18,9 +19,8 @@ def against_published(results: Results) -> str:
         table = published.DISTILLED if setting.kind == "distill" else published.BASELINE
         for head in HEADS:
             found = setting.lines(results, head)
-            found = found[
-                (found["init"] == RELEASED) & (found["epochs"] == "0") & (found["data"] == published.DATA)
-            ]
+            on_coco = found["data"].map(lambda source: Path(source).name) == published.DATA
+            found = found[(found["init"] == RELEASED) & (found["epochs"] == "0") & on_coco]
             if found.empty or found.iloc[0]["model"] not in table:
                 continue
             measured = 100 * found[METRIC].mean()

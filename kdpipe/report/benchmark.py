@@ -151,7 +151,9 @@ def _on_head(
         yield from _set(results, STUDENT_TEACHER, taught_by, alone, head)
     for first, second in combinations(items, 2):
         if first.pair == second.pair:
-            yield from _set(results, DIS_DIS, first.distilled, second.distilled, head, item=second)
+            yield from _set(
+                results, DIS_DIS, first.distilled, second.distilled, head, item=second, unlike=unlike
+            )
     if head == "e2e":
         for setting in settings(results):
             yield from _set(results, E2E_NMS, setting, setting, head)
@@ -174,9 +176,9 @@ def _set(
         return
     if before.kind == "teacher" and after.kind != "teacher":
         olds = dict.fromkeys(news, next(iter(olds.values())))  # the one teacher, for every seed
-    reasons = {seed: _reason(after, seed, unlike or {}) for seed in news}
-    fair = {seed: found for seed, found in news.items() if not reasons[seed] and seed in olds}
-    refused = next((reason for reason in reasons.values() if reason), "no seed in common")
+    unfair = _unfair_seeds(results, (before, after), unlike or {})
+    fair = {seed: found for seed, found in news.items() if seed in olds and seed not in unfair}
+    refused = next(iter(unfair.values()), "no seed in common")
     yield Comparison(
         kind=kind,
         before=str(before),
@@ -191,8 +193,13 @@ def _set(
     )
 
 
-def _reason(setting: Setting, seed: int, unlike: Mapping[str, str]) -> str | None:
-    return unlike.get(f"{setting.kind}/{setting.name}/{setting.dis}/{seed}")
+def _unfair_seeds(
+    results: Results, compared: tuple[Setting, Setting], unlike: Mapping[str, str]
+) -> dict[int, str]:
+    """Why a seed must be left out, because of the cell of either setting."""
+    cells = pd.concat(setting.cells(results) for setting in compared)
+    found = zip(cells["seed"], cells["cell"], strict=True)
+    return {int(seed): unlike[cell] for seed, cell in found if cell in unlike}
 
 
 def weak_teachers(comparisons: list[Comparison]) -> list[str]:

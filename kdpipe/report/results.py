@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kdpipe.stats import NOISE, Measured
+from kdpipe.stats import NO_DEVIATIONS, Measured
 from kdpipe.zoo import DEFAULT_IMGSZ, HEADS
 
 METRIC = "coco/AP"
@@ -53,13 +53,12 @@ class Results:
 
     def measured(self, split: str, head: str, **where: object) -> dict[int, Measured]:
         """COCO AP by seed of the lines that match, for example `kind="distill", pair="n-s"`."""
-        chosen = self.lines(split=split, head=head, **where)
-        return {
-            int(line["seed"]): Measured(
-                float(line[METRIC]), self.resamples.get(line["cell"], {}).get(f"{split}/{head}", NOISE)
-            )
-            for _, line in chosen.iterrows()
-        }
+        key = f"{split}/{head}"
+        found = {}
+        for _, line in self.lines(split=split, head=head, **where).iterrows():
+            deviations = self.resamples.get(line["cell"], {}).get(key, NO_DEVIATIONS)
+            found[int(line["seed"])] = Measured(float(line[METRIC]), deviations)
+        return found
 
     def lines(self, **where: object) -> pd.DataFrame:
         """The lines of the table that match."""
