@@ -35,9 +35,19 @@ def device(wanted: object = AUTO) -> str:
     return "0" if torch.cuda.is_available() else "cpu"
 
 
+def has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 by itself; where it does not, it is slower than float32."""
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+
+
 def resolved(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments with the device chosen, and mixed precision where the device gains from it."""
+    """Arguments with the device chosen, and mixed precision where the device gains from it.
+
+    On a CPU mixed precision is bfloat16 in the layers and float32 in the loss.
+    """
     chosen = {**DEFAULTS, **arguments}
     chosen["device"] = device(chosen["device"])
-    chosen.setdefault("amp", chosen["device"] != "cpu")
+    wanted = chosen.setdefault("amp", True) not in (False, "fp32")
+    if chosen["device"] == "cpu":
+        chosen["amp"] = wanted and has_bfloat16()
     return chosen

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from rich.console import Console
-from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.torch_utils import init_seeds, strip_optimizer
 
 from kdpipe.errors import KdpipeError
@@ -23,8 +22,8 @@ from kdpipe.runner import arguments
 from kdpipe.runner.hermetic import configure
 from kdpipe.runner.log import log_to
 from kdpipe.runner.progress import TrainingProgress
+from kdpipe.runner.trainers import TRAINERS
 
-TRAINERS = {"detect": DetectionTrainer}
 LOG_FILE = "train.log"
 RESUME_FILE = "resume.pt"
 KEPT_BEST_FILE = "best-so-far.pt"
@@ -83,7 +82,6 @@ def train(job: Job, work: Path, listener: Listener, console: Console) -> Trained
     if not _finished(work):
         with log_to(work / LOG_FILE), TrainingProgress(job.title, console) as progress:
             trainer = TRAINERS[job.task](overrides=_overrides(job, work))
-            trainer.final_eval = lambda: None  # best.pt is stripped here and validated by its own stage
             _Watch(work, progress, listener).attach(trainer)
             _run(trainer)
         (work / FINISHED_FILE).touch()

@@ -1,0 +1,80 @@
+"""Ultralytics' trainers, faster: the same formulas and arguments, with and without a teacher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Adam, AdamW, Optimizer
+from ultralytics.engine.trainer import BaseTrainer
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.nn.distill_model import DistillationModel
+from ultralytics.utils.torch_utils import unwrap_model
+
+from kdpipe.runner.lean_teacher import make_lean
+
+
+class Faster(BaseTrainer):
+    """What is changed in Ultralytics' trainer of any task.
+
+    On the CPU the student's weights lie channels-last, as Ultralytics has them on a GPU; Adam's step
+    is one call for all weights; and with `amp` the layers compute in bfloat16.
+    """
+
+    def __init__(self, overrides: dict[str, Any]) -> None:
+        """Take Ultralytics' arguments."""
+        super().__init__(overrides=overrides)
+        self.add_callback("on_pretrain_routine_end", _speed_up)
+
+    def setup_model(self) -> Any:
+        """Build the student, or on resuming the student with its teacher."""
+        checkpoint = super().setup_model()
+        # Before optimizer and average take over the layout of the weights.
+        if self.device.type == "cpu" and self.args.channels_last is not False:
+            self.model.to(memory_format=torch.channels_last)
+        return checkpoint
+
+    def build_optimizer(self, *args: Any, **kwargs: Any) -> Optimizer:
+        """Leave a teacher's weights, which are frozen, out of the optimizer."""
+        optimizer: Optimizer = super().build_optimizer(*args, **kwargs)
+        for group in optimizer.param_groups:
+            group["params"] = [weight for weight in group["params"] if weight.requires_grad]
+            if self.device.type == "cpu" and isinstance(optimizer, (Adam, AdamW)):
+                group["fused"] = True
+        return optimizer
+
+    def final_eval(self) -> None:
+        """Nothing: best.pt is stripped by kdpipe and validated by its own stage."""
+
+
+class FasterDetectionTrainer(Faster, DetectionTrainer):
+    """Trains models that detect boxes."""
+
+
+TRAINERS = {"detect": FasterDetectionTrainer}
+
+
+def _speed_up(trainer: Any) -> None:
+    model = unwrap_model(trainer.model)
+    if isinstance(model, DistillationModel):
+        make_lean(model)
+    if trainer.device.type == "cpu" and trainer.args.amp:
+        trainer.amp = True  # Ultralytics switches it off on every CPU
+        student = getattr(model, "student_model", model)
+        student.model[-1].register_forward_hook(_in_float32)
+
+
+def _in_float32(head: nn.Module, _: Any, outputs: Any) -> Any:
+    """Give the loss float32: bfloat16 would round the corners of boxes to half a grid cell."""
+    return _float32(outputs) if head.training else outputs
+
+
+def _float32(outputs: Any) -> Any:
+    if isinstance(outputs, torch.Tensor):
+        return outputs.float()
+    if isinstance(outputs, dict):
+        return {name: _float32(value) for name, value in outputs.items()}
+    if isinstance(outputs, (list, tuple)):
+        return type(outputs)(_float32(value) for value in outputs)
+    return outputs

@@ -1,0 +1,165 @@
+"""What kdpipe's trainers change of Ultralytics', and that the result is the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.functional import cosine_similarity
+
+from kdpipe.config import Data, Digits
+from kdpipe.data import prepare
+from kdpipe.runner import arguments
+from kdpipe.runner.hermetic import configure
+from kdpipe.runner.trainers import TRAINERS
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("faster")
+    digits = Digits(train=16, val=16, test=16, size=64)
+    prepare(Data(source="digits", task="detect", digits=digits), folder / "dataset")
+    return folder / "dataset/data.yaml"
+
+
+@pytest.fixture(scope="module")
+def taught_weights(teacher_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A teacher whose normalisation does something, so that fusing it can go wrong."""
+    checkpoint = torch.load(teacher_weights, weights_only=False)
+    generator = torch.Generator().manual_seed(0)
+    for module in checkpoint["model"].modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            shape = module.running_mean.shape
+            module.running_mean.copy_(torch.randn(shape, generator=generator) * 0.1)
+            module.running_var.copy_(torch.rand(shape, generator=generator) + 0.5)
+    path = tmp_path_factory.mktemp("taught") / "teacher.pt"
+    torch.save(checkpoint, path)
+    return path
+
+
+def set_up(trainer_class: Any, data: Path, teacher: Path | None = None, **changes: object) -> Any:
+    """A trainer just before its first step."""
+    configure()
+    overrides = {
+        "task": "detect",
+        "model": "yolo26n.yaml",
+        "data": str(data),
+        "imgsz": 64,
+        "batch": 16,
+        "optimizer": "AdamW",
+        "device": "cpu",
+        "save_dir": str(data.parent.parent / "run"),
+        "exist_ok": True,
+        "amp": False,
+        "plots": False,
+    }
+    if teacher is not None:
+        overrides |= {"distill_model": str(teacher), "dis": 6.0}
+    trainer = trainer_class(overrides=overrides | changes)
+    trainer._setup_train()
+    trainer.model.train()
+    return trainer
+
+
+def one_step(trainer: Any, teacher_dtype: torch.dtype | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """The distillation loss of the first batch, and its gradients in the student."""
+    torch.manual_seed(0)
+    for layer in trainer.model.projector.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.reset_parameters()
+    if teacher_dtype is not None:
+        teacher = trainer.model.teacher_model
+        exact = teacher.forward
+
+        def rough(images: torch.Tensor) -> Any:
+            with torch.autocast("cpu", dtype=teacher_dtype):
+                return exact(images)
+
+        teacher.forward = rough
+    batch = trainer.preprocess_batch(dict(next(iter(trainer.train_loader))))
+    losses, items = trainer.model(batch)
+    losses[-1].backward()
+    gradients = [p.grad.flatten() for p in trainer.model.student_model.parameters() if p.grad is not None]
+    return items["dis_loss"], torch.cat(gradients)
+
+
+@pytest.fixture(scope="module")
+def exact(dataset: Path, taught_weights: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    from ultralytics.models.yolo.detect import DetectionTrainer
+
+    return one_step(set_up(DetectionTrainer, dataset, taught_weights))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(None, 1e-4), (torch.bfloat16, 1e-2)])
+def test_a_lean_teacher_teaches_the_same(
+    dataset: Path,
+    taught_weights: Path,
+    exact: tuple[torch.Tensor, torch.Tensor],
+    dtype: torch.dtype | None,
+    tolerance: float,
+) -> None:
+    """Against Ultralytics' own teacher in float32: the loss, and the gradients in the student."""
+    loss, gradients = one_step(set_up(TRAINERS["detect"], dataset, taught_weights), dtype)
+    assert exact[0].item() > 0
+    assert loss.item() == pytest.approx(exact[0].item(), rel=tolerance)
+    assert cosine_similarity(gradients, exact[1], dim=0).item() > 1 - tolerance / 10
+
+
+def test_a_lean_teacher_is_smaller(dataset: Path, taught_weights: Path) -> None:
+    trainer = set_up(TRAINERS["detect"], dataset, taught_weights)
+    teacher = trainer.model.teacher_model
+    whole = torch.load(taught_weights, weights_only=False)["model"]
+    assert sum(p.numel() for p in teacher.parameters()) < sum(p.numel() for p in whole.parameters())
+    assert not [m for m in teacher.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert not any(p.requires_grad for p in teacher.parameters())
+
+
+@pytest.mark.parametrize("amp", [False, True])
+def test_baseline_and_distilled_are_sped_up_alike(dataset: Path, taught_weights: Path, amp: bool) -> None:
+    alone = set_up(TRAINERS["detect"], dataset, amp=amp)
+    taught = set_up(TRAINERS["detect"], dataset, taught_weights, amp=amp)
+    for trainer, student in ((alone, alone.model), (taught, taught.model.student_model)):
+        assert trainer.amp is amp
+        assert all(
+            p.is_contiguous(memory_format=torch.channels_last) for p in student.parameters() if p.ndim == 4
+        )
+        assert all(group["fused"] for group in trainer.optimizer.param_groups)
+        assert len(student.model[-1]._forward_hooks) == (trainer is taught) + amp
+    projector = list(taught.model.projector.parameters())
+    assert weights_in(taught.optimizer) == weights_in(alone.optimizer) + sum(p.numel() for p in projector)
+
+
+def weights_in(optimizer: torch.optim.Optimizer) -> int:
+    return sum(p.numel() for group in optimizer.param_groups for p in group["params"])
+
+
+def test_mixed_precision_leaves_the_loss_in_float32(dataset: Path) -> None:
+    trainer = set_up(TRAINERS["detect"], dataset, amp=True)
+    batch = trainer.preprocess_batch(dict(next(iter(trainer.train_loader))))
+    seen = []
+    trainer.model.model[0].register_forward_hook(lambda *hooked: seen.append(hooked[2].dtype))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs = trainer.model(batch["img"])
+    assert seen == [torch.bfloat16]
+    for branch in outputs.values():
+        assert {branch["boxes"].dtype, branch["scores"].dtype} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("given", "supported", "expected"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"amp": True}, False, False),
+        ({"amp": "bf16"}, True, True),
+        ({"amp": "fp32"}, True, False),
+        ({"amp": False}, True, False),
+    ],
+)
+def test_mixed_precision_on_a_cpu_needs_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, object], supported: bool, expected: bool
+) -> None:
+    monkeypatch.setattr(arguments, "has_bfloat16", lambda: supported)
+    assert arguments.resolved({"device": "cpu", **given})["amp"] is expected
