@@ -72,5 +72,6 @@ def _deviations(truth: Truth, full: COCOeval, count: int, seed: int) -> NDArray[
     evaluator.evaluate()
     samples = half_samples(list(truth.image_ids.values()), count, seed)
     found = evaluator.slice_by(samples)
-    values = [found[name]["AP"] for name in samples]  # by name: their order is not kept
+    values = np.array([found[name]["AP"] for name in samples])  # by name: their order is not kept
+    values[values == NOT_COMPUTED] = np.nan
     return deviations(values, images=len(truth.image_ids))

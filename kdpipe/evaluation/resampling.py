@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES_FILE = "resamples.npz"
-NOT_COMPUTED = -1.0
 FEWEST_IMAGES = 2
 
 
@@ -34,18 +33,16 @@ def half_samples(images: Sequence[int], count: int, seed: int) -> dict[str, list
     return {str(i): rng.choice(images, half, replace=False).tolist() for i in range(count)}
 
 
-def deviations(values: Sequence[float], images: int) -> NDArray[np.float64]:
+def deviations(values: NDArray[np.float64], images: int) -> NDArray[np.float64]:
     """How far the values of the half samples lie from their mean, scaled to all images.
 
     Their variance is that of the value over data sets of this size, and the covariance of two
-    checkpoints' deviations that of their values. A half without any object counts as the mean.
+    checkpoints' deviations that of their values. A half without any object (NaN) counts as the mean.
     """
-    found = np.asarray(values, dtype=float)
-    found[found == NOT_COMPUTED] = np.nan
-    if np.isnan(found).all():
+    if np.isnan(values).all():
         return np.zeros(0)
     half = images // 2
-    scaled: NDArray[np.float64] = (found - np.nanmean(found)) * np.sqrt(half / (images - half))
+    scaled: NDArray[np.float64] = (values - np.nanmean(values)) * np.sqrt(half / (images - half))
     return np.nan_to_num(scaled)
 
 
