@@ -24,7 +24,7 @@ FEWEST_RESAMPLES = 100
 class Digits:
     """Size of the embedded data set: scenes per split, their side in pixels, and the seed."""
 
-    train: int = 800
+    train: int = 640
     val: int = 128
     test: int = 128
     size: int = 96

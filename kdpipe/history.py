@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 HISTORY_FILE = "history.csv"
-# Ultralytics marks box, mask and pose metrics as (B), (M), (P); MLflow refuses parentheses.
-KINDS = {"(B)": "", "(M)": "/mask", "(P)": "/pose"}
-
-
-def metric_name(name: str) -> str:
-    """An Ultralytics metric's name as MLflow and the files of kdpipe write it."""
-    return re.sub(r"\([BMP]\)$", lambda mark: KINDS[mark[0]], name)
 
 
 class History:

@@ -37,6 +37,6 @@ def validate_cell(params: Params, cell: Cell) -> Metrics:
                 device=params.train.get("device"),
                 log=cell.val_dir / LOG_FILE,
             )
-            save_predictions(predictions, cell.val_dir / predictions_file(split, head))
+            save_predictions(predictions, record.identity.task, cell.val_dir / predictions_file(split, head))
     save_metrics(cell.val_dir, metrics)
     return metrics

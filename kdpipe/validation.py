@@ -7,11 +7,11 @@ from typing import Any
 
 from kdpipe.config import Validate
 from kdpipe.errors import KdpipeError
-from kdpipe.history import metric_name
 from kdpipe.paths import state_dir
 from kdpipe.runner import arguments
 from kdpipe.runner.hermetic import configure
 from kdpipe.runner.log import log_to
+from kdpipe.tasks import TASKS, metric_name
 
 LOG_FILE = "validate.log"
 
@@ -31,7 +31,8 @@ def validate(
 
     Returns:
         Ultralytics' metrics: precision, recall, mAP50, mAP50-95, the mAP50-95 of each class
-        (`class/NAME`), and milliseconds per image (`ms/...`).
+        (`class/NAME`), and milliseconds per image (`ms/...`); for segment and pose those of masks and
+        keypoints, and those of boxes as `box/...`.
         The predictions, as Ultralytics writes them with `save_json`.
 
     Raises:
@@ -63,7 +64,7 @@ def validate(
     validator = seen[-1]
     if bool(validator.end2end) != (head == "e2e"):
         raise KdpipeError(f"{weights}: asked for the {head} head, but Ultralytics used the other one")
-    return _metrics(validator.metrics), validator.jdict
+    return _metrics(validator.metrics, model.task), validator.jdict
 
 
 def _leave_coco_out(validator: Any) -> None:
@@ -71,9 +72,13 @@ def _leave_coco_out(validator: Any) -> None:
     validator.eval_json = lambda stats: stats
 
 
-def _metrics(found: Any) -> dict[str, float]:
-    values = {metric_name(key).removeprefix("metrics/"): value for key, value in found.results_dict.items()}
+def _metrics(found: Any, task: str) -> dict[str, float]:
+    values = {
+        metric_name(key, task).removeprefix("metrics/"): value for key, value in found.results_dict.items()
+    }
     values.pop("fitness", None)
-    values |= {f"class/{found.names[index]}": found.box.maps[index] for index in found.names}
+    own = {"M": "seg", "P": "pose", "B": "box"}[TASKS[task].mark]
+    per_class = getattr(found, own).maps
+    values |= {f"class/{found.names[index]}": per_class[index] for index in found.names}
     values |= {f"ms/{stage}": value for stage, value in found.speed.items()}
     return {name: round(float(value), 6) for name, value in values.items()}

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 
 from kdpipe.errors import did_you_mean
+from kdpipe.tasks import TASKS
 
 FAMILIES = ("yolov8", "yolo11", "yolo26")
 SIZES = "nsmlx"
-TASK_SUFFIX = {"detect": "", "segment": "-seg", "pose": "-pose", "obb": "-obb"}
 END_TO_END_FAMILIES = ("yolo26",)
 HEADS = ("e2e", "nms")
 DEFAULT_IMGSZ = 640
@@ -30,7 +30,7 @@ class ModelName:
 
     def __str__(self) -> str:
         """The name as Ultralytics writes it, such as `yolo26n-seg`."""
-        return f"{self.family}{self.size}{TASK_SUFFIX[self.task]}"
+        return f"{self.family}{self.size}{TASKS[self.task].suffix}"
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -53,15 +53,13 @@ def parse(name: str) -> ModelName:
     match = _PATTERN.fullmatch(name)
     if match is None:
         raise ValueError(f"{name!r} is no model that can be distilled; {did_you_mean(name, names())}")
-    task = next(t for t, suffix in TASK_SUFFIX.items() if suffix == (match["suffix"] or ""))
+    task = next(t for t, task in TASKS.items() if task.suffix == (match["suffix"] or ""))
     return ModelName(match["family"], match["size"], task)
 
 
 def names() -> list[str]:
     """Every model name that `parse` accepts."""
-    return [
-        str(ModelName(family, size, task)) for family in FAMILIES for task in TASK_SUFFIX for size in SIZES
-    ]
+    return [str(ModelName(family, size, task)) for family in FAMILIES for task in TASKS for size in SIZES]
 
 
 def pairing_problem(student: ModelName, teacher: ModelName) -> str | None:

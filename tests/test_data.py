@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,6 +144,16 @@ def test_bytes_after_the_end_of_a_jpeg_are_left_behind(make_set: MakeSet, tmp_pa
     (folder / "images/train/0.jpg").write_bytes(whole + b"padding")
     prepare(data(folder), tmp_path / "out")
     assert (tmp_path / "out/images/train/0.jpg").read_bytes() == whole
+
+
+def test_a_test_split_without_label_files_is_left_out(make_set: MakeSet, tmp_path: Path) -> None:
+    """As COCO's, whose labels are not public."""
+    folder = make_set(test="images/test")
+    shutil.copytree(folder / "images/val", folder / "images/test")
+    manifest = prepare(data(folder), tmp_path / "out")
+    assert manifest.splits.keys() == {"train", "val"}
+    assert any("test split has no label files" in warning for warning in manifest.warnings)
+    assert "test" not in OmegaConf.load(tmp_path / "out/data.yaml")
 
 
 def test_splits_without_images_or_objects_are_refused(make_set: MakeSet, tmp_path: Path) -> None:

@@ -164,13 +164,13 @@ def test_predictions_survive_storage(tmp_path: Path) -> None:
         {"file_name": "a.png", "category_id": 3, "bbox": [1.5, 2.25, 10.0, 20.125], "score": 0.87654},
         {"file_name": "b.png", "category_id": 1, "bbox": [0.0, 0.0, 5.0, 5.0], "score": 0.001},
     ]
-    save_predictions(entries, tmp_path / "p.parquet")
+    save_predictions(entries, "detect", tmp_path / "p.parquet")
     loaded = load_predictions(tmp_path / "p.parquet")
     assert loaded["image"].tolist() == ["a.png", "b.png"]
     assert loaded["class_id"].tolist() == [2, 0]
     assert loaded[["x", "y", "width", "height"]].to_numpy().tolist() == [e["bbox"] for e in entries]
     assert loaded["score"].tolist() == pytest.approx([0.87654, 0.001])
-    save_predictions([], tmp_path / "none.parquet")
+    save_predictions([], "detect", tmp_path / "none.parquet")
     assert load_predictions(tmp_path / "none.parquet").empty
 
 

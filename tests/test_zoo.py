@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kdpipe import zoo
+from kdpipe.tasks import TASKS
 
 
 def test_every_name_has_its_yaml_in_ultralytics() -> None:
@@ -16,7 +17,7 @@ def test_every_name_has_its_yaml_in_ultralytics() -> None:
     for name in zoo.names():
         model = zoo.parse(name)
         assert str(model) == name
-        assert f"{model.family}{zoo.TASK_SUFFIX[model.task]}" in shipped
+        assert f"{model.family}{TASKS[model.task].suffix}" in shipped
 
 
 def test_only_families_with_a_one_to_one_head_are_end_to_end() -> None:

@@ -8,14 +8,15 @@ from pathlib import Path
 from kdpipe.config import Data
 from kdpipe.data import digits, files, shipped
 from kdpipe.data.example import Source
-from kdpipe.data.labels import PARSERS
+from kdpipe.data.labels import PARSERS, LabelRules
 from kdpipe.data.manifest import MANIFEST_FILE, Manifest, describe, load_manifest
 from kdpipe.data.preview import save_preview
 from kdpipe.data.writing import write
-from kdpipe.errors import ParamsError, did_you_mean
+from kdpipe.errors import DataError, ParamsError, did_you_mean
 from kdpipe.paths import resolve, state_dir
 
 EMBEDDED = "digits"
+KEYPOINT_VALUES = (2, 3)
 __all__ = [
     "MANIFEST_FILE",
     "Manifest",
@@ -34,11 +35,12 @@ def prepare(data: Data, out: Path) -> Manifest:
         ParamsError, DataError: if there is nothing there, or nothing that can be trained on.
     """
     source = open_source(data)
-    written = write(source, data.task, out)
-    manifest = describe(data.source, data.task, source, written)
+    rules = LabelRules(data.task, len(source.names), _kpt_shape(data, source))
+    written = write(source, rules, out)
+    manifest = describe(data.source, rules, source, written)
     manifest.save(out)
     (out / "ORIGIN.txt").write_text(source.origin)
-    save_preview(written.splits["train"], dict(source.names), out / "images/train", out / "preview.png")
+    save_preview(written.splits["train"], source.names, rules, out / "images/train", out / "preview.png")
     _signature_file(data.source).parent.mkdir(parents=True, exist_ok=True)
     _signature_file(data.source).write_text(_signature(source))
     return manifest
@@ -70,6 +72,19 @@ def open_source(data: Data) -> Source:
     if yaml is not None:
         return files.read(yaml, base=shipped.download(yaml))
     return files.read(files.find_yaml(resolve(data.source)))
+
+
+def _kpt_shape(data: Data, source: Source) -> tuple[int, int] | None:
+    if data.task != "pose":
+        return None
+    match source.extra.get("kpt_shape"):
+        case [int(count), int(dimensions)] if count > 0 and dimensions in KEYPOINT_VALUES:
+            return count, dimensions
+        case wrong:
+            raise DataError(
+                f"data.source: task pose needs kpt_shape in the data yaml, such as [17, 3]: the number of "
+                f"keypoints, and 2 (x, y) or 3 (x, y, visibility); found {wrong}"
+            )
 
 
 def source_changed(data: Data) -> bool:

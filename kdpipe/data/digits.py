@@ -41,22 +41,56 @@ GLYPH_SIDE = (0.34, 0.52)  # of the scene's side
 DIGITS_PER_SCENE = (2, 7)  # upper bound exclusive
 NEGATIVES = 0.08  # share of scenes without any digit
 SMALLEST_SIZE = 32  # pixels a side
-TURN = 12.0  # degrees, either way
+TURN, WIDE_TURN = 12.0, 60.0  # degrees, either way; wide where the task is to see the angle
 VISIBLE_INK = 0.35  # a pixel belongs to the digit from this opacity on
 MAX_OVERLAP = 0.15  # of the smaller of two boxes
+OUTLINE_DETAIL = 4  # outlines are traced on ink enlarged by this factor
+OUTLINE_TOLERANCE = 0.3  # pixels by which an outline may be simplified
 
 
 @dataclass(frozen=True)
 class Glyph:
-    """One digit in a scene: its class and its ink as an opacity plane of the scene's size."""
+    """One digit in a scene: its class, its ink as an opacity plane of the scene's size, and by how
+    many degrees it is turned against the clock.
+    """
 
     digit: int
     ink: Plane
+    turn: float
 
     def box(self) -> tuple[int, int, int, int]:
         """Tight box of the visible ink as x1, y1, x2, y2 in pixels, upper bounds exclusive."""
         ys, xs = np.nonzero(self.ink > VISIBLE_INK)
         return int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
+
+    def corners(self) -> NDArray[np.float64]:
+        """Corners of the tight box that is turned with the digit, (4, 2) pixels: as the digit is read,
+        upper left, upper right, lower right, lower left.
+        """
+        ys, xs = np.nonzero(self.ink > VISIBLE_INK)
+        angle = np.radians(self.turn)
+        axes = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])  # right, down
+        places = np.column_stack([xs + 0.5, ys + 0.5]) @ axes.T
+        left, top = places.min(axis=0) - 0.5
+        right, bottom = places.max(axis=0) + 0.5
+        found: NDArray[np.float64] = (
+            np.array([[left, top], [right, top], [right, bottom], [left, bottom]]) @ axes
+        )
+        return found
+
+    def outline(self) -> NDArray[np.float64]:
+        """The outer edge of the visible ink as one polygon, (points, 2) pixels; gaps between strokes
+        are bridged, holes are filled.
+        """
+        sides = [side * OUTLINE_DETAIL for side in self.ink.shape[::-1]]
+        visible = (cv2.resize(self.ink, sides, interpolation=cv2.INTER_LINEAR) > VISIBLE_INK).astype(np.uint8)
+        grown, reach = visible, 1
+        while len(edges := cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]) > 1:
+            reach += 2
+            grown = cv2.morphologyEx(visible, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
+        simple = cv2.approxPolyDP(edges[0], OUTLINE_TOLERANCE * OUTLINE_DETAIL, closed=True)
+        found: NDArray[np.float64] = (simple[:, 0] + 0.5) / OUTLINE_DETAIL
+        return found
 
 
 @dataclass(frozen=True)
@@ -74,8 +108,36 @@ def detect_label(glyph: Glyph, size: int) -> str:
     return " ".join([str(glyph.digit), *(f"{value / size:.6f}" for value in values)])
 
 
-LABELS: dict[str, Callable[[Glyph, int], str]] = {"detect": detect_label}
+def segment_label(glyph: Glyph, size: int) -> str:
+    """YOLO segmentation label of a glyph: class and normalised outline."""
+    return f"{glyph.digit} {_shares(glyph.outline(), size)}"
+
+
+def obb_label(glyph: Glyph, size: int) -> str:
+    """YOLO label of a glyph's rotated box: class and normalised corners."""
+    return f"{glyph.digit} {_shares(glyph.corners(), size)}"
+
+
+def pose_label(glyph: Glyph, size: int) -> str:
+    """YOLO pose label of a glyph: its box, and its corners as keypoints that can be seen."""
+    visible = np.column_stack([glyph.corners() / size, np.full(4, 2)])
+    return f"{detect_label(glyph, size)} {_shares(visible, 1)}"
+
+
+LABELS: dict[str, Callable[[Glyph, int], str]] = {
+    "detect": detect_label,
+    "segment": segment_label,
+    "pose": pose_label,
+    "obb": obb_label,
+}
 """How a glyph is labelled, per task: the tasks that the embedded data supports."""
+
+EXTRA: dict[str, dict[str, object]] = {"pose": {"kpt_shape": [4, 3], "flip_idx": [1, 0, 3, 2]}}
+"""What the data yaml says beside names and splits, per task."""
+
+
+def _shares(values: NDArray[np.float64], size: int) -> str:
+    return " ".join(f"{value / size:.6f}" for value in values.flatten())
 
 
 def source(options: Digits, task: str) -> Source:
@@ -84,14 +146,17 @@ def source(options: Digits, task: str) -> Source:
         names={digit: str(digit) for digit in range(10)},
         splits={split: _examples(options, task, split) for split in HANDWRITING},
         origin=ORIGIN,
+        extra=EXTRA.get(task, {}),
     )
 
 
-def draw_scene(options: Digits, split: str, index: int) -> Scene:
-    """Draw one scene of a split, whose digits come from that split's share of the handwriting."""
+def draw_scene(options: Digits, split: str, index: int, turn: float = TURN) -> Scene:
+    """Draw one scene of a split, whose digits come from that split's share of the handwriting and are
+    turned by up to `turn` degrees either way.
+    """
     rng = np.random.default_rng([options.seed, list(HANDWRITING).index(split), index])
     inks, digits = handwriting(split)
-    return _scene(rng, inks, digits, options.size)
+    return _scene(rng, inks, digits, options.size, turn)
 
 
 @cache
@@ -106,7 +171,7 @@ def handwriting(split: str) -> tuple[Plane, NDArray[np.int64]]:
 
 def _examples(options: Digits, task: str, split: str) -> list[Example]:
     def encode(index: int) -> tuple[bytes, str]:
-        scene = draw_scene(options, split, index)
+        scene = draw_scene(options, split, index, TURN if task in ("detect", "segment") else WIDE_TURN)
         _, png = cv2.imencode(".png", scene.image)
         return png.tobytes(), "\n".join(LABELS[task](g, options.size) for g in scene.glyphs)
 
@@ -116,7 +181,7 @@ def _examples(options: Digits, task: str, split: str) -> list[Example]:
     ]
 
 
-def _scene(rng: np.random.Generator, inks: Plane, digits: NDArray[np.int64], size: int) -> Scene:
+def _scene(rng: np.random.Generator, inks: Plane, digits: NDArray[np.int64], size: int, turn: float) -> Scene:
     image = _background(rng, size)
     for _ in range(rng.integers(0, 2)):
         _scribble(rng, image)
@@ -124,7 +189,8 @@ def _scene(rng: np.random.Generator, inks: Plane, digits: NDArray[np.int64], siz
     wanted = 0 if rng.random() < NEGATIVES else int(rng.integers(*DIGITS_PER_SCENE))
     for _ in range(wanted):
         chosen = int(rng.integers(len(digits)))
-        glyph = Glyph(int(digits[chosen]), _place(rng, inks[chosen], size))
+        ink, turned = _place(rng, inks[chosen], size, turn)
+        glyph = Glyph(int(digits[chosen]), ink, turned)
         if all(_overlap(glyph.box(), other.box()) <= MAX_OVERLAP for other in glyphs):
             _paint(rng, image, glyph.ink)
             glyphs.append(glyph)
@@ -146,15 +212,18 @@ def _scribble(rng: np.random.Generator, image: Plane) -> None:
     cv2.line(image, start, end, colour, int(rng.integers(1, 3)), cv2.LINE_AA)
 
 
-def _place(rng: np.random.Generator, ink: Plane, size: int) -> Plane:
-    """Enlarge, turn and move an 8 x 8 glyph to somewhere wholly inside the scene."""
+def _place(rng: np.random.Generator, ink: Plane, size: int, turn: float) -> tuple[Plane, float]:
+    """Enlarge, turn and move an 8 x 8 glyph to somewhere wholly inside the scene; also says by how
+    many degrees it was turned.
+    """
     side = size * rng.uniform(*GLYPH_SIDE)
     centre = rng.uniform(side * 0.7, size - side * 0.7, 2)
-    warp = cv2.getRotationMatrix2D((3.5, 3.5), rng.uniform(-TURN, TURN), side / 8)
+    turned = rng.uniform(-turn, turn)
+    warp = cv2.getRotationMatrix2D((3.5, 3.5), turned, side / 8)
     warp[:, 2] += centre - 3.5
     placed = cv2.warpAffine(ink, warp, (size, size), flags=cv2.INTER_CUBIC)
     clipped: Plane = np.clip(placed, 0, 1)
-    return clipped
+    return clipped, turned
 
 
 def _paint(rng: np.random.Generator, image: Plane, ink: Plane) -> None:

@@ -23,10 +23,15 @@ class Example:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set before it is checked and written: class names, splits, where it comes from."""
+    """A data set before it is checked and written: class names, splits, where it comes from.
+
+    `extra` is what its data yaml says beside that, such as `kpt_shape`; `warnings` is what its user
+    should know.
+    """
 
     names: Mapping[int, str]
     splits: Mapping[str, Sequence[Example]]
     origin: str
     extra: Mapping[str, Any] = field(default_factory=dict)
     files: Sequence[Path] = ()
+    warnings: Sequence[str] = ()

@@ -52,11 +52,16 @@ def read(yaml: Path, base: Path | None = None) -> Source:
     fields: dict[str, Any] = OmegaConf.to_container(content)  # type: ignore[assignment]
     root = _root(yaml, fields.get("path"), base)
     images = {split: _images(yaml, root, fields.get(split)) for split in SPLITS}
+    warnings = []
+    if images["test"] and not any(label_path(image).is_file() for image in images["test"]):
+        images["test"] = []
+        warnings.append("the test split has no label files (COCO's has none), so it is left out")
     return Source(
         names=_names(yaml, fields),
         splits={split: _examples(paths) for split, paths in images.items() if paths},
         origin=str(fields.get("origin", "")) or f"Read from {yaml.name}; licence as its owner says.\n",
         extra={key: value for key, value in fields.items() if key not in NOT_CARRIED},
+        warnings=warnings,
         files=[
             yaml,
             *(path for paths in images.values() for image in paths for path in (image, label_path(image))),

@@ -6,63 +6,120 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-BOX_VALUES, POLYGON_VALUES = 4, 6
+BOX_VALUES, CORNER_VALUES, POLYGON_VALUES = 4, 8, 6
 OUTSIDE = 0.01  # how far beyond the image Ultralytics lets a coordinate lie
+WITH_VISIBILITY = 3  # values of a keypoint that says whether it can be seen
+
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class Label:
-    """One object: class id and box (centre x, centre y, width, height; shares of the image)."""
+    """One object: class id, box (centre x, centre y, width, height), and what its task adds.
+
+    `points` are the outline (segment) or the corners (obb) as x, y, or the keypoints (pose) as x, y
+    or x, y, visibility. All places are shares of the image.
+    """
 
     class_id: int
-    box: tuple[float, float, float, float]
+    box: Box
+    points: tuple[float, ...] = ()
 
 
-def parse_detect(columns: list[float]) -> Label:
-    """A detection label: a box, or a polygon, of which Ultralytics takes the enclosing box.
+@dataclass(frozen=True)
+class LabelRules:
+    """What the label files of a data set are read by; `kpt_shape` is that of its data yaml."""
 
-    Raises:
-        ValueError: saying what is wrong with the line.
-    """
+    task: str
+    classes: int
+    kpt_shape: tuple[int, int] | None = None
+
+    def parse(self, text: str) -> tuple[list[Label], list[str]]:
+        """Read a label file: its good objects, and a sentence for each bad line."""
+        labels, problems = [], []
+        for number, line in enumerate(text.splitlines(), start=1):
+            if not line.strip():
+                continue
+            try:
+                labels.append(self._parse_line(line))
+            except ValueError as error:
+                problems.append(f"line {number}: {error}")
+        return labels, problems
+
+    def _parse_line(self, line: str) -> Label:
+        try:
+            columns = [float(word) for word in line.split()]
+        except ValueError:
+            raise ValueError(f"not numbers: {line.strip()[:40]!r}") from None
+        if not all(math.isfinite(value) for value in columns):
+            raise ValueError("not finite numbers")
+        if not columns[0].is_integer() or not 0 <= columns[0] < self.classes:
+            raise ValueError(f"class id {columns[0]:g} outside 0..{self.classes - 1}")
+        label = PARSERS[self.task](columns, self)
+        if label.box[2] <= 0 or label.box[3] <= 0:
+            raise ValueError("a box without area")
+        return label
+
+
+def _detect(columns: list[float], _: LabelRules) -> Label:
+    """A box, or a polygon, of which Ultralytics takes the enclosing box."""
     values = columns[1:]
-    if any(not -OUTSIDE <= value <= 1 + OUTSIDE for value in values):
-        raise ValueError("coordinates outside 0..1 (they must be shares of width and height)")
+    _check_inside(values)
     if len(values) >= POLYGON_VALUES and len(values) % 2 == 0:
-        xs, ys = values[0::2], values[1::2]
-        x, y = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
-        values = [x, y, max(xs) - min(xs), max(ys) - min(ys)]
+        return Label(int(columns[0]), _enclosing(values))
     if len(values) != BOX_VALUES:
         raise ValueError(f"{len(columns)} columns, where a detection label has 5")
-    x, y, width, height = values
-    if width <= 0 or height <= 0:
-        raise ValueError("a box without area")
-    return Label(int(columns[0]), (x, y, width, height))
+    return Label(int(columns[0]), _box(values))
 
 
-PARSERS: dict[str, Callable[[list[float]], Label]] = {"detect": parse_detect}
+def _segment(columns: list[float], _: LabelRules) -> Label:
+    values = columns[1:]
+    if len(values) < POLYGON_VALUES or len(values) % 2:
+        raise ValueError(f"{len(columns)} columns, where an outline has a class and x y of 3 points or more")
+    _check_inside(values)
+    return Label(int(columns[0]), _enclosing(values), tuple(values))
+
+
+def _obb(columns: list[float], _: LabelRules) -> Label:
+    values = columns[1:]
+    if len(values) != CORNER_VALUES:
+        raise ValueError(f"{len(columns)} columns, where a rotated box has 9: a class and x y of 4 corners")
+    _check_inside(values)
+    return Label(int(columns[0]), _enclosing(values), tuple(values))
+
+
+def _pose(columns: list[float], rules: LabelRules) -> Label:
+    assert rules.kpt_shape is not None, "refused when the data yaml was read"
+    count, dimensions = rules.kpt_shape
+    box, points = columns[1 : 1 + BOX_VALUES], columns[1 + BOX_VALUES :]
+    if len(points) != count * dimensions:
+        raise ValueError(
+            f"{len(columns)} columns, where kpt_shape [{count}, {dimensions}] makes "
+            f"{1 + BOX_VALUES + count * dimensions}"
+        )
+    _check_inside([*box, *points[0::dimensions], *points[1::dimensions]])
+    return Label(int(columns[0]), _box(box), tuple(points))
+
+
+PARSERS: dict[str, Callable[[list[float], LabelRules], Label]] = {
+    "detect": _detect,
+    "segment": _segment,
+    "pose": _pose,
+    "obb": _obb,
+}
 """How a label line is read, per task: the tasks that kdpipe prepares data for."""
 
 
-def parse(text: str, task: str, classes: int) -> tuple[list[Label], list[str]]:
-    """Read a label file: its good objects, and a sentence for each bad line."""
-    labels, problems = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            labels.append(_parse_line(line, task, classes))
-        except ValueError as error:
-            problems.append(f"line {number}: {error}")
-    return labels, problems
+def _check_inside(values: list[float]) -> None:
+    if any(not -OUTSIDE <= value <= 1 + OUTSIDE for value in values):
+        raise ValueError("coordinates outside 0..1 (they must be shares of width and height)")
 
 
-def _parse_line(line: str, task: str, classes: int) -> Label:
-    try:
-        columns = [float(word) for word in line.split()]
-    except ValueError:
-        raise ValueError(f"not numbers: {line.strip()[:40]!r}") from None
-    if not all(math.isfinite(value) for value in columns):
-        raise ValueError("not finite numbers")
-    if not columns[0].is_integer() or not 0 <= columns[0] < classes:
-        raise ValueError(f"class id {columns[0]:g} outside 0..{classes - 1}")
-    return PARSERS[task](columns)
+def _box(values: list[float]) -> Box:
+    x, y, width, height = values
+    return x, y, width, height
+
+
+def _enclosing(values: list[float]) -> Box:
+    xs, ys = values[0::2], values[1::2]
+    return (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2, max(xs) - min(xs), max(ys) - min(ys)

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from kdpipe.data.example import Source
+from kdpipe.data.labels import LabelRules
 from kdpipe.data.writing import Checked, Written, count_classes
 
 MANIFEST_FILE = "manifest.json"
@@ -36,9 +37,16 @@ class Manifest:
     task: str
     digest: str
     names: list[str]
+    kpt_shape: list[int] | None
     splits: dict[str, Split]
     warnings: list[str]
     origin: str
+
+    @property
+    def rules(self) -> LabelRules:
+        """What its label files are read by."""
+        shape = (self.kpt_shape[0], self.kpt_shape[1]) if self.kpt_shape else None
+        return LabelRules(self.task, len(self.names), shape)
 
     def save(self, folder: Path) -> None:
         """Write the manifest into the data set's folder."""
@@ -52,13 +60,14 @@ def load_manifest(folder: Path) -> Manifest:
     return Manifest(**content)
 
 
-def describe(name: str, task: str, source: Source, written: Written) -> Manifest:
+def describe(name: str, rules: LabelRules, source: Source, written: Written) -> Manifest:
     """The manifest of a data set that was just written."""
     return Manifest(
         source=name,
-        task=task,
+        task=rules.task,
         digest=written.digest,
         names=list(source.names.values()),
+        kpt_shape=list(rules.kpt_shape) if rules.kpt_shape else None,
         splits={split: _split(examples, source) for split, examples in written.splits.items()},
         warnings=written.warnings,
         origin=source.origin,

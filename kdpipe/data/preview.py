@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageOps
 
+from kdpipe.data.labels import Label, LabelRules
 from kdpipe.data.writing import Checked
 
 COLUMNS, ROWS, SIDE = 6, 3, 192
 INK = (0, 255, 0)
+KEYPOINT_INKS = ("red", "yellow", "cyan", "magenta", "orange", "white")
+KEYPOINT_RADIUS = 3
+XY = 2
 
 
-def save_preview(examples: list[Checked], names: dict[int, str], images: Path, out: Path) -> None:
-    """Draw the first images of a split with their boxes and class names into one PNG."""
+def save_preview(
+    examples: list[Checked], names: Mapping[int, str], rules: LabelRules, images: Path, out: Path
+) -> None:
+    """Draw the first images of a split with their labels and class names into one PNG."""
     sheet = Image.new("RGB", (COLUMNS * SIDE, ROWS * SIDE), "black")
     for index, checked in enumerate(examples[: COLUMNS * ROWS]):
         row, column = divmod(index, COLUMNS)
-        sheet.paste(_draw(checked, names, images), (column * SIDE, row * SIDE))
+        sheet.paste(_draw(checked, names, rules, images), (column * SIDE, row * SIDE))
     sheet.save(out)
 
 
-def _draw(checked: Checked, names: dict[int, str], images: Path) -> Image.Image:
+def _draw(checked: Checked, names: Mapping[int, str], rules: LabelRules, images: Path) -> Image.Image:
     with Image.open(images / checked.example.name) as file:
         image = ImageOps.exif_transpose(file).convert("RGB").resize((SIDE, SIDE))
     draw = ImageDraw.Draw(image)
     for label in checked.labels:
         x, y, width, height = (value * SIDE for value in label.box)
         corner = (x - width / 2, y - height / 2)
-        draw.rectangle((*corner, x + width / 2, y + height / 2), outline=INK)
+        points = _points(label, rules)
+        if rules.task in ("detect", "pose"):
+            draw.rectangle((*corner, x + width / 2, y + height / 2), outline=INK)
+        else:
+            draw.polygon(points, outline=INK)
+        if rules.task == "pose":
+            for number, point in enumerate(points):
+                draw.circle(point, KEYPOINT_RADIUS, fill=KEYPOINT_INKS[number % len(KEYPOINT_INKS)])
         draw.text((corner[0] + 2, corner[1]), names[label.class_id], fill=INK)
     return image
+
+
+def _points(label: Label, rules: LabelRules) -> list[tuple[float, float]]:
+    """The label's points in pixels of the sheet; keypoints that are not labelled are left out."""
+    values = XY if rules.kpt_shape is None else rules.kpt_shape[1]
+    rows = [label.points[i : i + values] for i in range(0, len(label.points), values)]
+    return [(row[0] * SIDE, row[1] * SIDE) for row in rows if values == XY or row[2] > 0]

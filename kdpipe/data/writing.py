@@ -18,7 +18,7 @@ from PIL import Image
 from rich.progress import track
 
 from kdpipe.data.example import Example, Source
-from kdpipe.data.labels import Label, parse
+from kdpipe.data.labels import Label, LabelRules
 from kdpipe.errors import DataError
 
 FIRST_OFFENDERS = 5
@@ -61,7 +61,7 @@ class Written:
     warnings: list[str]
 
 
-def write(source: Source, task: str, out: Path) -> Written:
+def write(source: Source, rules: LabelRules, out: Path) -> Written:
     """Copy a source to `out` in Ultralytics' layout; the source itself is only read.
 
     Raises:
@@ -72,35 +72,32 @@ def write(source: Source, task: str, out: Path) -> Written:
         raise DataError(f"data.source has no images for {' and '.join(missing)}; name them in the data yaml")
     shutil.rmtree(out, ignore_errors=True)
     splits = {
-        split: list(_write_split(examples, task, source, out, split))
-        for split, examples in source.splits.items()
+        split: list(_write_split(examples, rules, out, split)) for split, examples in source.splits.items()
     }
     errors = _errors(splits)
     if errors.places:
         raise DataError("\n".join(["data.source cannot be trained on:", *errors.lines()]))
     _write_yaml(source, out)
-    return Written(splits, _digest(splits, source, task), list(_duplicates(splits).lines()))
+    return Written(splits, _digest(splits, source, rules), [*source.warnings, *_duplicates(splits).lines()])
 
 
-def _write_split(
-    examples: Iterable[Example], task: str, source: Source, out: Path, split: str
-) -> Iterator[Checked]:
+def _write_split(examples: Iterable[Example], rules: LabelRules, out: Path, split: str) -> Iterator[Checked]:
     for kind in ("images", "labels"):
         (out / kind / split).mkdir(parents=True)
-    check = partial(_check_and_copy, task=task, classes=len(source.names), out=out, split=split)
+    check = partial(_check_and_copy, rules=rules, out=out, split=split)
     examples = list(examples)
     with ThreadPoolExecutor() as pool:
         yield from track(pool.map(check, examples), f"{split:>5} images", total=len(examples))
 
 
-def _check_and_copy(example: Example, *, task: str, classes: int, out: Path, split: str) -> Checked:
+def _check_and_copy(example: Example, *, rules: LabelRules, out: Path, split: str) -> Checked:
     problems: dict[str, str] = {}
     labels: list[Label] = []
     size, content, text = (0, 0), b"", ""
     try:
         content, text = example.read()
         size = _decode(content)
-        labels, bad = parse(text, task, classes)
+        labels, bad = rules.parse(text)
         if bad:
             problems["bad labels"] = "; ".join(bad[:3])
     except UnicodeDecodeError:
@@ -167,9 +164,9 @@ def _duplicates(splits: dict[str, list[Checked]]) -> Problems:
     return problems
 
 
-def _digest(splits: dict[str, list[Checked]], source: Source, task: str) -> str:
-    """32 hex digits over task, class names and every file: the data set's identity."""
-    state = hashlib.sha256(repr((task, sorted(source.names.items()))).encode())
+def _digest(splits: dict[str, list[Checked]], source: Source, rules: LabelRules) -> str:
+    """32 hex digits over the label rules, class names and every file: the data set's identity."""
+    state = hashlib.sha256(repr((rules, sorted(source.names.items()))).encode())
     for split, examples in sorted(splits.items()):
         for checked in sorted(examples, key=lambda item: item.example.name):
             state.update(f"{split}/{checked.example.name}:{checked.digest}\n".encode())

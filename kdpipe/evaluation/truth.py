@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
-from hotcoco import COCO
+from hotcoco import COCO, mask
 from PIL import Image
 
-from kdpipe.data import load_manifest
-from kdpipe.data.labels import Label, parse
+from kdpipe.data import Manifest, load_manifest
+from kdpipe.data.labels import Label, LabelRules
 from kdpipe.errors import KdpipeError
 
 EXIF_ORIENTATION, EXIF_TURNED = 0x0112, (5, 6, 7, 8)  # turned by a quarter: width and height swap
+AREA_OF_BOX = 0.53  # of an object in its box, by which Ultralytics judges keypoints
+SEEN = 2  # COCO's visibility of a keypoint that is labelled and can be seen
+COCO_KPT_SHAPE = (17, 3)
+# How exactly people place the keypoints of a person (cocodataset.org, keypoint evaluation).
+COCO_SIGMAS = [s / 1000 for s in (26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89)]
+
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The labelled objects of a split, its images by file name, and its class names by id.
+    """The labelled objects of a split, and by file name the ids and sizes (width, height) of its images.
 
-    Classes and images are counted from 1, as COCO does.
+    Classes and images are counted from 1, as COCO does. `sigmas` say for each keypoint how far off is
+    how wrong.
     """
 
     coco: COCO
     image_ids: dict[str, int]
     names: list[str]
+    task: str = "detect"
+    sizes: dict[str, Size] = field(default_factory=dict)
+    sigmas: list[float] | None = None
 
 
 def load_truth(dataset: Path, split: str) -> Truth:
     """Read the labels of a split of a data set that `prepare` wrote.
 
-    An object's area, by which COCO calls it small, medium or large, is that of its box. A label that
-    is written twice counts once, as in Ultralytics.
+    The area of an object, by which COCO calls it small, medium or large, is that of what the task
+    finds: box, outline or rotated box; for pose it is a share of the box, as in Ultralytics. A label
+    that is written twice counts once, as there.
 
     Raises:
         KdpipeError: if the data set has no such split.
@@ -41,36 +56,77 @@ def load_truth(dataset: Path, split: str) -> Truth:
     images = sorted((dataset / "images" / split).glob("*"))
     if not images:
         raise KdpipeError(f"{dataset} has no images for {split}")
-    sizes = [_size(path) for path in images]
-    found = [
-        (number, label.class_id + 1, _pixels(label, size))
-        for number, (path, size) in enumerate(zip(images, sizes, strict=True), start=1)
-        for label in _labels(dataset, split, path, manifest.task, len(manifest.names))
+    sizes = {path.name: _size(path) for path in images}
+    image_ids = {path.name: number for number, path in enumerate(images, start=1)}
+    objects = [
+        {"image_id": image_ids[path.name], **annotation}
+        for path in images
+        for annotation in _annotations(dataset, split, path, manifest, sizes[path.name])
     ]
-    coco = COCO.from_arrays(
-        images=[{"id": i, "width": w, "height": h} for i, (w, h) in enumerate(sizes, start=1)],
-        categories=[{"id": i, "name": name} for i, name in enumerate(manifest.names, start=1)],
-        image_ids=[image for image, _, _ in found],
-        category_ids=[category for _, category, _ in found],
-        boxes=np.array([box for _, _, box in found], dtype=float).reshape(-1, 4),
-    )
-    return Truth(coco, {path.name: i for i, path in enumerate(images, start=1)}, manifest.names)
+    content = {
+        "images": [{"id": image_ids[n], "width": w, "height": h} for n, (w, h) in sizes.items()],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(manifest.names, start=1)],
+        "annotations": [{"id": i, "iscrowd": 0, **found} for i, found in enumerate(objects, start=1)],
+    }
+    return Truth(COCO(content), image_ids, manifest.names, manifest.task, sizes, _sigmas(manifest.rules))
 
 
-def _labels(dataset: Path, split: str, image: Path, task: str, classes: int) -> list[Label]:
+def _sigmas(rules: LabelRules) -> list[float] | None:
+    """COCO's where the keypoints have the shape of COCO's; else all alike, as in Ultralytics."""
+    if rules.kpt_shape is None:
+        return None
+    count = rules.kpt_shape[0]
+    return COCO_SIGMAS if rules.kpt_shape == COCO_KPT_SHAPE else [1 / count] * count
+
+
+def _annotations(
+    dataset: Path, split: str, image: Path, manifest: Manifest, size: Size
+) -> Iterator[dict[str, Any]]:
     text = (dataset / "labels" / split / image.name).with_suffix(".txt").read_text()
-    return list(dict.fromkeys(parse(text, task, classes)[0]))
+    for label in dict.fromkeys(manifest.rules.parse(text)[0]):
+        width, height = label.box[2] * size[0], label.box[3] * size[1]
+        box = [label.box[0] * size[0] - width / 2, label.box[1] * size[1] - height / 2, width, height]
+        annotation = {"category_id": label.class_id + 1, "bbox": box, "area": width * height}
+        yield annotation | OWN[manifest.task](label, size, manifest.rules)
 
 
-def _size(path: Path) -> tuple[int, int]:
+def _outline(label: Label, size: Size, _: LabelRules) -> dict[str, Any]:
+    polygon = (_rows(label, 2) * size).flatten().tolist()
+    area = float(mask.area(mask.fr_poly(polygon, size[1], size[0])))
+    return {"segmentation": [polygon], "area": area}
+
+
+def _keypoints(label: Label, size: Size, rules: LabelRules) -> dict[str, Any]:
+    assert rules.kpt_shape is not None
+    rows = _rows(label, rules.kpt_shape[1])
+    seen = rows[:, 2] if rules.kpt_shape[1] > len(size) else np.full(len(rows), SEEN)
+    points = np.column_stack([rows[:, :2] * size, seen])
+    area = label.box[2] * size[0] * label.box[3] * size[1] * AREA_OF_BOX
+    return {"keypoints": points.flatten().tolist(), "num_keypoints": int((seen > 0).sum()), "area": area}
+
+
+def _rotated_box(label: Label, size: Size, _: LabelRules) -> dict[str, Any]:
+    corners = (_rows(label, 2) * size).astype(np.float32)
+    (x, y), (width, height), degrees = cv2.minAreaRect(corners)
+    return {"obb": [x, y, width, height, float(np.radians(degrees))], "area": width * height}
+
+
+OWN: dict[str, Callable[[Label, Size, LabelRules], dict[str, Any]]] = {
+    "detect": lambda *_: {},
+    "segment": _outline,
+    "pose": _keypoints,
+    "obb": _rotated_box,
+}
+"""What the annotation of an object says beside its box, per task."""
+
+
+def _rows(label: Label, values: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    return np.array(label.points, dtype=float).reshape(-1, values)
+
+
+def _size(path: Path) -> Size:
     """Width and height as Ultralytics sees them: turned the way the camera says."""
     with Image.open(path) as image:
         width, height = image.size
         turned = image.getexif().get(EXIF_ORIENTATION) in EXIF_TURNED
     return (height, width) if turned else (width, height)
-
-
-def _pixels(label: Label, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    x, y, width, height = label.box
-    w, h = size
-    return ((x - width / 2) * w, (y - height / 2) * h, width * w, height * h)

@@ -15,6 +15,7 @@ from kdpipe.zoo import DEFAULT_IMGSZ, HEADS
 
 METRIC = "coco/AP"
 OWN_METRIC = "mAP50-95"  # Ultralytics' own
+BOX_METRIC, OWN_BOX_METRIC = "coco/box/AP", "box/mAP50-95"  # where boxes are not what is measured
 TAGS = {"kind": "stage", **{name: name for name in ("pair", "student", "teacher", "dis", "seed")}}
 PARAMS = {"data": "data.source", "model": "model", "init": "init", "epochs": "train.epochs"}
 NO_DIS = "none"  # of a finished student, whose `dis` is not known
@@ -33,13 +34,14 @@ class Results:
     `table` has one line per run, split and head, with the columns cell, kind, pair, student, teacher,
     dis (text, as in params.yaml), seed, data, model, init, epochs, imgsz, run_id, split, head, the costs,
     and one per overall metric. `classes` has one line per run, split, head and class, with its AP.
-    `splits` are in the order of params.yaml.
+    `splits` are in the order of params.yaml. All are of one `task`.
     """
 
     table: pd.DataFrame
     classes: pd.DataFrame
     splits: list[str]
     resamples: Resamples
+    task: str
 
     @property
     def choice_split(self) -> str:
@@ -91,7 +93,7 @@ def tidy(runs: pd.DataFrame, splits: Iterable[str], resamples: Resamples) -> Res
         if len(lines) > before:
             found.append(split)
     table = pd.DataFrame(lines).sort_values(["split", "kind", "cell", "head"], ignore_index=True)
-    return Results(table, pd.DataFrame(classes), found, resamples)
+    return Results(table, pd.DataFrame(classes), found, resamples, str(runs["tags.task"].iloc[0]))
 
 
 def number(dis: str | None) -> float:

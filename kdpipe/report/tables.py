@@ -18,16 +18,22 @@ from kdpipe.report.benchmark import (
 )
 from kdpipe.report.formats import HEAD_NAMES, gain, markdown, percent, spread
 from kdpipe.report.readme import DETAILS
-from kdpipe.report.results import METRIC, OWN_METRIC, Results
+from kdpipe.report.results import BOX_METRIC, METRIC, OWN_BOX_METRIC, OWN_METRIC, Results
 from kdpipe.zoo import HEADS
 
 HOW_TO_READ = """\
-**mAP50-95 is COCO AP** in %, on the **{split}** split; mean ± standard deviation over {seeds}. *e2e* is the
+**mAP50-95 is {metric}** in %, on the **{split}** split; mean ± standard deviation over {seeds}. *e2e* is the
 NMS-free head, *NMS* the classical one. A gain is the mean difference seed by seed, with its 95 % interval in
 brackets: how far it would move with other seeds and other images. *better* and *worse* are said where the
 interval leaves out 0, *within noise* where it holds 0; *P(better)* is how sure it is that the gain is
 above 0. Each training keeps its best epoch on val, by the head that `train.nms` says (by default the
 classical one)."""
+METRICS = {
+    "detect": "COCO AP",
+    "segment": "COCO AP of masks",
+    "pose": "COCO AP of keypoints",
+    "obb": "AP of rotated boxes (by COCO's rules, which themselves know upright boxes only)",
+}
 CHOSEN_ELSEWHERE = (
     "The best `dis` is chosen on **{choice}**, by the e2e head where there is one, "
     "and measured on **{split}**."
@@ -153,13 +159,16 @@ def costs(results: Results) -> str:
 
 
 def both_metrics(results: Results) -> str:
-    """COCO AP beside Ultralytics' own, for every model."""
+    """COCO AP beside Ultralytics' own, for every model, and where it has boxes too, that of those."""
     lines = []
+    metrics = {"COCO": METRIC, "Ultralytics": OWN_METRIC}
+    if BOX_METRIC in results.table:
+        metrics |= {"COCO boxes": BOX_METRIC, "Ultralytics boxes": OWN_BOX_METRIC}
     for setting in settings(results):
         line = {"model": str(setting)}
         for head in HEADS:
             found = setting.lines(results, head)
-            for name, metric in (("COCO", METRIC), ("Ultralytics", OWN_METRIC)):
+            for name, metric in metrics.items():
                 line[f"{HEAD_NAMES[head]} {name}"] = percent(found[metric].mean())
         lines.append(line)
     return markdown(lines)
@@ -167,7 +176,9 @@ def both_metrics(results: Results) -> str:
 
 def _how_to_read(results: Results) -> str:
     count = results.lines(kind="baseline")["seed"].nunique()
-    return HOW_TO_READ.format(split=results.split, seeds="1 seed" if count == 1 else f"{count} seeds")
+    return HOW_TO_READ.format(
+        metric=METRICS[results.task], split=results.split, seeds="1 seed" if count == 1 else f"{count} seeds"
+    )
 
 
 def _choice(results: Results) -> str:

@@ -9,7 +9,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-SHOWN = ("train/box_loss", "train/cls_loss", "train/dis_loss", "metrics/mAP50-95")
+LOSSES = ("box", "seg", "pose", "cls", "dis")
+SHOWN = (*(f"train/{name}_loss" for name in LOSSES), "metrics/mAP50-95")
 
 
 class TrainingProgress:

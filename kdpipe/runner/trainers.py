@@ -9,6 +9,9 @@ from torch import nn
 from torch.optim import Adam, AdamW, Optimizer
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.models.yolo.obb import OBBTrainer
+from ultralytics.models.yolo.pose import PoseTrainer
+from ultralytics.models.yolo.segment import SegmentationTrainer
 from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.utils.torch_utils import unwrap_model
 
@@ -52,7 +55,24 @@ class FasterDetectionTrainer(Faster, DetectionTrainer):
     """Trains models that detect boxes."""
 
 
-TRAINERS = {"detect": FasterDetectionTrainer}
+class FasterSegmentationTrainer(Faster, SegmentationTrainer):
+    """Trains models that outline objects."""
+
+
+class FasterPoseTrainer(Faster, PoseTrainer):
+    """Trains models that find keypoints."""
+
+
+class FasterOBBTrainer(Faster, OBBTrainer):
+    """Trains models that find rotated boxes."""
+
+
+TRAINERS = {
+    "detect": FasterDetectionTrainer,
+    "segment": FasterSegmentationTrainer,
+    "pose": FasterPoseTrainer,
+    "obb": FasterOBBTrainer,
+}
 
 
 def _speed_up(trainer: Any) -> None:

@@ -17,12 +17,13 @@ from rich.console import Console
 from ultralytics.utils.torch_utils import init_seeds, strip_optimizer
 
 from kdpipe.errors import KdpipeError
-from kdpipe.history import HISTORY_FILE, History, metric_name, read_history
+from kdpipe.history import HISTORY_FILE, History, read_history
 from kdpipe.runner import arguments
 from kdpipe.runner.hermetic import configure
 from kdpipe.runner.log import log_to
 from kdpipe.runner.progress import TrainingProgress
 from kdpipe.runner.trainers import TRAINERS
+from kdpipe.tasks import metric_name
 
 LOG_FILE = "train.log"
 RESUME_FILE = "resume.pt"
@@ -160,7 +161,7 @@ def _epoch_values(trainer: Any) -> dict[str, float]:
     """
     values = {**trainer.label_loss_items(trainer.tloss), **trainer.metrics, "lr": trainer.lr["lr/pg0"]}
     values.pop("val/dis_loss", None)
-    return {metric_name(name): float(value) for name, value in values.items()}
+    return {metric_name(name, trainer.args.task): float(value) for name, value in values.items()}
 
 
 def _overrides(job: Job, work: Path) -> dict[str, Any]:
