@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kdpipe.cells import DATASET_DIR
 from kdpipe.console import console, reporting_mistakes
-from kdpipe.data import prepare
+from kdpipe.data import coco, prepare
 from kdpipe.preflight import measured_splits, preflight
 
 
@@ -18,6 +18,8 @@ def main() -> None:
         console.print(
             f"{name:>5}: {split.images} images, {split.negatives} without objects, {split.objects} objects"
         )
+    for path in sorted((DATASET_DIR / coco.FOLDER).glob("*.json")):
+        console.print(f"{path.stem:>5}: measured against COCO's own annotations, {path}")
     for line in manifest.warnings:
         console.print(f"[yellow]warning:[/] {line}")
     console.print(f"data set {manifest.digest} -> {DATASET_DIR}; have a look at {DATASET_DIR}/preview.png")

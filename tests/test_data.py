@@ -14,6 +14,7 @@ from PIL import Image
 from kdpipe.config import Data, Digits
 from kdpipe.data import load_manifest, prepare, source_changed
 from kdpipe.errors import DataError, KdpipeError, ParamsError
+from kdpipe.evaluation import load_truth
 
 MakeSet = Callable[..., Path]
 GOOD = "0 0.5 0.5 0.4 0.4\n1 0.2 0.2 0.1 0.1\n"
@@ -237,3 +238,55 @@ def test_a_missing_source_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     with pytest.raises(KdpipeError, match=r"data\.source.*does not exist"):
         prepare(data(tmp_path / "none"), tmp_path / "out")
+
+
+def annotations_of(folder: Path, classes: list[str]) -> dict[str, object]:
+    """COCO's annotation of the val images: a small cat, and a crowd of cats."""
+    images = sorted((folder / "images/val").iterdir())
+    cat = {"category_id": 18, "bbox": [1, 2, 10, 10], "area": 30.5, "iscrowd": 0}
+    crowd = {"category_id": 18, "bbox": [20, 2, 10, 10], "area": 90.0, "iscrowd": 1}
+    other = {"category_id": 99, "bbox": [5, 5, 5, 5], "area": 25.0, "iscrowd": 0}
+    return {
+        "images": [
+            {"id": 100 + i, "file_name": image.name, "width": 40, "height": 32}
+            for i, image in enumerate(images)
+        ],
+        "categories": [{"id": 17 + i, "name": name} for i, name in enumerate(classes)],
+        "annotations": [
+            {"id": i, "image_id": 100, **found} for i, found in enumerate((cat, crowd, other), start=1)
+        ],
+    }
+
+
+def test_annotations_of_coco_are_the_truth_where_there_are_any(make_set: MakeSet, tmp_path: Path) -> None:
+    folder = make_set()
+    without = prepare(data(folder), tmp_path / "out")
+    path = folder / "annotations/instances_val.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(annotations_of(folder, ["dog", "cat"])))
+    manifest = prepare(data(folder), tmp_path / "out")
+    assert manifest.digest != without.digest
+    assert manifest.warnings == []
+    truth = load_truth(tmp_path / "out", "val")
+    assert truth.image_ids == {"0.jpg": 100, "1.jpg": 101}
+    assert truth.sizes["0.jpg"] == (40, 32)
+    found = truth.coco.load_anns(truth.coco.get_ann_ids())
+    assert [(a["category_id"], a["area"], a["iscrowd"]) for a in found] == [(1, 30.5, 0), (1, 90.0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("classes", "lost", "problem"),
+    [(["dog", "bird"], 0, "has no class 'cat'"), (["dog", "cat"], 1, "has 1 of 2 images")],
+)
+def test_annotations_that_do_not_fit_are_left_with_a_warning(
+    make_set: MakeSet, tmp_path: Path, classes: list[str], lost: int, problem: str
+) -> None:
+    folder = make_set()
+    content = annotations_of(folder, classes)
+    content["images"] = content["images"][lost:]  # type: ignore[index]
+    (folder / "annotations").mkdir()
+    (folder / "annotations/instances_val.json").write_text(json.dumps(content))
+    (warning,) = prepare(data(folder), tmp_path / "out").warnings
+    assert "val is measured against its label files" in warning
+    assert problem in warning
+    assert len(load_truth(tmp_path / "out", "val").coco.get_ann_ids()) == 4

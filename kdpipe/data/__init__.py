@@ -70,8 +70,8 @@ def open_source(data: Data) -> Source:
         return digits.source(data.digits, data.task)
     yaml = shipped.find(data.source)
     if yaml is not None:
-        return files.read(yaml, base=shipped.download(yaml))
-    return files.read(files.find_yaml(resolve(data.source)))
+        return files.read(yaml, data.task, base=shipped.download(yaml))
+    return files.read(files.find_yaml(resolve(data.source)), data.task)
 
 
 def _kpt_shape(data: Data, source: Source) -> tuple[int, int] | None:

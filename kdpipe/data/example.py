@@ -25,8 +25,8 @@ class Example:
 class Source:
     """A data set before it is checked and written: class names, splits, where it comes from.
 
-    `extra` is what its data yaml says beside that, such as `kpt_shape`; `warnings` is what its user
-    should know.
+    `extra` is what its data yaml says beside that, such as `kpt_shape`; `annotations` are COCO's own
+    files by split; `warnings` is what its user should know.
     """
 
     names: Mapping[int, str]
@@ -34,4 +34,5 @@ class Source:
     origin: str
     extra: Mapping[str, Any] = field(default_factory=dict)
     files: Sequence[Path] = ()
+    annotations: Mapping[str, Path] = field(default_factory=dict)
     warnings: Sequence[str] = ()

@@ -10,10 +10,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from kdpipe.config import SPLITS
+from kdpipe.data import coco
 from kdpipe.data.example import Example, Source
 from kdpipe.errors import DataError, ParamsError
 
 IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+MEASURED = ("val", "test")
 NOT_CARRIED = {"path", "download", "names", "nc", *SPLITS}
 
 
@@ -37,8 +39,8 @@ def find_yaml(source: Path) -> Path:
     )
 
 
-def read(yaml: Path, base: Path | None = None) -> Source:
-    """Read an Ultralytics data yaml; `base` is where its `path` starts if not beside the yaml.
+def read(yaml: Path, task: str, base: Path | None = None) -> Source:
+    """Read an Ultralytics data yaml for a task; `base` is where its `path` starts if not beside the yaml.
 
     Raises:
         DataError: if the yaml cannot be read or names no images.
@@ -56,11 +58,13 @@ def read(yaml: Path, base: Path | None = None) -> Source:
     if images["test"] and not any(label_path(image).is_file() for image in images["test"]):
         images["test"] = []
         warnings.append("the test split has no label files (COCO's has none), so it is left out")
+    annotations = {split: coco.find(root, fields.get(split), task) for split in MEASURED if images[split]}
     return Source(
         names=_names(yaml, fields),
         splits={split: _examples(paths) for split, paths in images.items() if paths},
         origin=str(fields.get("origin", "")) or f"Read from {yaml.name}; licence as its owner says.\n",
         extra={key: value for key, value in fields.items() if key not in NOT_CARRIED},
+        annotations={split: path for split, path in annotations.items() if path},
         warnings=warnings,
         files=[
             yaml,

@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 from rich.progress import track
 
+from kdpipe.data import coco
 from kdpipe.data.example import Example, Source
 from kdpipe.data.labels import Label, LabelRules
 from kdpipe.errors import DataError
@@ -78,7 +79,8 @@ def write(source: Source, rules: LabelRules, out: Path) -> Written:
     if errors.places:
         raise DataError("\n".join(["data.source cannot be trained on:", *errors.lines()]))
     _write_yaml(source, out)
-    return Written(splits, _digest(splits, source, rules), [*source.warnings, *_duplicates(splits).lines()])
+    warnings = [*source.warnings, *_carry_annotations(splits, source, out), *_duplicates(splits).lines()]
+    return Written(splits, _digest(splits, source, rules, out), warnings)
 
 
 def _write_split(examples: Iterable[Example], rules: LabelRules, out: Path, split: str) -> Iterator[Checked]:
@@ -164,13 +166,24 @@ def _duplicates(splits: dict[str, list[Checked]]) -> Problems:
     return problems
 
 
-def _digest(splits: dict[str, list[Checked]], source: Source, rules: LabelRules) -> str:
+def _digest(splits: dict[str, list[Checked]], source: Source, rules: LabelRules, out: Path) -> str:
     """32 hex digits over the label rules, class names and every file: the data set's identity."""
     state = hashlib.sha256(repr((rules, sorted(source.names.items()))).encode())
     for split, examples in sorted(splits.items()):
         for checked in sorted(examples, key=lambda item: item.example.name):
             state.update(f"{split}/{checked.example.name}:{checked.digest}\n".encode())
+    for path in sorted((out / coco.FOLDER).glob("*.json")):
+        state.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return state.hexdigest()[:32]
+
+
+def _carry_annotations(splits: dict[str, list[Checked]], source: Source, out: Path) -> Iterator[str]:
+    """Copy COCO's own annotations where there are any; says which do not fit and are left."""
+    for split, path in source.annotations.items():
+        images = {Path(checked.example.where).name: checked.example.name for checked in splits[split]}
+        problem = coco.carry(path, source.names, images, out / coco.FOLDER / f"{split}.json")
+        if problem:
+            yield f"{split} is measured against its label files: {problem}"
 
 
 def _write_yaml(source: Source, out: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from hotcoco import COCO, mask
 from PIL import Image
 
-from kdpipe.data import Manifest, load_manifest
+from kdpipe.data import Manifest, coco, load_manifest
 from kdpipe.data.labels import Label, LabelRules
 from kdpipe.errors import KdpipeError
 
@@ -47,12 +48,16 @@ def load_truth(dataset: Path, split: str) -> Truth:
 
     The area of an object, by which COCO calls it small, medium or large, is that of what the task
     finds: box, outline or rotated box; for pose it is a share of the box, as in Ultralytics. A label
-    that is written twice counts once, as there.
+    that is written twice counts once, as there. Where COCO's own annotations were carried along, they
+    are the truth, with their areas and crowds.
 
     Raises:
         KdpipeError: if the data set has no such split.
     """
     manifest = load_manifest(dataset)
+    annotations = dataset / coco.FOLDER / f"{split}.json"
+    if annotations.is_file():
+        return _truth(json.loads(annotations.read_text()), manifest)
     images = sorted((dataset / "images" / split).glob("*"))
     if not images:
         raise KdpipeError(f"{dataset} has no images for {split}")
@@ -64,11 +69,26 @@ def load_truth(dataset: Path, split: str) -> Truth:
         for annotation in _annotations(dataset, split, path, manifest, sizes[path.name])
     ]
     content = {
-        "images": [{"id": image_ids[n], "width": w, "height": h} for n, (w, h) in sizes.items()],
+        "images": [
+            {"id": image_ids[name], "file_name": name, "width": width, "height": height}
+            for name, (width, height) in sizes.items()
+        ],
         "categories": [{"id": i, "name": name} for i, name in enumerate(manifest.names, start=1)],
         "annotations": [{"id": i, "iscrowd": 0, **found} for i, found in enumerate(objects, start=1)],
     }
-    return Truth(COCO(content), image_ids, manifest.names, manifest.task, sizes, _sigmas(manifest.rules))
+    return _truth(content, manifest)
+
+
+def _truth(content: dict[str, Any], manifest: Manifest) -> Truth:
+    images = content["images"]
+    return Truth(
+        coco=COCO(content),
+        image_ids={image["file_name"]: image["id"] for image in images},
+        names=manifest.names,
+        task=manifest.task,
+        sizes={image["file_name"]: (image["width"], image["height"]) for image in images},
+        sigmas=_sigmas(manifest.rules),
+    )
 
 
 def _sigmas(rules: LabelRules) -> list[float] | None:
