@@ -12,12 +12,12 @@ BOX = "box/"
 class Task:
     """One task.
 
-    `suffix` is that of its models' names, `objects` what a prediction is matched by, `iou_type` how
-    COCO's evaluation calls that, and `mark` how Ultralytics marks its metrics.
+    `suffix` is that of its models' names, `metric` what its mAP50-95 is, `iou_type` how COCO's
+    evaluation calls that by which predictions are matched, and `mark` how Ultralytics marks its metrics.
     """
 
     suffix: str
-    objects: str
+    metric: str
     iou_type: str
     mark: str
 
@@ -28,10 +28,10 @@ class Task:
 
 
 TASKS = {
-    "detect": Task("", "boxes", "bbox", "B"),
-    "segment": Task("-seg", "masks", "segm", "M"),
-    "pose": Task("-pose", "keypoints", "keypoints", "P"),
-    "obb": Task("-obb", "rotated boxes", "obb", "B"),
+    "detect": Task("", "COCO AP", "bbox", "B"),
+    "segment": Task("-seg", "COCO AP of masks", "segm", "M"),
+    "pose": Task("-pose", "COCO AP of keypoints", "keypoints", "P"),
+    "obb": Task("-obb", "AP of rotated boxes", "obb", "B"),
 }
 
 

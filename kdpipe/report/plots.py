@@ -18,8 +18,8 @@ from kdpipe.zoo import HEADS
 COLOURS = {"e2e": "tab:blue", "nms": "tab:orange"}
 
 
-def save_dis(comparisons: Sequence[Comparison], path: Path) -> None:
-    """mAP50-95 over `dis`, a panel per pair: mean and spread of both heads, baselines as bands."""
+def save_dis(comparisons: Sequence[Comparison], metric: str, path: Path) -> None:
+    """mAP50-95 (of this metric) over `dis`: mean and spread of both heads, baselines as bands."""
     gains = _gains(comparisons)
     pairs = list(dict.fromkeys(str(found.pair) for found in gains))
     figure = Figure(figsize=(max(6.4, 4.8 * len(pairs)), 4.8), layout="constrained")
@@ -30,12 +30,12 @@ def save_dis(comparisons: Sequence[Comparison], path: Path) -> None:
         axes.set(title=pair, xlabel="dis (weight of the distillation loss)")
         axes.grid(alpha=0.3)
     figure.suptitle("mean and standard deviation over seeds", fontsize="medium")
-    panels[0].set_ylabel("mAP50-95 (COCO AP), %")
+    panels[0].set_ylabel(f"mAP50-95 ({metric}), %")
     panels[0].legend()
     figure.savefig(path, dpi=110)
 
 
-def save_gains(comparisons: Sequence[Comparison], chosen: Sequence[PairAt], path: Path) -> None:
+def save_gains(comparisons: Sequence[Comparison], chosen: Sequence[PairAt], metric: str, path: Path) -> None:
     """Gain of every pair and `dis`, with its 95 % interval."""
     gains = _gains(comparisons)
     rows = list(dict.fromkeys((found.pair, found.dis) for found in gains))
@@ -55,7 +55,7 @@ def save_gains(comparisons: Sequence[Comparison], chosen: Sequence[PairAt], path
         range(len(rows)), [f"{row[0]}  dis {row[1]}{'  (best)' if row in best else ''}" for row in rows]
     )
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel("gain in mAP50-95 (COCO AP), % points, with 95 % interval")
+    axes.set_xlabel(f"gain in mAP50-95 ({metric}), % points, with 95 % interval")
     axes.grid(alpha=0.3, axis="x")
     axes.legend(loc="best")
     figure.savefig(path, dpi=110)

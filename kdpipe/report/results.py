@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kdpipe.stats import NO_DEVIATIONS, Measured
+from kdpipe.tasks import TASKS, Task
 from kdpipe.zoo import DEFAULT_IMGSZ, HEADS
 
 METRIC = "coco/AP"
@@ -41,7 +42,7 @@ class Results:
     classes: pd.DataFrame
     splits: list[str]
     resamples: Resamples
-    task: str
+    task: Task
 
     @property
     def choice_split(self) -> str:
@@ -93,7 +94,7 @@ def tidy(runs: pd.DataFrame, splits: Iterable[str], resamples: Resamples) -> Res
         if len(lines) > before:
             found.append(split)
     table = pd.DataFrame(lines).sort_values(["split", "kind", "cell", "head"], ignore_index=True)
-    return Results(table, pd.DataFrame(classes), found, resamples, str(runs["tags.task"].iloc[0]))
+    return Results(table, pd.DataFrame(classes), found, resamples, TASKS[runs["tags.task"].iloc[0]])
 
 
 def number(dis: str | None) -> float:

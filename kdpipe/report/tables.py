@@ -19,6 +19,7 @@ from kdpipe.report.benchmark import (
 from kdpipe.report.formats import HEAD_NAMES, gain, markdown, percent, spread
 from kdpipe.report.readme import DETAILS
 from kdpipe.report.results import BOX_METRIC, METRIC, OWN_BOX_METRIC, OWN_METRIC, Results
+from kdpipe.tasks import TASKS
 from kdpipe.zoo import HEADS
 
 HOW_TO_READ = """\
@@ -28,12 +29,7 @@ brackets: how far it would move with other seeds and other images. *better* and 
 interval leaves out 0, *within noise* where it holds 0; *P(better)* is how sure it is that the gain is
 above 0. Each training keeps its best epoch on val, by the head that `train.nms` says (by default the
 classical one)."""
-METRICS = {
-    "detect": "COCO AP",
-    "segment": "COCO AP of masks",
-    "pose": "COCO AP of keypoints",
-    "obb": "AP of rotated boxes (by COCO's rules, which themselves know upright boxes only)",
-}
+EXTENSION = " COCO itself knows no rotated boxes: these are its rules, applied to their overlap."
 CHOSEN_ELSEWHERE = (
     "The best `dis` is chosen on **{choice}**, by the e2e head where there is one, "
     "and measured on **{split}**."
@@ -176,9 +172,9 @@ def both_metrics(results: Results) -> str:
 
 def _how_to_read(results: Results) -> str:
     count = results.lines(kind="baseline")["seed"].nunique()
-    return HOW_TO_READ.format(
-        metric=METRICS[results.task], split=results.split, seeds="1 seed" if count == 1 else f"{count} seeds"
-    )
+    seeds = "1 seed" if count == 1 else f"{count} seeds"
+    text = HOW_TO_READ.format(metric=results.task.metric, split=results.split, seeds=seeds)
+    return text + (EXTENSION if results.task is TASKS["obb"] else "")
 
 
 def _choice(results: Results) -> str:
