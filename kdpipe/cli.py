@@ -101,7 +101,7 @@ def ui(
     from kdpipe.tracking import sync
 
     store, _ = sync(preflight().tracking, [])
-    page = f"#/experiments/{store.experiment_id}"
+    page = f"#/experiments/{store.experiment_id}/runs"
     if store.uri.startswith("http"):
         console.print(f"experiment {store.experiment}: {store.uri}/{page}")
         return

@@ -40,7 +40,7 @@ CHOSEN_HERE = (
 )
 PUBLISHED = "Released checkpoints, as they are, beside what Ultralytics publishes of them (AP in %)."
 COSTS = (
-    "Training time and peak memory relative to the baseline; then baseline / distilled student as saved: "
+    "Training time and peak memory relative to the baseline, medians over seeds; then baseline / distilled student as saved: "
     "the same model, without teacher and projector."
 )
 
@@ -142,8 +142,8 @@ def costs(results: Results) -> str:
         alone, taught = item.baseline.cells(results), item.distilled.cells(results)
         line = {"pair": item.pair, "dis": item.dis}
         for name, column in (("time", "seconds"), ("memory", "peak_memory_mib")):
-            before = alone[column].mean()
-            line[name] = f"{taught[column].mean() / before:.2f} x" if before else ""
+            before = alone[column].median()  # which no seed trained beside other work can move
+            line[name] = f"{taught[column].median() / before:.2f} x" if before else ""
         for name, column, unit in (
             ("params (M)", "parameters", 1e6),
             ("GFLOPs", "gflops", 1),

@@ -39,6 +39,8 @@ def tags(identity: Identity, environment: Mapping[str, str]) -> list[RunTag]:
         "teacher": identity.teacher,
         "dis": identity.dis,
         "git_commit": environment["git_commit"],
+        "mlflow.source.name": "kdpipe",
+        "mlflow.source.git.commit": environment["git_commit"],
         "dvc_experiment": environment.get("dvc_experiment"),
     }
     return [RunTag(key, str(value)) for key, value in found.items() if value is not None]
