@@ -40,8 +40,8 @@ CHOSEN_HERE = (
 )
 PUBLISHED = "Released checkpoints, as they are, beside what Ultralytics publishes of them (AP in %)."
 COSTS = (
-    "Training time and peak memory relative to the baseline, medians over seeds; then baseline / distilled student as saved: "
-    "the same model, without teacher and projector."
+    "Training time and peak memory relative to the baseline, medians over seeds; then baseline / distilled "
+    "student as saved: the same model, without teacher and projector."
 )
 
 
