@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -80,16 +81,27 @@ def table(
 
 
 @app.command()
-def sync() -> None:
+def sync(
+    rev: Annotated[list[str] | None, typer.Option(help="Also what this git revision trained.")] = None,
+    experiments: Annotated[
+        bool, typer.Option("--experiments", help="Also what every DVC experiment trained.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+) -> None:
     """Make MLflow hold exactly one finished run per trained cell, from the records on disk."""
+    from kdpipe import tracking
     from kdpipe.cells import all_cells
     from kdpipe.preflight import preflight
-    from kdpipe.tracking import finished_cells, sync
 
     params = preflight()
-    finished = finished_cells(all_cells(params))
-    store, logged = sync(params.tracking, finished)
-    console.print(f"{len(finished)} cells, {logged} runs brought up to date in {store.uri}")
+    revisions = [*(rev or []), *(tracking.experiments() if experiments else [])]
+    sources = [tracking.finished_cells(all_cells(params)), *map(tracking.finished_at, revisions)]
+    found = tracking.sync(params.tracking, chain.from_iterable(sources), dry_run=dry_run)
+    for cell in found.published:
+        console.print(f"{cell}: run {'would be ' if dry_run else ''}brought up to date")
+    for cell in found.killed:
+        console.print(f"{cell}: run {'would be ' if dry_run else ''}marked as killed")
+    console.print(f"{len(found.published)} runs brought up to date in {found.store.uri}")
 
 
 @app.command()
@@ -100,7 +112,7 @@ def ui(
     from kdpipe.preflight import preflight
     from kdpipe.tracking import sync
 
-    store, _ = sync(preflight().tracking, [])
+    store = sync(preflight().tracking, []).store
     page = f"#/experiments/{store.experiment_id}/runs"
     if store.uri.startswith("http"):
         console.print(f"experiment {store.experiment}: {store.uri}/{page}")

@@ -23,7 +23,7 @@ PACKAGES = (
 
 
 def describe_environment() -> dict[str, str]:
-    """Package versions, Python, operating system, processor, git commit and DVC experiment."""
+    """Package versions, Python, operating system, processor, git commit, DVC experiment and its base."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     found |= {"processor": _processor(), "git_commit": git_commit()}
     for package in PACKAGES:
@@ -31,8 +31,9 @@ def describe_environment() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    if "DVC_EXP_NAME" in os.environ:
-        found["dvc_experiment"] = os.environ["DVC_EXP_NAME"]
+    for name, variable in (("dvc_experiment", "DVC_EXP_NAME"), ("dvc_baseline", "DVC_EXP_BASELINE_REV")):
+        if os.environ.get(variable):
+            found[name] = os.environ[variable]
     return found
 
 

@@ -8,8 +8,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from kdpipe import zoo
 from kdpipe.cells import BEST_FILE, DATASET_DIR, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, Cell
 from kdpipe.config import PARAMS_FILE, RELEASED, SCRATCH, Model, Params
@@ -17,11 +15,12 @@ from kdpipe.console import console
 from kdpipe.data import load_manifest
 from kdpipe.environment import describe_environment
 from kdpipe.errors import KdpipeError, ParamsError
-from kdpipe.paths import resolve, state_dir
+from kdpipe.paths import resolve
 from kdpipe.preflight import architecture, train_arguments
 from kdpipe.records import Identity, Record, digest_of
 from kdpipe.runner import training, weights
 from kdpipe.tracking import LiveRun, publish_quietly
+from kdpipe.work import lock, work_dir
 
 
 def train_cell(params: Params, cell: Cell) -> None:
@@ -37,11 +36,8 @@ def train_cell(params: Params, cell: Cell) -> None:
     start = _start(source)
     identity = identify(params, cell)
     environment, started = describe_environment(), time.time()
-    work = state_dir() / "work" / identity.fingerprint
-    locks = state_dir() / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    # Experiments that run side by side may want the same cell.
-    with FileLock(locks / identity.fingerprint):
+    work = work_dir(identity.fingerprint)
+    with lock(identity.fingerprint):
         if identity.arguments.get("epochs") == 0:
             trained = _as_it_is(source.key, identity, start)
         else:

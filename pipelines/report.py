@@ -26,9 +26,10 @@ def main() -> None:
     missing = [cell.id for cell in cells if cell not in {done.cell for done in finished if done.resamples}]
     if missing:
         raise KdpipeError(f"not trained and evaluated yet: {', '.join(missing)}; run `dvc repro`")
-    store, logged = sync(params.tracking, finished)
-    if logged:
-        console.print(f"{logged} runs brought up to date in {store.uri}")
+    synced = sync(params.tracking, finished)
+    store = synced.store
+    if synced.published:
+        console.print(f"{len(synced.published)} runs brought up to date in {store.uri}")
     runs = runs_table(store, [done.record.fingerprint for done in finished])
     manifest = load_manifest(DATASET_DIR)
     resamples = {done.cell.id: done.resamples for done in finished}

@@ -29,7 +29,7 @@ def through(path: Path) -> tuple[Results, Report]:
         validate_cell(params, cell)
         evaluate_cell(params, cell)
     finished = finished_cells(cells)
-    store, _ = sync(params.tracking, finished)
+    store = sync(params.tracking, finished).store
     runs = runs_table(store, [done.record.fingerprint for done in finished])
     resamples = {done.cell.id: done.resamples for done in finished}
     results = tidy(runs, measured_splits(params, manifest), resamples)

@@ -83,7 +83,7 @@ def test_owned_arguments_are_arguments_of_ultralytics() -> None:
             "the recommended teacher of yolo26n is yolo26s; add it under teachers",
         ),
         ({"data__source": "nowhere"}, "data.source: "),
-        ({"data__task": "segment"}, "data.task: 'segment'"),
+        ({"data__task": "classify"}, "data.task: 'classify'"),
         ({"data__digits__val": 0}, "data.digits.val: write at least 1"),
     ],
 )

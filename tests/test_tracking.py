@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from rich.console import Console
 from kdpipe.cells import baseline_cell
 from kdpipe.config import Tracking
 from kdpipe.records import load_record, save_metrics
-from kdpipe.tracking import LiveRun, Store, finished_cells, publish, publish_quietly
+from kdpipe.tracking import LiveRun, Store, finished_cells, publish, publish_quietly, sync
+from kdpipe.work import lock
 from tests.conftest import REPOSITORY
 from tests.test_report import finish
 
@@ -82,6 +84,10 @@ def test_a_live_run_becomes_the_finished_one() -> None:
     with LiveRun(Tracking(experiment="test"), record.identity, record.environment, QUIET) as live:
         live.epoch(1, {"train/box_loss": 2.5})
         store = Store(Tracking(experiment="test"))
+        deadline = time.monotonic() + 30
+        while not any(run.data.metrics for run in runs(store)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         (run,) = runs(store)
         assert run.info.status == "RUNNING"
         assert run.data.metrics == {"train/box_loss": 2.5}
@@ -144,7 +150,7 @@ def test_a_store_that_is_away_costs_a_warning_only(capsys: pytest.CaptureFixture
         live.epoch(1, {"train/box_loss": 2.5})
         live.epoch(2, {"train/box_loss": 2.0})
     publish_quietly(away, CELL, console)
-    assert capsys.readouterr().out.count("MLflow is away") == 2
+    assert capsys.readouterr().out.count("MLflow is away") == 2  # one of the training, one of its end
 
 
 def test_the_store_is_that_of_the_repository_not_of_the_working_directory(
@@ -158,3 +164,37 @@ def test_the_store_is_that_of_the_repository_not_of_the_working_directory(
     assert Store(Tracking()).uri == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
     assert Store(Tracking()).uri == f"sqlite:///{tmp_path}/other.db"
+
+
+def test_two_runs_of_one_training_become_one() -> None:
+    """Two machines that begin the same cell know nothing of each other."""
+    store, record = Store(Tracking(experiment="test")), load_record(CELL.train_dir)
+    for _ in range(2):
+        store.client.create_run(store.experiment_id, tags={"fingerprint": record.fingerprint})
+    assert sync(Tracking(experiment="test"), finished_cells([CELL])).published == [CELL.id]
+    assert [run.info.status for run in runs(store)] == ["FINISHED"]
+
+
+def test_a_dry_run_changes_nothing() -> None:
+    tracking = Tracking(experiment="test")
+    assert sync(tracking, finished_cells([CELL]), dry_run=True).published == [CELL.id]
+    assert runs(Store(tracking)) == []
+    sync(tracking, finished_cells([CELL]))
+    assert sync(tracking, finished_cells([CELL]), dry_run=True).published == []
+
+
+def test_a_run_whose_process_is_gone_is_marked_as_killed() -> None:
+    tracking, record = Tracking(experiment="test"), load_record(CELL.train_dir)
+    store = Store(tracking)
+    live = LiveRun(tracking, record.identity, record.environment, QUIET)
+    with lock(record.fingerprint):
+        live.__enter__()
+        deadline = time.monotonic() + 30
+        while not store.running_here():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert sync(tracking, []).killed == []
+    assert sync(tracking, [], dry_run=True).killed == [CELL.id]
+    assert runs(store)[0].info.status == "RUNNING"
+    assert sync(tracking, []).killed == [CELL.id]
+    assert runs(store)[0].info.status == "KILLED"

@@ -42,6 +42,7 @@ def tags(identity: Identity, environment: Mapping[str, str]) -> list[RunTag]:
         "mlflow.source.name": "kdpipe",
         "mlflow.source.git.commit": environment["git_commit"],
         "dvc_experiment": environment.get("dvc_experiment"),
+        "dvc_baseline": environment.get("dvc_baseline"),
     }
     return [RunTag(key, str(value)) for key, value in found.items() if value is not None]
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from kdpipe.config import Tracking
 from kdpipe.paths import project_root, state_dir
 
 SQLITE = "sqlite:///"
 FINGERPRINT = "fingerprint"
+HOST = "host"
 
 # A tracking server that is away must not hold up a training for minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -46,12 +50,16 @@ class Store:
         with FileLock(state_dir() / "mlflow.lock"):
             self.experiment_id = self._find_or_create()
 
-    def find(self, fingerprint: str) -> Run | None:
-        """The run of a cell, or None."""
-        found = self.client.search_runs(
-            [self.experiment_id], f"tags.{FINGERPRINT} = '{fingerprint}'", max_results=1
-        )
-        return found[0] if found else None
+    def runs_of(self, fingerprint: str) -> list[Run]:
+        """The runs of a cell, finished ones first; several where two machines trained it."""
+        found = self.client.search_runs([self.experiment_id], f"tags.{FINGERPRINT} = '{fingerprint}'")
+        return sorted(found, key=lambda run: bool(run.info.status != "FINISHED"))
+
+    def running_here(self) -> list[Run]:
+        """The runs that are marked as running on this machine."""
+        wanted = f"attributes.status = 'RUNNING' and tags.{HOST} = '{platform.node()}'"
+        found: list[Run] = self.client.search_runs([self.experiment_id], wanted, max_results=1000)
+        return found
 
     def use(self) -> None:
         """Make this the store of MLflow's global functions."""
@@ -66,4 +74,9 @@ class Store:
             # Without it, MLflow would remember the directory that this process happens to run in.
             folder = Path(self.uri.removeprefix(SQLITE)).parent / "mlartifacts" / self.experiment
             location = folder.as_uri()
-        return str(self.client.create_experiment(self.experiment, artifact_location=location))
+        try:
+            return str(self.client.create_experiment(self.experiment, artifact_location=location))
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+                raise
+            return self._find_or_create()  # another machine was faster

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
-import numpy as np
 import pandas as pd
 from mlflow.entities import Run
-from numpy.typing import NDArray
+from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.markup import escape
 
@@ -21,11 +18,12 @@ from kdpipe.cells import Cell
 from kdpipe.config import Tracking
 from kdpipe.curves import save_curves
 from kdpipe.errors import KdpipeError
-from kdpipe.evaluation import RESAMPLES_FILE, load_resamples
-from kdpipe.history import HISTORY_FILE, read_history
-from kdpipe.records import METRICS_FILE, RECORD_FILE, Metrics, Record, load_metrics, load_record
+from kdpipe.history import HISTORY_FILE
+from kdpipe.records import Record
 from kdpipe.tracking import entries
+from kdpipe.tracking.finished import Finished, finished_cells
 from kdpipe.tracking.store import FINGERPRINT, Store, tracking_uri
+from kdpipe.work import is_running
 
 CONTENT = "record_digest"
 WEIGHTS = "weights_digest"
@@ -33,44 +31,28 @@ ARTIFACTS = ("record.json", "params.yaml", HISTORY_FILE, "train.log")
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A trained cell on disk, with its metrics per split and head as far as it was validated and
-    evaluated, and its half samples by `split/head`.
+class Synced:
+    """What a sync did, or would do: cells whose runs were brought up to date, runs that were killed."""
+
+    store: Store
+    published: list[str]
+    killed: list[str]
+
+
+def publish(store: Store, finished: Finished, *, dry_run: bool = False) -> bool:
+    """Make the run of a cell equal to its record, its only one; returns whether there is anything to do.
+
+    With `dry_run` nothing is changed.
     """
-
-    cell: Cell
-    record: Record
-    history: list[dict[str, float]]
-    metrics: Metrics
-    resamples: dict[str, NDArray[np.float64]]
-
-    @property
-    def final_metrics(self) -> dict[str, float]:
-        """The metrics by their names in MLflow, such as `val/e2e/mAP50-95`."""
-        return {
-            f"{split}/{head}/{name}": value
-            for split, heads in self.metrics.items()
-            for head, values in heads.items()
-            for name, value in values.items()
-        }
-
-    @property
-    def digest(self) -> str:
-        """Changes with anything that the run must show."""
-        content = json.dumps([asdict(self.record), self.history, self.metrics], sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:32]
-
-
-def finished_cells(cells: Iterable[Cell]) -> list[Finished]:
-    """Those of the cells whose training is done."""
-    return [_read(cell) for cell in cells if (cell.train_dir / RECORD_FILE).exists()]
-
-
-def publish(store: Store, finished: Finished) -> bool:
-    """Make the run of a cell equal to its record; returns whether there was anything to do."""
-    run = store.find(finished.record.fingerprint)
-    if run is not None and run.data.tags.get(CONTENT) == finished.digest:
-        return False
+    found = store.runs_of(finished.record.fingerprint)
+    run = found[0] if found else None
+    right = run is not None and run.data.tags.get(CONTENT) == finished.digest
+    if dry_run or (right and len(found) == 1):
+        return not right or len(found) > 1
+    for other in found[1:]:
+        store.client.delete_run(other.info.run_id)
+    if right:
+        return True
     if run is not None and not _same_training(store, run, finished):
         store.client.delete_run(run.info.run_id)
         run = None
@@ -87,16 +69,24 @@ def publish(store: Store, finished: Finished) -> bool:
     return True
 
 
-def sync(tracking: Tracking, finished: Iterable[Finished]) -> tuple[Store, int]:
-    """Publish every cell; returns the store and the number of runs that were brought up to date.
+def sync(tracking: Tracking, finished: Iterable[Finished], *, dry_run: bool = False) -> Synced:
+    """Publish every cell, and mark runs as killed that no process of this machine trains any more.
+
+    Of several records of one training, as two machines make them, the first is taken. With `dry_run`
+    nothing is changed.
 
     Raises:
         KdpipeError: if the store cannot be used.
     """
     try:
         store = Store(tracking)
-        return store, sum(publish(store, cell) for cell in finished)
-    except Exception as error:
+        done, seen = [], set()
+        for cell in finished:
+            if cell.record.fingerprint not in seen and publish(store, cell, dry_run=dry_run):
+                done.append(cell.cell.id)
+            seen.add(cell.record.fingerprint)
+        return Synced(store, done, _mark_killed(store, dry_run=dry_run))
+    except MlflowException as error:
         raise KdpipeError(f"MLflow at {tracking_uri(tracking)} cannot be used: {error}") from error
 
 
@@ -121,23 +111,6 @@ def runs_table(store: Store, fingerprints: Iterable[str]) -> pd.DataFrame:
     if column not in runs:
         return runs.iloc[:0]
     return runs[runs[column].isin(list(fingerprints))].reset_index(drop=True)
-
-
-def _read(cell: Cell) -> Finished:
-    metrics: Metrics = {}
-    for folder in (cell.val_dir, cell.eval_dir):
-        found = load_metrics(folder) if (folder / METRICS_FILE).exists() else {}
-        for split, heads in found.items():
-            for head, values in heads.items():
-                metrics.setdefault(split, {}).setdefault(head, {}).update(values)
-    resamples = cell.eval_dir / RESAMPLES_FILE
-    return Finished(
-        cell=cell,
-        record=load_record(cell.train_dir),
-        history=read_history(cell.train_dir / HISTORY_FILE),
-        metrics=metrics,
-        resamples=load_resamples(resamples) if resamples.exists() else {},
-    )
 
 
 def _costs(record: Record) -> dict[str, float]:
@@ -183,7 +156,7 @@ def _recreate(store: Store, finished: Finished) -> str:
 
 
 def _log_artifacts(store: Store, run_id: str, finished: Finished) -> None:
-    folder = finished.cell.train_dir
+    folder = finished.folder
     for name in ARTIFACTS:
         if (folder / name).exists():
             store.client.log_artifact(run_id, str(folder / name))
@@ -192,3 +165,14 @@ def _log_artifacts(store: Store, run_id: str, finished: Finished) -> None:
             path = Path(temporary) / "curves.png"
             save_curves({finished.cell.id: finished.history}, path)
             store.client.log_artifact(run_id, str(path))
+
+
+def _mark_killed(store: Store, *, dry_run: bool) -> list[str]:
+    """A process that is killed cannot say so."""
+    found = []
+    for run in store.running_here():
+        if not is_running(run.data.tags[FINGERPRINT]):
+            found.append(str(run.data.tags["cell"]))
+            if not dry_run:
+                store.client.set_terminated(run.info.run_id, "KILLED")
+    return found

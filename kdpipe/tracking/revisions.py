@@ -1,0 +1,61 @@
+"""What other revisions trained: records from DVC's cache, without checking anything out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from kdpipe import config
+from kdpipe.cells import BEST_FILE, Cell, all_cells
+from kdpipe.config import PARAMS_FILE
+from kdpipe.errors import KdpipeError
+from kdpipe.evaluation import RESAMPLES_FILE
+from kdpipe.paths import project_root
+from kdpipe.tracking.finished import Finished, finished_cells
+
+NOT_NEEDED = (BEST_FILE, RESAMPLES_FILE)
+
+
+def experiments() -> list[str]:
+    """The commits of every DVC experiment of this repository that has run, queued ones too."""
+    from dvc.repo import Repo
+
+    with Repo(str(project_root())) as repo:
+        found: dict[Any, list[tuple[str, str | None]]] = repo.experiments.ls(all_commits=True)
+        return [commit for named in found.values() for _, commit in named if commit]
+
+
+def finished_at(revision: str) -> Iterator[Finished]:
+    """The trained cells of a revision, as far as DVC's cache or its remote has them.
+
+    Each is valid until the next is asked for.
+
+    Raises:
+        KdpipeError: if there is no such revision, or it has no params.yaml that can be read.
+    """
+    from dvc.api import DVCFileSystem
+
+    with TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        try:
+            files = DVCFileSystem(str(project_root()), rev=revision)
+            files.get_file(PARAMS_FILE, str(root / PARAMS_FILE))
+        except Exception as error:
+            raise KdpipeError(f"{revision}: no revision with a {PARAMS_FILE} ({error})") from error
+        for cell in all_cells(config.load(root / PARAMS_FILE)):
+            _copy(files, cell, root)
+            yield from finished_cells([cell], root)
+
+
+def _copy(files: Any, cell: Cell, root: Path) -> None:
+    for folder in (cell.train_dir, cell.val_dir, cell.eval_dir):
+        if not files.isdir(str(folder)):
+            continue
+        for path in files.find(str(folder)):
+            target = root / folder / Path(path).name
+            if target.name in NOT_NEEDED or target.suffix == ".parquet":
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            files.get_file(path, str(target))

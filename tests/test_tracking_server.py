@@ -1,0 +1,241 @@
+"""Tracking over HTTP: a real MLflow server, with sqlite or PostgreSQL behind it, that comes and goes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import requests
+from rich.console import Console
+
+from kdpipe.cells import baseline_cell
+from kdpipe.config import Tracking
+from kdpipe.records import load_record
+from kdpipe.tracking import LiveRun, Store, finished_cells, publish_quietly, sync
+from kdpipe.tracking.live import PATIENCE
+from tests.conftest import REPOSITORY
+from tests.test_report import finish
+
+pytestmark = pytest.mark.slow
+CELLS = [baseline_cell("yolo26n", seed) for seed in range(8)]
+STEPS = [1, 2]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@dataclass
+class Server:
+    """An `mlflow server` as a user starts it."""
+
+    folder: Path
+    database: str
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def tracking(self) -> Tracking:
+        return Tracking(uri=f"http://127.0.0.1:{self.port}", experiment="test")
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", self.database]
+        command += ["--artifacts-destination", str(self.folder / "artifacts"), "--workers", "1"]
+        command += ["--host", "127.0.0.1", "--port", str(self.port)]
+        with (self.folder / "server.log").open("a") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 120
+        while not self.answers():
+            assert time.monotonic() < deadline, (self.folder / "server.log").read_text()
+            time.sleep(0.5)
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.tracking.uri}/health", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        os.killpg(self.process.pid, number)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.send(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a fresh PostgreSQL database."""
+    pytest.importorskip("psycopg2", reason="needs psycopg2-binary")
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [
+        Path(shutil.which("pg_ctl") or "").parent
+    ]
+    if not (programs[-1] / "initdb").exists():
+        pytest.skip("needs PostgreSQL (apt-get install postgresql)")
+    folder = tmp_path_factory.mktemp("postgres")
+    root = os.geteuid() == 0  # which PostgreSQL refuses to run as
+    if root:
+        for path in (folder, *list(folder.parents)[:2]):
+            path.chmod(0o755)
+        shutil.chown(folder, "postgres")
+    run = ["runuser", "-u", "postgres", "--"] if root else []
+    port, data = free_port(), folder / "data"
+    control = [*run, str(programs[-1] / "pg_ctl"), "-D", str(data), "-w", "-s"]
+    initdb = [*run, str(programs[-1] / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
+    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+    start = [*control, "-l", str(folder / "log"), "-o", options, "start"]
+    subprocess.run(start, check=True, cwd=folder)
+    yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    subprocess.run([*control, "-m", "immediate", "stop"], check=True, cwd=folder)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    sqlite = f"sqlite:///{folder}/server.db"
+    server = Server(folder, sqlite if request.param == "sqlite" else request.getfixturevalue("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(started: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.chdir(tmp_path)
+    if not started.answers():
+        started.stop()
+        started.start()
+    store = Store(started.tracking)
+    for run in store.client.search_runs([store.experiment_id]):
+        store.client.delete_run(run.info.run_id)
+    return started
+
+
+def check_whole(server: Server, count: int = 1) -> None:
+    """There is exactly one finished run per cell, with every step and its artifacts."""
+    store = Store(server.tracking)
+    runs = store.client.search_runs([store.experiment_id])
+    assert len({run.data.tags["cell"] for run in runs}) == len(runs) == count
+    for run in runs:
+        assert run.info.status == "FINISHED"
+        history = store.client.get_metric_history(run.info.run_id, "train/box_loss")
+        assert [metric.step for metric in history] == STEPS
+        assert "record.json" in {file.path for file in store.client.list_artifacts(run.info.run_id)}
+
+
+def test_a_server_has_what_the_records_say(server: Server) -> None:
+    finish(CELLS[0], 0.4)
+    assert sync(server.tracking, finished_cells(CELLS)).published == [CELLS[0].id]
+    assert sync(server.tracking, finished_cells(CELLS)).published == []
+    check_whole(server)
+
+
+def test_many_processes_start_at_once(server: Server, tmp_path: Path) -> None:
+    check_writers(server.tracking, tmp_path)
+    check_whole(server, len(CELLS))
+
+
+def test_many_processes_start_at_once_on_a_fresh_sqlite_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tracking = Tracking(uri="sqlite:///mlflow.db", experiment="test")
+    check_writers(tracking, tmp_path)
+    assert sync(tracking, finished_cells(CELLS), dry_run=True).published == []
+
+
+def check_writers(tracking: Tracking, folder: Path) -> None:
+    """Eight processes log a live run each and publish it, all beginning at the same moment."""
+    for cell in CELLS:
+        finish(cell, 0.4)
+    go = folder / "go"
+    script = f"""
+import sys, time
+from pathlib import Path
+from rich.console import Console
+from kdpipe.config import Tracking
+from kdpipe.records import load_record
+from kdpipe.tracking import *
+from tests.test_tracking_server import CELLS
+cell, tracking = CELLS[int(sys.argv[1])], Tracking(uri={tracking.uri!r}, experiment="test")
+while not Path({str(go)!r}).exists():
+    time.sleep(0.01)
+record = load_record(cell.train_dir)
+with LiveRun(tracking, record.identity, record.environment, Console()) as live:
+    for epoch in (1, 2):
+        live.epoch(epoch, {{"train/box_loss": 3.0 - epoch}})
+publish_quietly(tracking, cell, Console())
+"""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(index)],
+            env=environment,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for index in range(len(CELLS))
+    ]
+    time.sleep(8)  # all have imported what they need
+    go.touch()
+    for process in processes:
+        output, _ = process.communicate(timeout=180)
+        assert process.returncode == 0, output
+        assert "warning" not in output
+
+
+@pytest.mark.parametrize("trouble", [signal.SIGKILL, signal.SIGSTOP], ids=["away", "hanging"])
+def test_trouble_in_the_middle_of_a_training_costs_nothing(
+    server: Server, trouble: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(CELLS[0], 0.4)
+    record, console = load_record(CELLS[0].train_dir), Console(soft_wrap=True)
+    with LiveRun(server.tracking, record.identity, record.environment, console) as live:
+        live.epoch(1, {"train/box_loss": 2.5})
+        deadline = time.monotonic() + 30
+        while not Store(server.tracking).runs_of(record.fingerprint)[0].data.metrics:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        server.send(trouble)
+        began = time.monotonic()
+        live.epoch(2, {"train/box_loss": 2.0})
+        assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < PATIENCE + 1
+    publish_quietly(server.tracking, CELLS[0], console)
+    assert "MLflow is away" in capsys.readouterr().out
+    server.stop()
+    server.start()
+    sync(server.tracking, finished_cells(CELLS))
+    check_whole(server)
+
+
+def test_a_server_that_comes_back_gets_the_epochs_that_it_missed(server: Server) -> None:
+    finish(CELLS[0], 0.4)
+    record = load_record(CELLS[0].train_dir)
+    server.stop()
+    with LiveRun(server.tracking, record.identity, record.environment, Console(quiet=True)) as live:
+        live.epoch(1, {"train/box_loss": 2.5})
+        time.sleep(5)
+        server.start()
+        live.epoch(2, {"train/box_loss": 2.0})
+    store = Store(server.tracking)
+    (run,) = store.runs_of(record.fingerprint)
+    history = store.client.get_metric_history(run.info.run_id, "train/box_loss")
+    assert [metric.step for metric in history] == STEPS
