@@ -123,6 +123,49 @@ def test_an_experiment_trains_only_its_new_cells(clone: Project) -> None:
     assert "n-s.dis" in clone.run("dvc", "metrics", "diff").stdout
 
 
+def test_sync_finds_what_other_revisions_and_experiments_trained(clone: Project) -> None:
+    """The workspace holds the experiment's dis 2.0 by now, the last commit dis 1.0."""
+    before = set(tracked(clone).index)
+    database = clone.folder / "mlflow.db"
+    database.rename(clone.folder / "mlflow.db.lost")
+    try:
+        dry = clone.run("kdpipe", "sync", "--experiments", "--dry-run").stdout
+        assert "distill/n-s/2.0/0: run would be brought up to date" in dry
+        assert "3 runs brought up to date" in clone.run("kdpipe", "sync", "--experiments").stdout
+        output = clone.run("kdpipe", "sync", "--experiments", "--rev", "HEAD").stdout
+        assert "distill/n-s/1.0/0: run brought up to date" in output
+        assert "1 runs brought up to date" in output
+        assert "0 runs brought up to date" in clone.run("kdpipe", "sync", "--rev", "HEAD").stdout
+        with sqlite3.connect(database) as opened:
+            cells = opened.execute("select value from tags where key = 'cell'").fetchall()
+        assert {cell for (cell,) in cells} == before
+        assert clone.run("kdpipe", "sync", "--rev", "nowhere", check=False).returncode == 2
+    finally:
+        (clone.folder / "mlflow.db.lost").rename(database)
+
+
+def test_a_queued_experiment_lands_in_the_store_of_the_repository(clone: Project) -> None:
+    clone.run("dvc", "exp", "run", "--queue", "--name", "queued", "-S", "sweep.dis=[3.0]")
+    clone.run("dvc", "queue", "start")
+    deadline = time.monotonic() + 300
+    while "distill/n-s/3.0/0" not in tracked(clone).index:
+        assert time.monotonic() < deadline, clone.run("dvc", "queue", "status").stdout
+        time.sleep(2)
+    while "Success" not in clone.run("dvc", "queue", "status").stdout:
+        assert time.monotonic() < deadline, clone.run("dvc", "queue", "logs", "queued").stdout
+        time.sleep(2)
+    run = tracked(clone).loc["distill/n-s/3.0/0"]
+    assert run["status"] == "FINISHED"
+    assert run["tags.dvc_experiment"] == "queued"
+    assert run["tags.dvc_baseline"] == clone.run("git", "rev-parse", "HEAD").stdout.strip()
+    assert run["metrics.test/e2e/coco/AP"] >= 0
+    hidden = "^(kdpipe|models|runs|data/)"
+    shown = clone.run("dvc", "exp", "show", "--csv", "--only-changed", "--drop", hidden).stdout
+    columns = {column.split(":")[-1] for column in shown.splitlines()[0].split(",")}
+    assert {"n-s.dis", "sweep.dis"} <= columns  # gains do not change: after so little training all are 0
+    assert len(columns) <= 18
+
+
 def test_a_killed_repro_is_continued_by_the_next(clone: Project) -> None:
     params = clone.folder / "params.yaml"
     text = params.read_text()

@@ -44,10 +44,10 @@ class Store:
         """
         self.uri = tracking_uri(tracking)
         self.experiment = tracking.experiment
-        self.client = MlflowClient(self.uri)
         state_dir().mkdir(exist_ok=True)
         # Several processes that create the tables of one sqlite file at once break it.
         with FileLock(state_dir() / "mlflow.lock"):
+            self.client = MlflowClient(self.uri)
             self.experiment_id = self._find_or_create()
 
     def runs_of(self, fingerprint: str) -> list[Run]:
