@@ -9,9 +9,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import requests
@@ -28,6 +31,7 @@ from tests.test_report import finish
 pytestmark = pytest.mark.slow
 CELLS = [baseline_cell("yolo26n", seed) for seed in range(8)]
 STEPS = [1, 2]
+Trouble = Callable[["Server"], AbstractContextManager[None]]
 
 
 def free_port() -> int:
@@ -203,26 +207,60 @@ publish_quietly(tracking, cell, Console())
         assert "warning" not in output
 
 
-@pytest.mark.parametrize("trouble", [signal.SIGKILL, signal.SIGSTOP], ids=["away", "hanging"])
+class Unavailable(BaseHTTPRequestHandler):
+    """What a proxy answers while the server behind it is overloaded."""
+
+    def answer(self) -> None:
+        self.send_error(503)
+
+    do_GET = do_POST = do_PATCH = answer  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def away(server: Server) -> Iterator[None]:
+    server.stop()
+    yield
+
+
+@contextmanager
+def hanging(server: Server) -> Iterator[None]:
+    server.send(signal.SIGSTOP)
+    yield
+    server.stop()
+
+
+@contextmanager
+def failing(server: Server) -> Iterator[None]:
+    server.stop()
+    with ThreadingHTTPServer(("127.0.0.1", server.port), Unavailable) as proxy:
+        Thread(target=proxy.serve_forever, daemon=True).start()
+        yield
+        proxy.shutdown()
+
+
+@pytest.mark.parametrize("trouble", [away, hanging, failing])
 def test_trouble_in_the_middle_of_a_training_costs_nothing(
-    server: Server, trouble: signal.Signals, capsys: pytest.CaptureFixture[str]
+    server: Server, trouble: Trouble, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finish(CELLS[0], 0.4)
     record, console = load_record(CELLS[0].train_dir), Console(soft_wrap=True)
-    with LiveRun(server.tracking, record.identity, record.environment, console) as live:
-        live.epoch(1, {"train/box_loss": 2.5})
-        deadline = time.monotonic() + 30
-        while not any(run.data.metrics for run in Store(server.tracking).runs_of(record.fingerprint)):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        server.send(trouble)
-        began = time.monotonic()
-        live.epoch(2, {"train/box_loss": 2.0})
-        assert time.monotonic() - began < 0.1
-    assert time.monotonic() - began < live_run.PATIENCE + 1
-    publish_quietly(server.tracking, CELLS[0], console)
+    with ExitStack() as until_it_is_over:
+        with LiveRun(server.tracking, record.identity, record.environment, console) as live:
+            live.epoch(1, {"train/box_loss": 2.5})
+            deadline = time.monotonic() + 30
+            while not any(run.data.metrics for run in Store(server.tracking).runs_of(record.fingerprint)):
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            until_it_is_over.enter_context(trouble(server))
+            began = time.monotonic()
+            live.epoch(2, {"train/box_loss": 2.0})
+            assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < live_run.PATIENCE + 1
+        publish_quietly(server.tracking, CELLS[0], console)
     assert "MLflow is away" in capsys.readouterr().out
-    server.stop()
     server.start()
     sync(server.tracking, finished_cells(CELLS))
     check_whole(server)

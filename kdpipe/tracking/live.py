@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
@@ -17,7 +16,7 @@ from rich.markup import escape
 from kdpipe.config import Tracking
 from kdpipe.records import Identity
 from kdpipe.tracking import entries
-from kdpipe.tracking.store import HOST, Store
+from kdpipe.tracking.store import PLACE, Store, place
 
 PATIENCE = 15.0  # seconds that the end of a training waits for what is not logged yet
 Action = Callable[[Store, str], object]
@@ -91,7 +90,7 @@ class LiveRun:
             store.client.log_inputs(run.info.run_id, datasets=entries.datasets(self._identity))
         run_id = str(run.info.run_id)
         store.client.update_run(run_id, status="RUNNING")
-        store.client.set_tag(run_id, HOST, platform.node())
+        store.client.set_tag(run_id, PLACE, place())
         store.client.log_batch(run_id, params=entries.params(self._identity, {}))
         return store, run_id
 

@@ -18,7 +18,7 @@ from kdpipe.paths import project_root, state_dir
 
 SQLITE = "sqlite:///"
 FINGERPRINT = "fingerprint"
-HOST = "host"
+PLACE = "place"
 
 # A tracking server that is away must not hold up a training for minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -31,6 +31,11 @@ def tracking_uri(tracking: Tracking) -> str:
     if uri.startswith(SQLITE):
         return SQLITE + str(project_root() / uri.removeprefix(SQLITE))
     return uri
+
+
+def place() -> str:
+    """This repository on this machine."""
+    return f"{platform.node()}:{project_root()}"
 
 
 class Store:
@@ -56,10 +61,9 @@ class Store:
         return sorted(found, key=lambda run: bool(run.info.status != "FINISHED"))
 
     def running_here(self) -> list[Run]:
-        """The runs that are marked as running on this machine."""
-        wanted = f"attributes.status = 'RUNNING' and tags.{HOST} = '{platform.node()}'"
-        found: list[Run] = self.client.search_runs([self.experiment_id], wanted, max_results=1000)
-        return found
+        """The runs that are marked as running in this repository on this machine."""
+        running = self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'")
+        return [run for run in running if run.data.tags.get(PLACE) == place()]
 
     def use(self) -> None:
         """Make this the store of MLflow's global functions."""

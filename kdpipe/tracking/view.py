@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 import mlflow
 import pandas as pd
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.markup import escape
 
@@ -86,7 +85,9 @@ def sync(tracking: Tracking, finished: Iterable[Finished], *, dry_run: bool = Fa
                 done.append(cell.cell.id)
             seen.add(cell.record.fingerprint)
         return Synced(store, done, _mark_killed(store, dry_run=dry_run))
-    except MlflowException as error:
+    except KdpipeError:
+        raise
+    except Exception as error:  # of MLflow, its database, the network or the disk
         raise KdpipeError(f"MLflow at {tracking_uri(tracking)} cannot be used: {error}") from error
 
 
