@@ -144,26 +144,50 @@ def test_sync_finds_what_other_revisions_and_experiments_trained(clone: Project)
         (clone.folder / "mlflow.db.lost").rename(database)
 
 
-def test_a_queued_experiment_lands_in_the_store_of_the_repository(clone: Project) -> None:
-    clone.run("dvc", "exp", "run", "--queue", "--name", "queued", "-S", "sweep.dis=[3.0]")
-    clone.run("dvc", "queue", "start")
+def test_queued_experiments_land_in_the_store_of_the_repository(
+    clone: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # two jobs that want all cores wait for each other
+    queued = {"three": 3.0, "four": 4.0}
+    for name, dis in queued.items():
+        clone.run("dvc", "exp", "run", "--queue", "--name", name, "-S", f"sweep.dis=[{dis}]")
+    clone.run("dvc", "queue", "start", "--jobs", "2")
     deadline = time.monotonic() + 300
-    while "distill/n-s/3.0/0" not in tracked(clone).index:
-        assert time.monotonic() < deadline, clone.run("dvc", "queue", "status").stdout
+    while clone.run("dvc", "queue", "status").stdout.count("Success") < len(queued):
+        assert time.monotonic() < deadline, clone.run("dvc", "queue", "logs", "three").stdout
         time.sleep(2)
-    while "Success" not in clone.run("dvc", "queue", "status").stdout:
-        assert time.monotonic() < deadline, clone.run("dvc", "queue", "logs", "queued").stdout
-        time.sleep(2)
-    run = tracked(clone).loc["distill/n-s/3.0/0"]
-    assert run["status"] == "FINISHED"
-    assert run["tags.dvc_experiment"] == "queued"
-    assert run["tags.dvc_baseline"] == clone.run("git", "rev-parse", "HEAD").stdout.strip()
-    assert run["metrics.test/e2e/coco/AP"] >= 0
+    runs, commit = tracked(clone), clone.run("git", "rev-parse", "HEAD").stdout.strip()
+    for name, dis in queued.items():
+        run = runs.loc[f"distill/n-s/{dis}/0"]
+        assert run["status"] == "FINISHED"
+        assert run["tags.dvc_experiment"] == name
+        assert run["tags.dvc_baseline"] == commit
+        assert run["metrics.test/e2e/coco/AP"] >= 0
     hidden = "^(kdpipe|models|runs|data/)"
     shown = clone.run("dvc", "exp", "show", "--csv", "--only-changed", "--drop", hidden).stdout
     columns = {column.split(":")[-1] for column in shown.splitlines()[0].split(",")}
     assert {"n-s.dis", "sweep.dis"} <= columns  # gains do not change: after so little training all are 0
     assert len(columns) <= 18
+
+
+def test_another_clone_has_the_same_runs_after_a_pull(clone: Project, tmp_path: Path) -> None:
+    clone.run("dvc", "remote", "add", "--default", "--local", "shelf", str(tmp_path / "shelf"))
+    clone.run("git", "stash", "--quiet")
+    try:
+        clone.run("dvc", "push")
+        other = Project(tmp_path / "other")
+        clone.run("git", "clone", "--quiet", str(clone.folder), str(other.folder))
+    finally:
+        clone.run("git", "stash", "pop", "--quiet")
+    other.run("dvc", "remote", "add", "--default", "--local", "shelf", str(tmp_path / "shelf"))
+    other.run("dvc", "pull")
+    assert "3 runs brought up to date" in other.run("kdpipe", "sync").stdout
+    theirs, ours = tracked(other), tracked(clone)
+    for column in ("metrics.test/e2e/coco/AP", "start_time", "end_time", "params.dis", "tags.fingerprint"):
+        assert theirs[column].to_dict() == ours.loc[theirs.index, column].to_dict()
+    table = (other.folder / "reports/benchmark.md").read_text()
+    other.run("dvc", "repro", "--force", "--single-item", "report")
+    assert (other.folder / "reports/benchmark.md").read_text() == table
 
 
 def test_a_killed_repro_is_continued_by_the_next(clone: Project) -> None:

@@ -40,6 +40,16 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 @dataclass
 class Server:
     """An `mlflow server` as a user starts it."""
@@ -79,6 +89,10 @@ class Server:
             self.send(signal.SIGKILL)
             self.process.wait()
             self.process = None
+        deadline = time.monotonic() + 30
+        while not is_free(self.port):  # its workers end a moment later
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -96,40 +110,56 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for path in (folder, *list(folder.parents)[:2]):
             path.chmod(0o755)
         shutil.chown(folder, "postgres")
-    run = ["runuser", "-u", "postgres", "--"] if root else []
+    user = "postgres" if root else None
     port, data = free_port(), folder / "data"
-    control = [*run, str(programs[-1] / "pg_ctl"), "-D", str(data), "-w", "-s"]
-    initdb = [*run, str(programs[-1] / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
-    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+    control = [str(programs[-1] / "pg_ctl"), "-D", str(data), "-w", "-s"]
+    initdb = [str(programs[-1] / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
+    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, user=user)
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
     start = [*control, "-l", str(folder / "log"), "-o", options, "start"]
-    subprocess.run(start, check=True, cwd=folder)
+    subprocess.run(start, check=True, cwd=folder, user=user)
     yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True, cwd=folder)
+    subprocess.run([*control, "-m", "immediate", "stop"], check=True, cwd=folder, user=user)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    sqlite = f"sqlite:///{folder}/server.db"
-    server = Server(folder, sqlite if request.param == "sqlite" else request.getfixturevalue("postgres"))
-    server.start()
+    server = Server(folder, f"sqlite:///{folder}/server.db")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def on_postgres(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server"), postgres)
     yield server
     server.stop()
 
 
 @pytest.fixture
-def server(started: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+def server(on_sqlite: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
     monkeypatch.setattr(live_run, "PATIENCE", 5.0)
-    if not started.answers():
-        started.stop()
-        started.start()
-    store = Store(started.tracking)
+    return emptied(on_sqlite)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def either(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.chdir(tmp_path)
+    return emptied(request.getfixturevalue(f"on_{request.param}"))
+
+
+def emptied(server: Server) -> Server:
+    """The server, running, without runs."""
+    if not server.answers():
+        server.stop()
+        server.start()
+    store = Store(server.tracking)
     for run in store.client.search_runs([store.experiment_id]):
         store.client.delete_run(run.info.run_id)
-    return started
+    return server
 
 
 def check_whole(server: Server, count: int = 1) -> None:
@@ -144,16 +174,16 @@ def check_whole(server: Server, count: int = 1) -> None:
         assert "record.json" in {file.path for file in store.client.list_artifacts(run.info.run_id)}
 
 
-def test_a_server_has_what_the_records_say(server: Server) -> None:
+def test_a_server_has_what_the_records_say(either: Server) -> None:
     finish(CELLS[0], 0.4)
-    assert sync(server.tracking, finished_cells(CELLS)).published == [CELLS[0].id]
-    assert sync(server.tracking, finished_cells(CELLS)).published == []
-    check_whole(server)
+    assert sync(either.tracking, finished_cells(CELLS)).published == [CELLS[0].id]
+    assert sync(either.tracking, finished_cells(CELLS)).published == []
+    check_whole(either)
 
 
-def test_many_processes_start_at_once(server: Server, tmp_path: Path) -> None:
-    check_writers(server.tracking, tmp_path)
-    check_whole(server, len(CELLS))
+def test_many_processes_start_at_once(either: Server, tmp_path: Path) -> None:
+    check_writers(either.tracking, tmp_path)
+    check_whole(either, len(CELLS))
 
 
 def test_many_processes_start_at_once_on_a_fresh_sqlite_file(
