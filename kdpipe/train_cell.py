@@ -41,7 +41,7 @@ def train_cell(params: Params, cell: Cell) -> None:
         if identity.arguments.get("epochs") == 0:
             trained = _as_it_is(source.key, identity, start)
         else:
-            with LiveRun(params.tracking, identity, environment, console) as live:
+            with LiveRun(params.tracking, identity, environment, started, console) as live:
                 trained = training.train(_job(identity, cell, start), work, live, console)
         imgsz = int(trained.arguments.get("imgsz", zoo.DEFAULT_IMGSZ))
         size = weights.inspect(trained.best, imgsz)

@@ -81,7 +81,9 @@ def test_a_new_validation_reaches_the_same_run() -> None:
 
 def test_a_live_run_becomes_the_finished_one() -> None:
     record = load_record(CELL.train_dir)
-    with LiveRun(Tracking(experiment="test"), record.identity, record.environment, QUIET) as live:
+    with LiveRun(
+        Tracking(experiment="test"), record.identity, record.environment, record.started, QUIET
+    ) as live:
         live.epoch(1, {"train/box_loss": 2.5})
         store = Store(Tracking(experiment="test"))
         deadline = time.monotonic() + 30
@@ -103,13 +105,17 @@ def test_an_interrupted_run_is_marked_and_continued() -> None:
     record = load_record(CELL.train_dir)
     with (
         pytest.raises(KeyboardInterrupt),
-        LiveRun(Tracking(experiment="test"), record.identity, record.environment, QUIET) as live,
+        LiveRun(
+            Tracking(experiment="test"), record.identity, record.environment, record.started, QUIET
+        ) as live,
     ):
         live.epoch(1, {"train/box_loss": 2.5})
         raise KeyboardInterrupt
     store = Store(Tracking(experiment="test"))
     assert runs(store)[0].info.status == "KILLED"
-    with LiveRun(Tracking(experiment="test"), record.identity, record.environment, QUIET) as live:
+    with LiveRun(
+        Tracking(experiment="test"), record.identity, record.environment, record.started, QUIET
+    ) as live:
         live.epoch(2, {"train/box_loss": 2.0})
     publish(store, finished_cells([CELL])[0])
     (run,) = runs(store)
@@ -118,7 +124,9 @@ def test_an_interrupted_run_is_marked_and_continued() -> None:
 
 def test_a_half_logged_run_is_made_whole() -> None:
     record = load_record(CELL.train_dir)
-    with LiveRun(Tracking(experiment="test"), record.identity, record.environment, QUIET) as live:
+    with LiveRun(
+        Tracking(experiment="test"), record.identity, record.environment, record.started, QUIET
+    ) as live:
         live.epoch(2, {"train/box_loss": 2.0})
     store = Store(Tracking(experiment="test"))
     publish(store, finished_cells([CELL])[0])
@@ -146,7 +154,7 @@ def test_a_store_that_is_away_costs_a_warning_only(capsys: pytest.CaptureFixture
     away = Tracking(uri="http://127.0.0.1:9", experiment="test")
     record = load_record(CELL.train_dir)
     console = Console(soft_wrap=True)
-    with LiveRun(away, record.identity, record.environment, console) as live:
+    with LiveRun(away, record.identity, record.environment, record.started, console) as live:
         live.epoch(1, {"train/box_loss": 2.5})
         live.epoch(2, {"train/box_loss": 2.0})
     publish_quietly(away, CELL, console)
@@ -186,7 +194,7 @@ def test_a_dry_run_changes_nothing() -> None:
 def test_a_run_whose_process_is_gone_is_marked_as_killed() -> None:
     tracking, record = Tracking(experiment="test"), load_record(CELL.train_dir)
     store = Store(tracking)
-    live = LiveRun(tracking, record.identity, record.environment, QUIET)
+    live = LiveRun(tracking, record.identity, record.environment, record.started, QUIET)
     with lock(record.fingerprint):
         live.__enter__()
         deadline = time.monotonic() + 30

@@ -212,7 +212,7 @@ cell, tracking = CELLS[int(sys.argv[1])], Tracking(uri={tracking.uri!r}, experim
 while not Path({str(go)!r}).exists():
     time.sleep(0.01)
 record = load_record(cell.train_dir)
-with LiveRun(tracking, record.identity, record.environment, Console()) as live:
+with LiveRun(tracking, record.identity, record.environment, record.started, Console()) as live:
     for epoch in (1, 2):
         live.epoch(epoch, {{"train/box_loss": 3.0 - epoch}})
 publish_quietly(tracking, cell, Console())
@@ -278,7 +278,7 @@ def test_trouble_in_the_middle_of_a_training_costs_nothing(
     finish(CELLS[0], 0.4)
     record, console = load_record(CELLS[0].train_dir), Console(soft_wrap=True)
     with ExitStack() as until_it_is_over:
-        with LiveRun(server.tracking, record.identity, record.environment, console) as live:
+        with LiveRun(server.tracking, record.identity, record.environment, record.started, console) as live:
             live.epoch(1, {"train/box_loss": 2.5})
             deadline = time.monotonic() + 30
             while not any(run.data.metrics for run in Store(server.tracking).runs_of(record.fingerprint)):
@@ -300,7 +300,9 @@ def test_a_server_that_comes_back_gets_the_epochs_that_it_missed(server: Server)
     finish(CELLS[0], 0.4)
     record = load_record(CELLS[0].train_dir)
     server.stop()
-    with LiveRun(server.tracking, record.identity, record.environment, Console(quiet=True)) as live:
+    with LiveRun(
+        server.tracking, record.identity, record.environment, record.started, Console(quiet=True)
+    ) as live:
         live.epoch(1, {"train/box_loss": 2.5})
         time.sleep(5)
         server.start()

@@ -30,12 +30,18 @@ class LiveRun:
     """
 
     def __init__(
-        self, tracking: Tracking, identity: Identity, environment: Mapping[str, str], console: Console
+        self,
+        tracking: Tracking,
+        identity: Identity,
+        environment: Mapping[str, str],
+        started: float,
+        console: Console,
     ) -> None:
-        """Prepare; nothing is written before the context is entered."""
+        """Prepare for a training begun at `started`; nothing is written before the context is entered."""
         self._tracking = tracking
         self._identity = identity
         self._environment = environment
+        self._started = started
         self._console = console
         self._queue: SimpleQueue[Action | None] = SimpleQueue()
         # As a daemon it does not keep a finished training from ending.
@@ -86,7 +92,12 @@ class LiveRun:
         run = next((run for run in found if run.info.status != "FINISHED"), None)
         if run is None:
             tags = {tag.key: tag.value for tag in entries.tags(self._identity, self._environment)}
-            run = store.client.create_run(store.experiment_id, tags=tags, run_name=self._identity.cell)
+            run = store.client.create_run(
+                store.experiment_id,
+                start_time=round(self._started * 1000),
+                tags=tags,
+                run_name=self._identity.cell,
+            )
             store.client.log_inputs(run.info.run_id, datasets=entries.datasets(self._identity))
         run_id = str(run.info.run_id)
         store.client.update_run(run_id, status="RUNNING")
