@@ -97,11 +97,12 @@ def sync(
     revisions = [*(rev or []), *(tracking.experiments() if experiments else [])]
     sources = [tracking.finished_cells(all_cells(params)), *map(tracking.finished_at, revisions)]
     found = tracking.sync(params.tracking, chain.from_iterable(sources), dry_run=dry_run)
+    would_be = "would be " if dry_run else ""
     for cell in found.published:
-        console.print(f"{cell}: run {'would be ' if dry_run else ''}brought up to date")
+        console.print(f"{cell}: run {would_be}brought up to date")
     for cell in found.killed:
-        console.print(f"{cell}: run {'would be ' if dry_run else ''}marked as killed")
-    console.print(f"{len(found.published)} runs brought up to date in {found.store.uri}")
+        console.print(f"{cell}: run {would_be}marked as killed")
+    console.print(f"{len(found.published)} runs {would_be}brought up to date in {found.store.uri}")
 
 
 @app.command()

@@ -25,7 +25,7 @@ def test_a_task_from_data_to_table(task: str, write_params: Callable[..., Path])
         teachers={teacher: {"init": "scratch"}},
         pairs={"n-s": {"student": student, "teacher": teacher}},
     )
-    results, _ = through(path)
+    results = through(path).results
     assert results.task is TASKS[task]
     assert set(results.table["head"]) == {"e2e", "nms"}
     assert len(results.table) == 3 * 2 * 2  # cells, splits, heads

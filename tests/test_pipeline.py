@@ -131,6 +131,7 @@ def test_sync_finds_what_other_revisions_and_experiments_trained(clone: Project)
     try:
         dry = clone.run("kdpipe", "sync", "--experiments", "--dry-run").stdout
         assert "distill/n-s/2.0/0: run would be brought up to date" in dry
+        assert "3 runs would be brought up to date" in dry
         assert "3 runs brought up to date" in clone.run("kdpipe", "sync", "--experiments").stdout
         output = clone.run("kdpipe", "sync", "--experiments", "--rev", "HEAD").stdout
         assert "distill/n-s/1.0/0: run brought up to date" in output

@@ -17,7 +17,7 @@ NOT_FOR_TRAINING = {"imgsz": 640, "device": "cpu"}
 @pytest.mark.shared_data
 def test_coco_models_on_coco_images(shared_data: Path, write_params: Callable[..., Path]) -> None:
     weights = {name: str(shared_data / f"weights/{name}-coco-from-int8.pt") for name in MODELS}
-    results, report = through(
+    done = through(
         write_params(
             data={"source": str(shared_data / "coco128"), "task": "detect"},
             teachers={"yolo26n": {"init": weights["yolo26n"], "train": {"epochs": 0}}},
@@ -29,6 +29,7 @@ def test_coco_models_on_coco_images(shared_data: Path, write_params: Callable[..
             train=NOT_FOR_TRAINING,
         )
     )
+    results = done.results
     found = results.lines(kind="baseline", student="yolo26n").set_index("head")
     assert found["coco/AP"].to_dict() == pytest.approx({"e2e": 0.45, "nms": 0.45}, abs=0.02)
     assert found.loc["e2e", "coco/AP"] != found.loc["nms", "coco/AP"]
@@ -38,5 +39,5 @@ def test_coco_models_on_coco_images(shared_data: Path, write_params: Callable[..
         assert set(results.lines(student=student)["head"]) == {"nms"}
         line = next(row for row in table.splitlines() if row.startswith(f"| {student}"))
         assert [cell.strip() for cell in line.split("|")][-3:] == ["", "", ""]
-    verdicts = {c.verdict for c in report.comparisons if c.pair in MODELS}
+    verdicts = {c.verdict for c in done.report.comparisons if c.pair in MODELS}
     assert verdicts == {"within noise (one seed)"}  # a model against itself

@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdpipe.cells import Cell
+from kdpipe.config import PARAMS_FILE
 from kdpipe.evaluation import RESAMPLES_FILE, load_resamples
 from kdpipe.history import HISTORY_FILE, read_history
 from kdpipe.records import METRICS_FILE, RECORD_FILE, Metrics, Record, load_metrics, load_record
+
+ARTIFACTS = (RECORD_FILE, PARAMS_FILE, HISTORY_FILE, "train.log")
 
 
 @dataclass(frozen=True)

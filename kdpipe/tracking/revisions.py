@@ -8,14 +8,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from kdpipe import config
-from kdpipe.cells import BEST_FILE, Cell, all_cells
+from kdpipe.cells import Cell, all_cells
 from kdpipe.config import PARAMS_FILE
 from kdpipe.errors import KdpipeError
-from kdpipe.evaluation import RESAMPLES_FILE
 from kdpipe.paths import project_root
-from kdpipe.tracking.finished import Finished, finished_cells
+from kdpipe.records import METRICS_FILE
+from kdpipe.tracking.finished import ARTIFACTS, Finished, finished_cells
 
-NOT_NEEDED = (BEST_FILE, RESAMPLES_FILE)
+NEEDED = (*ARTIFACTS, METRICS_FILE)  # no weights, no predictions
 
 
 def experiments() -> list[str]:
@@ -55,7 +55,6 @@ def _copy(files: Any, cell: Cell, root: Path) -> None:
             continue
         for path in files.find(str(folder)):
             target = root / folder / Path(path).name
-            if target.name in NOT_NEEDED or target.suffix == ".parquet":
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            files.get_file(path, str(target))
+            if target.name in NEEDED:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                files.get_file(path, str(target))

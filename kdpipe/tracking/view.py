@@ -17,16 +17,14 @@ from kdpipe.cells import Cell
 from kdpipe.config import Tracking
 from kdpipe.curves import save_curves
 from kdpipe.errors import KdpipeError
-from kdpipe.history import HISTORY_FILE
 from kdpipe.records import Record
 from kdpipe.tracking import entries
-from kdpipe.tracking.finished import Finished, finished_cells
+from kdpipe.tracking.finished import ARTIFACTS, Finished, finished_cells
 from kdpipe.tracking.store import FINGERPRINT, Store, tracking_uri
 from kdpipe.work import is_running
 
 CONTENT = "record_digest"
 WEIGHTS = "weights_digest"
-ARTIFACTS = ("record.json", "params.yaml", HISTORY_FILE, "train.log")
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Synced:
 def publish(store: Store, finished: Finished, *, dry_run: bool = False) -> bool:
     """Make the run of a cell equal to its record, its only one; returns whether there is anything to do.
 
-    With `dry_run` nothing is changed.
+    With `dry_run` no run is changed.
     """
     found = store.runs_of(finished.record.fingerprint)
     run = found[0] if found else None
@@ -72,7 +70,7 @@ def sync(tracking: Tracking, finished: Iterable[Finished], *, dry_run: bool = Fa
     """Publish every cell, and mark runs as killed that no process of this machine trains any more.
 
     Of several records of one training, as two machines make them, the first is taken. With `dry_run`
-    nothing is changed.
+    no run is changed.
 
     Raises:
         KdpipeError: if the store cannot be used.
