@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 BOX_VALUES, CORNER_VALUES, POLYGON_VALUES = 4, 8, 6
 OUTSIDE = 0.01  # how far beyond the image Ultralytics lets a coordinate lie
-WITH_VISIBILITY = 3  # values of a keypoint that says whether it can be seen
+XY = 2  # values of a point, but for a keypoint that says whether it can be seen
+SEEN = 2.0  # COCO's word for a keypoint that is labelled and can be seen
 
 Box = tuple[float, float, float, float]
 
@@ -45,6 +46,12 @@ class LabelRules:
             except ValueError as error:
                 problems.append(f"line {number}: {error}")
         return labels, problems
+
+    def points(self, label: Label) -> list[tuple[float, float, float]]:
+        """The label's points as x, y and visibility, as COCO counts it: 0 where one is not labelled."""
+        values = self.kpt_shape[1] if self.kpt_shape else XY
+        rows = (label.points[start : start + values] for start in range(0, len(label.points), values))
+        return [(row[0], row[1], row[2] if len(row) > XY else SEEN) for row in rows]
 
     def _parse_line(self, line: str) -> Label:
         try:

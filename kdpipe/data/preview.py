@@ -7,14 +7,13 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageOps
 
-from kdpipe.data.labels import Label, LabelRules
+from kdpipe.data.labels import LabelRules
 from kdpipe.data.writing import Checked
 
 COLUMNS, ROWS, SIDE = 6, 3, 192
 INK = (0, 255, 0)
 KEYPOINT_INKS = ("red", "yellow", "cyan", "magenta", "orange", "white")
 KEYPOINT_RADIUS = 3
-XY = 2
 
 
 def save_preview(
@@ -35,7 +34,7 @@ def _draw(checked: Checked, names: Mapping[int, str], rules: LabelRules, images:
     for label in checked.labels:
         x, y, width, height = (value * SIDE for value in label.box)
         corner = (x - width / 2, y - height / 2)
-        points = _points(label, rules)
+        points = [(x * SIDE, y * SIDE) for x, y, seen in rules.points(label) if seen]
         if rules.task in ("detect", "pose"):
             draw.rectangle((*corner, x + width / 2, y + height / 2), outline=INK)
         else:
@@ -45,10 +44,3 @@ def _draw(checked: Checked, names: Mapping[int, str], rules: LabelRules, images:
                 draw.circle(point, KEYPOINT_RADIUS, fill=KEYPOINT_INKS[number % len(KEYPOINT_INKS)])
         draw.text((corner[0] + 2, corner[1]), names[label.class_id], fill=INK)
     return image
-
-
-def _points(label: Label, rules: LabelRules) -> list[tuple[float, float]]:
-    """The label's points in pixels of the sheet; keypoints that are not labelled are left out."""
-    values = XY if rules.kpt_shape is None else rules.kpt_shape[1]
-    rows = [label.points[i : i + values] for i in range(0, len(label.points), values)]
-    return [(row[0] * SIDE, row[1] * SIDE) for row in rows if values == XY or row[2] > 0]

@@ -167,8 +167,9 @@ def _duplicates(splits: dict[str, list[Checked]]) -> Problems:
 
 
 def _digest(splits: dict[str, list[Checked]], source: Source, rules: LabelRules, out: Path) -> str:
-    """32 hex digits over the label rules, class names and every file: the data set's identity."""
-    state = hashlib.sha256(repr((rules, sorted(source.names.items()))).encode())
+    """32 hex digits over task, keypoints, class names and every file: the data set's identity."""
+    known = (rules.task, rules.kpt_shape, sorted(source.names.items()))
+    state = hashlib.sha256(repr(known).encode())
     for split, examples in sorted(splits.items()):
         for checked in sorted(examples, key=lambda item: item.example.name):
             state.update(f"{split}/{checked.example.name}:{checked.digest}\n".encode())

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 from hotcoco import COCO, mask
+from numpy.typing import NDArray
 from PIL import Image
 
 from kdpipe.data import Manifest, coco, load_manifest
@@ -19,7 +20,6 @@ from kdpipe.errors import KdpipeError
 
 EXIF_ORIENTATION, EXIF_TURNED = 0x0112, (5, 6, 7, 8)  # turned by a quarter: width and height swap
 AREA_OF_BOX = 0.53  # of an object in its box, by which Ultralytics judges keypoints
-SEEN = 2  # COCO's visibility of a keypoint that is labelled and can be seen
 COCO_KPT_SHAPE = (17, 3)
 # How exactly people place the keypoints of a person (cocodataset.org, keypoint evaluation).
 COCO_SIGMAS = [s / 1000 for s in (26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89)]
@@ -110,23 +110,21 @@ def _annotations(
         yield annotation | OWN[manifest.task](label, size, manifest.rules)
 
 
-def _outline(label: Label, size: Size, _: LabelRules) -> dict[str, Any]:
-    polygon = (_rows(label, 2) * size).flatten().tolist()
+def _outline(label: Label, size: Size, rules: LabelRules) -> dict[str, Any]:
+    polygon = _pixels(label, size, rules)[:, :2].flatten().tolist()
     area = float(mask.area(mask.fr_poly(polygon, size[1], size[0])))
     return {"segmentation": [polygon], "area": area}
 
 
 def _keypoints(label: Label, size: Size, rules: LabelRules) -> dict[str, Any]:
-    assert rules.kpt_shape is not None
-    rows = _rows(label, rules.kpt_shape[1])
-    seen = rows[:, 2] if rules.kpt_shape[1] > len(size) else np.full(len(rows), SEEN)
-    points = np.column_stack([rows[:, :2] * size, seen])
+    points = _pixels(label, size, rules)
+    seen = int((points[:, 2] > 0).sum())
     area = label.box[2] * size[0] * label.box[3] * size[1] * AREA_OF_BOX
-    return {"keypoints": points.flatten().tolist(), "num_keypoints": int((seen > 0).sum()), "area": area}
+    return {"keypoints": points.flatten().tolist(), "num_keypoints": seen, "area": area}
 
 
-def _rotated_box(label: Label, size: Size, _: LabelRules) -> dict[str, Any]:
-    corners = (_rows(label, 2) * size).astype(np.float32)
+def _rotated_box(label: Label, size: Size, rules: LabelRules) -> dict[str, Any]:
+    corners = _pixels(label, size, rules)[:, :2].astype(np.float32)
     (x, y), (width, height), degrees = cv2.minAreaRect(corners)
     return {"obb": [x, y, width, height, float(np.radians(degrees))], "area": width * height}
 
@@ -140,8 +138,9 @@ OWN: dict[str, Callable[[Label, Size, LabelRules], dict[str, Any]]] = {
 """What the annotation of an object says beside its box, per task."""
 
 
-def _rows(label: Label, values: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    return np.array(label.points, dtype=float).reshape(-1, values)
+def _pixels(label: Label, size: Size, rules: LabelRules) -> NDArray[np.float64]:
+    """The label's points, (count, 3): x and y in pixels, visibility."""
+    return np.array(rules.points(label), dtype=float) * (*size, 1)
 
 
 def _size(path: Path) -> Size:

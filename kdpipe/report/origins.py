@@ -12,9 +12,9 @@ from kdpipe.zoo import HEADS
 
 HOW_TO_READ = """\
 AP in %: over all IoU thresholds, at IoU 0.5 and 0.75, of small, medium and large objects (area below 32²,
-below 96², above). Then by error type (TIDE) how much AP50 would be won if there were no such errors:
-classification, localisation, both, duplicate, background, missed; where this falls from baseline to
-distilled, the teacher helped."""
+below 96², above); for keypoints IoU means their similarity. Then by error type (TIDE) how much AP50 would
+be won if there were no such errors: classification, localisation, both, duplicate, background, missed;
+where this falls from baseline to distilled, the teacher helped."""
 SIZES = {"APs": "small", "APm": "medium", "APl": "large"}
 MOST_CHANGED = 3  # classes named on either side
 

@@ -36,7 +36,7 @@ def device(wanted: object = AUTO) -> str:
 
 
 def has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 by itself; where it does not, it is slower than float32."""
+    """Whether the CPU multiplies bfloat16 by itself, rather than by way of float32."""
     return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
