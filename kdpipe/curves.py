@@ -15,6 +15,7 @@ PANELS = {
     "distillation loss": "train/dis_loss",
 }
 WITH_LEGEND = 8  # more curves than that are told apart in MLflow
+MOST_CURVES = 60  # more than that hide each other: only the first are drawn
 
 
 def save_curves(histories: Mapping[str, list[dict[str, float]]], path: Path) -> None:

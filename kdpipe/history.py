@@ -1,12 +1,14 @@
-"""The history of a training: a row of losses and metrics per epoch."""
+"""The history of a training: a row of losses and metrics per epoch, in a file that grows row by row."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 HISTORY_FILE = "history.csv"
+ENDED = "ended"  # when a row was written, in seconds since 1970
 
 
 class History:
@@ -17,32 +19,43 @@ class History:
         self._path = path
         kept = [row for row in read_history(path) if row["epoch"] <= start_epoch]
         self.seconds_before = kept[-1]["seconds"] if kept else 0.0
-        path.unlink(missing_ok=True)
-        for row in kept:
-            self._append(row)
+        write_rows(path, kept)
 
     def add(self, epoch: int, seconds: float, values: Mapping[str, float]) -> None:
         """Write the row of an epoch (counted from 1) that ended `seconds` after the start."""
-        self._append({"epoch": epoch, "seconds": round(seconds, 3), **values})
-
-    def _append(self, row: Mapping[str, float]) -> None:
-        new = not self._path.exists()
-        with self._path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        append_row(self._path, {"epoch": epoch, "seconds": round(seconds, 3), ENDED: time.time(), **values})
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
     """The rows of a history file, epochs as whole numbers; none if there is no file."""
+    return [{**row, "epoch": int(row["epoch"])} for row in read_rows(path)]
+
+
+def append_row(path: Path, row: Mapping[str, float]) -> None:
+    """Add a row to a CSV file, which begins with the names of its first row."""
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
+    """Make a CSV file of these rows, none if there are none."""
+    path.unlink(missing_ok=True)
+    for row in rows:
+        append_row(path, row)
+
+
+def read_rows(path: Path) -> list[dict[str, float]]:
+    """The rows of a CSV file of numbers, up to a line cut short by a kill; none if there is no file."""
     return list(_rows(path)) if path.exists() else []
 
 
 def _rows(path: Path) -> Iterator[dict[str, float]]:
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            if None in row.values():  # a line cut short by a kill
+            if None in row.values():
                 return
-            values = {name: float(value) for name, value in row.items()}
-            yield {**values, "epoch": int(values["epoch"])}
+            yield {name: float(value) for name, value in row.items()}

@@ -11,8 +11,10 @@ from typing import Any
 
 RECORD_FILE = "record.json"
 METRICS_FILE = "metrics.json"
+CLASS, COCO_CLASS = "class/", "coco/class/"  # how metrics of single classes begin
 # What of a record's environment can change a result.
-DECISIVE = ("ultralytics-opencv-headless", "ultralytics", "torch", "torchvision", "device")
+DECISIVE_PACKAGES = ("ultralytics-opencv-headless", "ultralytics", "torch", "torchvision")
+DECISIVE = (*DECISIVE_PACKAGES, "device")
 
 Metrics = dict[str, dict[str, dict[str, float]]]
 """Final metrics of a checkpoint: split, head, metric."""

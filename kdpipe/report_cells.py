@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kdpipe.cells import DATASET_DIR, all_cells
 from kdpipe.config import Params
+from kdpipe.curves import MOST_CURVES
 from kdpipe.data import load_manifest
 from kdpipe.errors import KdpipeError
 from kdpipe.preflight import measured_splits
 from kdpipe.records import unlike_pairs
 from kdpipe.report.files import Report, write_report
 from kdpipe.report.results import Results, tidy
-from kdpipe.tracking import Synced, finished_cells, runs_table, sync
+from kdpipe.tracking import Finished, Synced, finished_cells, register, runs_table, sync
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Reported:
     """What was brought up to date in MLflow, what its runs say, and what was made of that."""
 
     synced: Synced
+    registered: list[str]
     results: Results
     report: Report
 
@@ -30,16 +33,33 @@ def report_cells(params: Params) -> Reported:
     Raises:
         KdpipeError: if a cell is not trained and evaluated yet, or MLflow cannot be used.
     """
-    cells = list(all_cells(params))
-    finished = finished_cells(cells)
-    missing = [cell.id for cell in cells if cell not in {done.cell for done in finished if done.resamples}]
+    finished = finished_cells(all_cells(params))
+    missing = unfinished(params, finished)
     if missing:
         raise KdpipeError(f"not trained and evaluated yet: {', '.join(missing)}; run `dvc repro`")
     synced = sync(params.tracking, finished)
-    runs = runs_table(synced.store, [done.record.fingerprint for done in finished])
-    manifest = load_manifest(DATASET_DIR)
-    resamples = {done.cell.id: done.resamples for done in finished}
-    results = tidy(runs, measured_splits(params, manifest), resamples)
+    results = read_results(params, finished, synced)
+    registered = register_best(params, finished, results)
     unlike = unlike_pairs(done.record for done in finished)
-    histories = {done.cell.id: done.history for done in finished if done.history}
-    return Reported(synced, results, write_report(results, histories, unlike, manifest.warnings))
+    histories = {done.cell.id: done.history for done in finished[:MOST_CURVES] if done.history}
+    warnings = load_manifest(DATASET_DIR).warnings
+    return Reported(synced, registered, results, write_report(results, histories, unlike, warnings))
+
+
+def unfinished(params: Params, finished: Iterable[Finished]) -> list[str]:
+    """The cells of params.yaml that are not trained and evaluated yet."""
+    done = {cell.cell for cell in finished if cell.evaluated}
+    return [cell.id for cell in all_cells(params) if cell not in done]
+
+
+def read_results(params: Params, finished: Iterable[Finished], synced: Synced) -> Results:
+    """What the runs in MLflow say; half samples and single classes come from the cells' own files."""
+    splits = measured_splits(params, load_manifest(DATASET_DIR))
+    return tidy(runs_table(synced.runs.values()), splits, {done.cell.id: done for done in finished})
+
+
+def register_best(params: Params, finished: Iterable[Finished], results: Results) -> list[str]:
+    """Make the best student of each pair the `best` of its registered model; returns what is new."""
+    cells = {done.cell.id: done for done in finished}
+    best = {item.pair: cells[results.best_cell(item)] for item in results.best}
+    return register(params.tracking, best)

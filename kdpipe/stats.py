@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special
 
 CONFIDENCE = 0.95
 SURE = 1 - 1e-9  # more is not claimed
 NO_DEVIATIONS = np.zeros(0)
+PRECISION = 1e-6  # of a probability
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def paired_gain(before: Mapping[int, Measured], after: Mapping[int, Measured]) -
     deviations = [after[seed].deviations - before[seed].deviations for seed in seeds]
     mean = float(differences.mean())
     image_error = _common_error(np.array(deviations))
-    seed_error = float(stats.sem(differences)) if len(seeds) > 1 else None
+    seed_error = float(differences.std(ddof=1) / np.sqrt(len(seeds))) if len(seeds) > 1 else None
     if seed_error is None and image_error is None:
         return Gain(mean, None, None, None, len(seeds), None, None)
     errors = (seed_error or 0.0, len(seeds) - 1, image_error or 0.0)
@@ -118,8 +119,8 @@ def _common_error(deviations: NDArray[np.float64]) -> float | None:
 
 def _margin(level: float, seed_error: float, freedom: int, image_error: float) -> float:
     """How far from the mean the interval reaches whose one-sided level this is."""
-    by_seeds = stats.t.ppf(level, freedom) * seed_error if freedom else 0.0
-    return float(np.hypot(by_seeds, stats.norm.ppf(level) * image_error))
+    by_seeds = special.stdtrit(freedom, level) * seed_error if freedom else 0.0
+    return float(np.hypot(by_seeds, special.ndtri(level) * image_error))
 
 
 def _probability(mean: float, seed_error: float, freedom: int, image_error: float) -> float:
@@ -130,5 +131,5 @@ def _probability(mean: float, seed_error: float, freedom: int, image_error: floa
     def beyond(level: float) -> float:
         return _margin(level, seed_error, freedom, image_error) - abs(mean)
 
-    level = float(optimize.brentq(beyond, 0.5, SURE)) if beyond(SURE) > 0 else SURE
+    level = float(optimize.brentq(beyond, 0.5, SURE, xtol=PRECISION)) if beyond(SURE) > 0 else SURE
     return level if mean > 0 else 1 - level

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from kdpipe.paths import resolve
 from kdpipe.preflight import architecture, train_arguments
 from kdpipe.records import Identity, Record, digest_of
 from kdpipe.runner import training, weights
-from kdpipe.tracking import LiveRun, publish_quietly
-from kdpipe.work import lock, work_dir
+from kdpipe.tracking import SYSTEM_FILE, Begun, LiveRun, publish_quietly
+from kdpipe.work import first_start, lock, work_dir
 
 
 def train_cell(params: Params, cell: Cell) -> None:
@@ -35,13 +36,15 @@ def train_cell(params: Params, cell: Cell) -> None:
     source = _source(params, cell)
     start = _start(source)
     identity = identify(params, cell)
-    environment, started = describe_environment(), time.time()
+    environment = describe_environment()
     work = work_dir(identity.fingerprint)
     with lock(identity.fingerprint):
+        started = first_start(work)
         if identity.arguments.get("epochs") == 0:
             trained = _as_it_is(source.key, identity, start)
         else:
-            with LiveRun(params.tracking, identity, environment, started, console) as live:
+            begun = Begun(identity, environment, started, work)
+            with LiveRun(params.tracking, begun, console) as live:
                 trained = training.train(_job(identity, cell, start), work, live, console)
         imgsz = int(trained.arguments.get("imgsz", zoo.DEFAULT_IMGSZ))
         size = weights.inspect(trained.best, imgsz)
@@ -60,7 +63,7 @@ def train_cell(params: Params, cell: Cell) -> None:
             finished=time.time(),
             environment={**environment, "device": trained.device},
         )
-        _export(trained, record, cell.train_dir)
+        _export([*trained.files, work / SYSTEM_FILE, Path(PARAMS_FILE)], trained.best, record, cell.train_dir)
         publish_quietly(params.tracking, cell, console)
         shutil.rmtree(work, ignore_errors=True)
     console.print(f"{cell.id}: {record.epochs} epochs in {record.seconds:.0f} s -> {cell.train_dir}")
@@ -176,10 +179,11 @@ def _few(names: list[str]) -> str:
     return ", ".join([*names[:3], *(["..."] if names[3:] else [])])
 
 
-def _export(trained: training.Trained, record: Record, folder: Path) -> None:
+def _export(files: Iterable[Path], best: Path, record: Record, folder: Path) -> None:
     """Copy what is kept; the record comes last, so that a folder with a record is whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(trained.best, folder / BEST_FILE)
-    for path in (*trained.files, Path(PARAMS_FILE)):
-        shutil.copyfile(path, folder / path.name)
+    shutil.copyfile(best, folder / BEST_FILE)
+    for path in files:
+        if path.exists():
+            shutil.copyfile(path, folder / path.name)
     record.save(folder)

@@ -18,6 +18,8 @@ def main() -> None:
     done = report_cells(preflight())
     if done.synced.published:
         console.print(f"{len(done.synced.published)} runs brought up to date in {done.synced.store.uri}")
+    for version in done.registered:
+        console.print(f"best student -> model {version}")
     console.print(Markdown(over_dis(done.report.comparisons)))
     for warning in done.report.warnings:
         console.print(f"[bold red]warning:[/] {escape(warning)}")

@@ -15,6 +15,7 @@ from kdpipe.cells import Cell, baseline_cell, distill_cell, teacher_cell
 from kdpipe.config import Tracking
 from kdpipe.errors import KdpipeError
 from kdpipe.evaluation import RESAMPLES_FILE, save_resamples
+from kdpipe.history import write_rows
 from kdpipe.records import Identity, Record, save_metrics, unlike_pairs
 from kdpipe.report.benchmark import (
     DIS_DIS,
@@ -26,7 +27,7 @@ from kdpipe.report.benchmark import (
 from kdpipe.report.files import Report, write_report
 from kdpipe.report.readme import END, START, with_table
 from kdpipe.report.results import tidy
-from kdpipe.tracking import Store, finished_cells, publish, runs_table
+from kdpipe.tracking import finished_cells, runs_table, sync
 
 SCORES = {  # cell: COCO AP on the e2e head; the classical head has 0.01 more, Ultralytics 0.02 less
     teacher_cell("yolo26s"): 0.50,
@@ -40,6 +41,12 @@ SCORES = {  # cell: COCO AP on the e2e head; the classical head has 0.01 more, U
     distill_cell("n-s", 6, 1): 0.48,
     distill_cell("n-s", 6, 2): 0.42,
 }
+
+HISTORY = [
+    {"epoch": 1, "seconds": 4.0, "ended": 1_700_000_004.5, "train/box_loss": 2.5, "metrics/mAP50-95": 0.1},
+    {"epoch": 2, "seconds": 9.0, "ended": 1_700_000_009.5, "train/box_loss": 2.0, "metrics/mAP50-95": 0.2},
+]
+SYSTEM = [{"ended": 1_700_000_010.0, "system/cpu_utilization_percentage": 90.0}]
 
 
 def record_of(cell: Cell) -> Record:
@@ -80,8 +87,10 @@ def finish(cell: Cell, score: float, heads: tuple[str, ...] = ("e2e", "nms")) ->
     """Write what a trained, validated and evaluated cell leaves on disk."""
     for folder in (cell.train_dir, cell.val_dir, cell.eval_dir):
         folder.mkdir(parents=True)
-    rows = "epoch,seconds,train/box_loss,metrics/mAP50-95\n1,4.0,2.5,0.1\n2,9.0,2.0,0.2\n"
-    (cell.train_dir / "history.csv").write_text(rows)
+    write_rows(cell.train_dir / "history.csv", HISTORY)
+    write_rows(cell.train_dir / "system.csv", SYSTEM)
+    for folder in (Path(), cell.train_dir):
+        (folder / "params.yaml").write_text("sweep: {dis: [1.0, 6], seeds: [0, 1, 2]}\n")
     record_of(cell).save(cell.train_dir)
     values = {"e2e": score, "nms": score + 0.01}
     own = {head: {"mAP50-95": values[head] - 0.02, "mAP50": 0.6, "class/0": 0.3} for head in heads}
@@ -100,12 +109,9 @@ def evaluated(ap: float) -> dict[str, float]:
 
 
 def report(cells: list[Cell], splits: tuple[str, ...] = ("val", "test")) -> Report:
-    store = Store(Tracking(experiment="test"))
     finished = finished_cells(cells)
-    for cell in finished:
-        publish(store, cell)
-    runs = runs_table(store, [cell.record.fingerprint for cell in finished])
-    results = tidy(runs, splits, {cell.cell.id: cell.resamples for cell in finished})
+    runs = runs_table(sync(Tracking(experiment="test"), finished).runs.values())
+    results = tidy(runs, splits, {cell.cell.id: cell for cell in finished})
     histories = {cell.cell.id: cell.history for cell in finished}
     return write_report(results, histories, unlike_pairs(cell.record for cell in finished), ["a note"])
 

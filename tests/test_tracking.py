@@ -15,14 +15,16 @@ from rich.console import Console
 
 from kdpipe.cells import baseline_cell
 from kdpipe.config import Tracking
+from kdpipe.history import read_rows
 from kdpipe.records import load_record, save_metrics
-from kdpipe.tracking import LiveRun, Store, finished_cells, publish, publish_quietly, sync
+from kdpipe.tracking import Begun, LiveRun, Store, finished_cells, publish_quietly, sync
 from kdpipe.work import lock
 from tests.conftest import REPOSITORY
-from tests.test_report import finish
+from tests.test_report import HISTORY, SYSTEM, finish
 
 CELL = baseline_cell("yolo26n", 0)
 QUIET = Console(quiet=True)
+TRACKING = Tracking(experiment="test")
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,21 @@ def _finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def runs(store: Store) -> list[Run]:
-    return list(store.client.search_runs([store.experiment_id]))
+    """The runs of cells, without their parents."""
+    return list(store.client.search_runs([store.experiment_id], "tags.stage != 'pipeline'"))
+
+
+def live(tracking: Tracking = TRACKING, console: Console = QUIET) -> LiveRun:
+    record = load_record(CELL.train_dir)
+    return LiveRun(tracking, Begun(record.identity, record.environment, record.started, Path()), console)
+
+
+def synced() -> list[str]:
+    return sync(TRACKING, finished_cells([CELL])).published
+
+
+def parents(store: Store) -> list[Run]:
+    return list(store.client.search_runs([store.experiment_id], "tags.stage = 'pipeline'"))
 
 
 def steps(store: Store, run: Run) -> list[int]:
@@ -40,39 +56,76 @@ def steps(store: Store, run: Run) -> list[int]:
 
 
 def test_a_run_is_made_from_the_record_alone(tmp_path: Path) -> None:
-    store = Store(Tracking(experiment="test"))
-    assert publish(store, finished_cells([CELL])[0])
+    store = Store(TRACKING)
+    assert synced() == [CELL.id]
     (run,) = runs(store)
     assert run.info.status == "FINISHED"
     assert (run.info.start_time, run.info.end_time) == (1_700_000_000_000, 1_700_000_010_000)
     assert steps(store, run) == [1, 2]
     assert run.data.metrics["val/e2e/mAP50-95"] == 0.38
     assert run.data.metrics["test/e2e/coco/AP"] == 0.4
-    assert run.data.metrics["val/nms/class/0"] == 0.3
+    assert not [name for name in run.data.metrics if "class/" in name]
     assert run.data.metrics["cost/seconds"] == 10.0
     assert run.data.params["train.optimizer"] == "AdamW"
     assert run.data.params["student"] == "yolo26n"
     assert run.data.tags["cell"] == CELL.id
     assert run.inputs.dataset_inputs[0].dataset.digest == "d" * 32
     artifacts = {file.path for file in store.client.list_artifacts(run.info.run_id)}
-    assert {"record.json", "history.csv", "curves.png"} <= artifacts
+    assert artifacts == {"record.json", "history.csv", "system.csv", "params.yaml", "metrics.json"}
+    assert run.data.tags["weights"] == f"{CELL.train_dir}/best.pt"
     assert (tmp_path / "mlflow.db").exists()
     assert (tmp_path / "mlartifacts/test").is_dir()
 
 
+def test_the_times_of_a_run_are_those_of_its_training() -> None:
+    store = Store(TRACKING)
+    synced()
+    (run,) = runs(store)
+    for name, rows in (("train/box_loss", HISTORY), ("system/cpu_utilization_percentage", SYSTEM)):
+        logged = store.client.get_metric_history(run.info.run_id, name)
+        assert [metric.timestamp for metric in logged] == [1000 * row["ended"] for row in rows]
+
+
+def test_runs_stand_under_the_state_of_the_pipeline_that_trained_them(tmp_path: Path) -> None:
+    other, later = baseline_cell("yolo26n", 1), baseline_cell("yolo26n", 2)
+    finish(other, 0.4)
+    finish(later, 0.4)
+    (later.train_dir / "params.yaml").write_text("sweep: {dis: [2.0], seeds: [2]}\n")
+    store = Store(TRACKING)
+    sync(TRACKING, finished_cells([CELL, other, later]))
+    first, second = sorted(parents(store), key=lambda run: run.data.params["sweep.seeds"])
+    assert first.data.params["sweep.dis"] == "1.0, 6"
+    assert first.info.run_name == "abc · dis 1.0, 6 · seeds 0, 1, 2"
+    assert (first.info.start_time, first.info.end_time) == (1_700_000_000_000, 1_700_000_010_000)
+    children = {run.data.tags["cell"]: run.data.tags["mlflow.parentRunId"] for run in runs(store)}
+    assert children == {
+        CELL.id: first.info.run_id,
+        other.id: first.info.run_id,
+        later.id: second.info.run_id,
+    }
+
+
+def test_a_parent_that_was_deleted_is_made_anew() -> None:
+    store = Store(TRACKING)
+    synced()
+    store.client.delete_run(parents(store)[0].info.run_id)
+    assert synced() == [CELL.id]
+    assert [run.data.tags["mlflow.parentRunId"] for run in runs(store)] == [parents(store)[0].info.run_id]
+
+
 def test_publishing_again_does_nothing() -> None:
-    store = Store(Tracking(experiment="test"))
-    assert publish(store, finished_cells([CELL])[0])
-    assert not publish(store, finished_cells([CELL])[0])
+    store = Store(TRACKING)
+    assert synced() == [CELL.id]
+    assert synced() == []
     assert len(runs(store)) == 1
 
 
 def test_a_new_validation_reaches_the_same_run() -> None:
-    store = Store(Tracking(experiment="test"))
-    publish(store, finished_cells([CELL])[0])
+    store = Store(TRACKING)
+    synced()
     first = runs(store)[0].info.run_id
     save_metrics(CELL.val_dir, {"val": {"e2e": {"mAP50-95": 0.45}}})
-    assert publish(store, finished_cells([CELL])[0])
+    assert synced() == [CELL.id]
     (run,) = runs(store)
     assert run.info.run_id == first
     assert run.data.metrics["val/e2e/mAP50-95"] == 0.45
@@ -80,12 +133,9 @@ def test_a_new_validation_reaches_the_same_run() -> None:
 
 
 def test_a_live_run_becomes_the_finished_one() -> None:
-    record = load_record(CELL.train_dir)
-    with LiveRun(
-        Tracking(experiment="test"), record.identity, record.environment, record.started, QUIET
-    ) as live:
-        live.epoch(1, {"train/box_loss": 2.5})
-        store = Store(Tracking(experiment="test"))
+    with live() as training:
+        training.epoch(1, {"train/box_loss": 2.5})
+        store = Store(TRACKING)
         deadline = time.monotonic() + 30
         while not any(run.data.metrics for run in runs(store)):
             assert time.monotonic() < deadline
@@ -93,8 +143,8 @@ def test_a_live_run_becomes_the_finished_one() -> None:
         (run,) = runs(store)
         assert run.info.status == "RUNNING"
         assert run.data.metrics == {"train/box_loss": 2.5}
-        live.epoch(2, {"train/box_loss": 2.0})
-    publish(store, finished_cells([CELL])[0])
+        training.epoch(2, {"train/box_loss": 2.0})
+    synced()
     (finished,) = runs(store)
     assert finished.info.run_id == run.info.run_id
     assert finished.info.status == "FINISHED"
@@ -102,42 +152,48 @@ def test_a_live_run_becomes_the_finished_one() -> None:
 
 
 def test_an_interrupted_run_is_marked_and_continued() -> None:
-    record = load_record(CELL.train_dir)
-    with (
-        pytest.raises(KeyboardInterrupt),
-        LiveRun(
-            Tracking(experiment="test"), record.identity, record.environment, record.started, QUIET
-        ) as live,
-    ):
-        live.epoch(1, {"train/box_loss": 2.5})
+    with pytest.raises(KeyboardInterrupt), live() as training:
+        training.epoch(1, {"train/box_loss": 2.5})
         raise KeyboardInterrupt
-    store = Store(Tracking(experiment="test"))
+    store = Store(TRACKING)
     assert runs(store)[0].info.status == "KILLED"
-    with LiveRun(
-        Tracking(experiment="test"), record.identity, record.environment, record.started, QUIET
-    ) as live:
-        live.epoch(2, {"train/box_loss": 2.0})
-    publish(store, finished_cells([CELL])[0])
+    with live() as training:
+        training.epoch(2, {"train/box_loss": 2.0})
+    synced()
     (run,) = runs(store)
     assert steps(store, run) == [1, 2]
 
 
 def test_a_half_logged_run_is_made_whole() -> None:
-    record = load_record(CELL.train_dir)
-    with LiveRun(
-        Tracking(experiment="test"), record.identity, record.environment, record.started, QUIET
-    ) as live:
-        live.epoch(2, {"train/box_loss": 2.0})
-    store = Store(Tracking(experiment="test"))
-    publish(store, finished_cells([CELL])[0])
+    with live() as training:
+        training.epoch(2, {"train/box_loss": 2.0})
+    store = Store(TRACKING)
+    synced()
     (run,) = runs(store)
     assert steps(store, run) == [1, 2]
+
+
+def test_the_machine_is_watched_and_an_interruption_loses_no_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
+    for _ in range(2):
+        with live():
+            time.sleep(0.5)
+    rows = read_rows(tmp_path / "system.csv")
+    assert len(rows) >= 4
+    assert all(row["system/system_memory_usage_megabytes"] > 0 for row in rows)
+    store = Store(TRACKING)
+    logged = store.client.get_metric_history(
+        runs(store)[0].info.run_id, "system/system_memory_usage_megabytes"
+    )
+    assert [metric.step for metric in logged] == list(range(1, len(rows) + 1))
 
 
 def test_a_deleted_database_is_rebuilt(tmp_path: Path) -> None:
     script = (
         "from kdpipe.tracking import publish_quietly; from tests.test_tracking import *;"
-        "publish_quietly(Tracking(experiment='test'), CELL, QUIET)"
+        "publish_quietly(TRACKING, CELL, QUIET)"
     )
     # In a process of its own: MLflow keeps a database open until its process ends.
     subprocess.run(
@@ -145,18 +201,17 @@ def test_a_deleted_database_is_rebuilt(tmp_path: Path) -> None:
     )
     (tmp_path / "mlflow.db").unlink()
     shutil.rmtree(tmp_path / "mlartifacts")
-    store = Store(Tracking(experiment="test"))
-    assert publish(store, finished_cells([CELL])[0])
+    store = Store(TRACKING)
+    assert synced() == [CELL.id]
     assert len(runs(store)) == 1
 
 
 def test_a_store_that_is_away_costs_a_warning_only(capsys: pytest.CaptureFixture[str]) -> None:
     away = Tracking(uri="http://127.0.0.1:9", experiment="test")
-    record = load_record(CELL.train_dir)
     console = Console(soft_wrap=True)
-    with LiveRun(away, record.identity, record.environment, record.started, console) as live:
-        live.epoch(1, {"train/box_loss": 2.5})
-        live.epoch(2, {"train/box_loss": 2.0})
+    with live(away, console) as training:
+        training.epoch(1, {"train/box_loss": 2.5})
+        training.epoch(2, {"train/box_loss": 2.0})
     publish_quietly(away, CELL, console)
     assert capsys.readouterr().out.count("MLflow is away") == 2  # one of the training, one of its end
 
@@ -176,15 +231,15 @@ def test_the_store_is_that_of_the_repository_not_of_the_working_directory(
 
 def test_two_runs_of_one_training_become_one() -> None:
     """Two machines that begin the same cell know nothing of each other."""
-    store, record = Store(Tracking(experiment="test")), load_record(CELL.train_dir)
+    store, record = Store(TRACKING), load_record(CELL.train_dir)
     for _ in range(2):
         store.client.create_run(store.experiment_id, tags={"fingerprint": record.fingerprint})
-    assert sync(Tracking(experiment="test"), finished_cells([CELL])).published == [CELL.id]
+    assert sync(TRACKING, finished_cells([CELL])).published == [CELL.id]
     assert [run.info.status for run in runs(store)] == ["FINISHED"]
 
 
 def test_a_dry_run_changes_nothing() -> None:
-    tracking = Tracking(experiment="test")
+    tracking = TRACKING
     assert sync(tracking, finished_cells([CELL]), dry_run=True).published == [CELL.id]
     assert runs(Store(tracking)) == []
     sync(tracking, finished_cells([CELL]))
@@ -192,11 +247,11 @@ def test_a_dry_run_changes_nothing() -> None:
 
 
 def test_a_run_whose_process_is_gone_is_marked_as_killed() -> None:
-    tracking, record = Tracking(experiment="test"), load_record(CELL.train_dir)
+    tracking, record = TRACKING, load_record(CELL.train_dir)
     store = Store(tracking)
-    live = LiveRun(tracking, record.identity, record.environment, record.started, QUIET)
+    training = live()
     with lock(record.fingerprint):
-        live.__enter__()
+        training.__enter__()
         deadline = time.monotonic() + 30
         while not store.running_here():
             assert time.monotonic() < deadline

@@ -20,10 +20,10 @@ import pytest
 import requests
 from rich.console import Console
 
-from kdpipe.cells import baseline_cell
+from kdpipe.cells import Cell, baseline_cell
 from kdpipe.config import Tracking
 from kdpipe.records import load_record
-from kdpipe.tracking import LiveRun, Store, finished_cells, publish_quietly, sync
+from kdpipe.tracking import Begun, LiveRun, Store, finished_cells, publish_quietly, sync
 from kdpipe.tracking import live as live_run
 from tests.conftest import REPOSITORY
 from tests.test_report import finish
@@ -32,6 +32,11 @@ pytestmark = pytest.mark.slow
 CELLS = [baseline_cell("yolo26n", seed) for seed in range(8)]
 STEPS = [1, 2]
 Trouble = Callable[["Server"], AbstractContextManager[None]]
+
+
+def begun(cell: Cell) -> Begun:
+    record = load_record(cell.train_dir)
+    return Begun(record.identity, record.environment, record.started, cell.train_dir)
 
 
 def free_port() -> int:
@@ -205,14 +210,12 @@ import sys, time
 from pathlib import Path
 from rich.console import Console
 from kdpipe.config import Tracking
-from kdpipe.records import load_record
 from kdpipe.tracking import *
-from tests.test_tracking_server import CELLS
+from tests.test_tracking_server import CELLS, begun
 cell, tracking = CELLS[int(sys.argv[1])], Tracking(uri={tracking.uri!r}, experiment="test")
 while not Path({str(go)!r}).exists():
     time.sleep(0.01)
-record = load_record(cell.train_dir)
-with LiveRun(tracking, record.identity, record.environment, record.started, Console()) as live:
+with LiveRun(tracking, begun(cell), Console()) as live:
     for epoch in (1, 2):
         live.epoch(epoch, {{"train/box_loss": 3.0 - epoch}})
 publish_quietly(tracking, cell, Console())
@@ -278,7 +281,7 @@ def test_trouble_in_the_middle_of_a_training_costs_nothing(
     finish(CELLS[0], 0.4)
     record, console = load_record(CELLS[0].train_dir), Console(soft_wrap=True)
     with ExitStack() as until_it_is_over:
-        with LiveRun(server.tracking, record.identity, record.environment, record.started, console) as live:
+        with LiveRun(server.tracking, begun(CELLS[0]), console) as live:
             live.epoch(1, {"train/box_loss": 2.5})
             deadline = time.monotonic() + 30
             while not any(run.data.metrics for run in Store(server.tracking).runs_of(record.fingerprint)):
@@ -300,9 +303,7 @@ def test_a_server_that_comes_back_gets_the_epochs_that_it_missed(server: Server)
     finish(CELLS[0], 0.4)
     record = load_record(CELLS[0].train_dir)
     server.stop()
-    with LiveRun(
-        server.tracking, record.identity, record.environment, record.started, Console(quiet=True)
-    ) as live:
+    with LiveRun(server.tracking, begun(CELLS[0]), Console(quiet=True)) as live:
         live.epoch(1, {"train/box_loss": 2.5})
         time.sleep(5)
         server.start()

@@ -52,7 +52,8 @@ def save_resamples(samples: Mapping[str, NDArray[np.float64]], path: Path) -> No
     np.savez_compressed(path, **arrays)
 
 
-def load_resamples(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Read deviations by `split/head`."""
+def load_deviations(path: Path, place: str) -> NDArray[np.float64]:
+    """Read the deviations of one `split/head`."""
     with np.load(path) as stored:
-        return {key: stored[key].astype(float) for key in stored.files}
+        found: NDArray[np.float64] = stored[place].astype(float)
+    return found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from kdpipe import published
 from kdpipe.config import RELEASED
-from kdpipe.report.benchmark import settings
 from kdpipe.report.formats import HEAD_NAMES, markdown
 from kdpipe.report.results import METRIC, Results
 from kdpipe.zoo import HEADS
@@ -15,13 +17,11 @@ from kdpipe.zoo import HEADS
 def against_published(results: Results) -> str:
     """A line per released checkpoint and head: measured, published, difference; none on other data."""
     lines = []
-    for setting in settings(results):
+    for setting in results.settings:
         table = published.DISTILLED if setting.kind == "distill" else published.BASELINE
         for head in HEADS:
-            found = setting.lines(results, head)
-            on_coco = found["data"].map(lambda source: Path(source).name) == published.DATA
-            found = found[(found["init"] == RELEASED) & (found["epochs"] == "0") & on_coco]
-            if found.empty or found.iloc[0]["model"] not in table:
+            found = results.of(setting, results.split, head)
+            if found.empty or not _is_released(found.iloc[0]) or found.iloc[0]["model"] not in table:
                 continue
             measured = 100 * found[METRIC].mean()
             expected = table[found.iloc[0]["model"]][head]
@@ -35,3 +35,9 @@ def against_published(results: Results) -> str:
                 }
             )
     return markdown(lines)
+
+
+def _is_released(line: pd.Series[Any]) -> bool:
+    """Whether a setting, by any of its lines, is a file that was released, measured on published data."""
+    data = Path(str(line["data"])).name
+    return bool((line["init"], line["epochs"], data) == (RELEASED, "0", published.DATA))

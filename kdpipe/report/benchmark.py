@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import combinations
+from itertools import combinations, groupby
 
-import pandas as pd
-
-from kdpipe.report.results import NO_DIS, Results, number
+from kdpipe.report.results import PairAt, Results, Setting
 from kdpipe.stats import Gain, Summary, paired_gain, summarise
 from kdpipe.zoo import HEADS
 
@@ -16,36 +14,6 @@ DISTILLED_BASELINE = "distilled - baseline"
 E2E_NMS = "e2e - nms"
 STUDENT_TEACHER = "student - teacher"
 DIS_DIS = "dis - dis"
-
-
-@dataclass(frozen=True)
-class Setting:
-    """All seeds of one training: a teacher, a baseline student, or a pair at one `dis`."""
-
-    kind: str
-    name: str
-    dis: str | None = None
-
-    def __str__(self) -> str:
-        """As it is named in the report."""
-        if self.dis == NO_DIS:
-            return f"{self.name} distilled"
-        return f"{self.name} dis {self.dis}" if self.dis else f"{self.name} {self.kind}"
-
-    @property
-    def where(self) -> dict[str, str]:
-        """By which columns of the results it is found."""
-        column = {"teacher": "cell", "baseline": "student", "distill": "pair"}[self.kind]
-        name = f"teacher/{self.name}" if self.kind == "teacher" else self.name
-        return {"kind": self.kind, column: name, **({"dis": self.dis} if self.dis else {})}
-
-    def lines(self, results: Results, head: str) -> pd.DataFrame:
-        """Its lines, one per seed, on the measuring split."""
-        return results.lines(split=results.split, head=head, **self.where)
-
-    def cells(self, results: Results) -> pd.DataFrame:
-        """A line per seed, whatever the head."""
-        return results.lines(split=results.split, **self.where).drop_duplicates("cell")
 
 
 @dataclass(frozen=True)
@@ -76,71 +44,13 @@ class Comparison:
         return {**asdict(self), "verdict": self.verdict}
 
 
-@dataclass(frozen=True)
-class PairAt:
-    """A pair at one `dis`, with what its cells have in common."""
-
-    pair: str
-    dis: str
-    student: str
-    teacher: str
-    imgsz: int
-
-    @property
-    def distilled(self) -> Setting:
-        """The student with its teacher."""
-        return Setting("distill", self.pair, self.dis)
-
-    @property
-    def baseline(self) -> Setting:
-        """The student alone."""
-        return Setting("baseline", self.student)
-
-    @property
-    def its_teacher(self) -> Setting:
-        """The teacher."""
-        return Setting("teacher", self.teacher)
-
-
-def settings(results: Results) -> list[Setting]:
-    """Every setting that a pair has to do with."""
-    items = pairs_at(results)
-    return list(dict.fromkeys(s for i in items for s in (i.baseline, i.its_teacher, i.distilled)))
-
-
-def pairs_at(results: Results) -> list[PairAt]:
-    """Every pair at every `dis`, by pair and by size of `dis`."""
-    lines = results.lines(kind="distill").drop_duplicates(["pair", "dis"])
-    found = [
-        PairAt(line["pair"], line["dis"], line["student"], line["teacher"], int(line["imgsz"]))
-        for _, line in lines.iterrows()
-    ]
-    return sorted(found, key=lambda item: (item.pair, number(item.dis)))
-
-
-def best(results: Results) -> list[PairAt]:
-    """Each pair at its best `dis`: by the mean over seeds on the choosing split, on the e2e head where
-    there is one.
-    """
-
-    def score(item: PairAt) -> float:
-        per_head = (results.measured(results.choice_split, head, **item.distilled.where) for head in HEADS)
-        return summarise(next(found for found in per_head if found)).mean
-
-    items = pairs_at(results)
-    names = dict.fromkeys(item.pair for item in items)
-    return [max((i for i in items if i.pair == name), key=score) for name in names]
-
-
 def compare(results: Results, unlike: Mapping[str, str]) -> list[Comparison]:
     """Every comparison that the results allow; `unlike` says why a cell must not be compared."""
-    items = pairs_at(results)
-    return [comparison for head in HEADS for comparison in _on_head(results, items, head, unlike)]
+    return [comparison for head in HEADS for comparison in _on_head(results, head, unlike)]
 
 
-def _on_head(
-    results: Results, items: list[PairAt], head: str, unlike: Mapping[str, str]
-) -> Iterator[Comparison]:
+def _on_head(results: Results, head: str, unlike: Mapping[str, str]) -> Iterator[Comparison]:
+    items = results.pairs
     for item in items:
         yield from _set(
             results, DISTILLED_BASELINE, item.baseline, item.distilled, head, item=item, unlike=unlike
@@ -149,13 +59,13 @@ def _on_head(
     for student, teacher in dict.fromkeys((item.student, item.teacher) for item in items):
         alone, taught_by = Setting("baseline", student), Setting("teacher", teacher)
         yield from _set(results, STUDENT_TEACHER, taught_by, alone, head)
-    for first, second in combinations(items, 2):
-        if first.pair == second.pair:
+    for _, of_one_pair in groupby(items, key=lambda item: item.pair):
+        for first, second in combinations(of_one_pair, 2):
             yield from _set(
                 results, DIS_DIS, first.distilled, second.distilled, head, item=second, unlike=unlike
             )
     if head == "e2e":
-        for setting in settings(results):
+        for setting in results.settings:
             yield from _set(results, E2E_NMS, setting, setting, head)
 
 
@@ -170,8 +80,8 @@ def _set(
     unlike: Mapping[str, str] | None = None,
 ) -> Iterator[Comparison]:
     """The comparison, if both were measured on this head."""
-    olds = results.measured(results.split, "nms" if kind == E2E_NMS else head, **before.where)
-    news = results.measured(results.split, head, **after.where)
+    olds = results.measured(before, "nms" if kind == E2E_NMS else head)
+    news = results.measured(after, head)
     if not olds or not news:
         return
     if before.kind == "teacher" and after.kind != "teacher":
@@ -197,8 +107,10 @@ def _unfair_seeds(
     results: Results, compared: tuple[Setting, Setting], unlike: Mapping[str, str]
 ) -> dict[int, str]:
     """Why a seed must be left out, because of the cell of either setting."""
-    cells = pd.concat(setting.cells(results) for setting in compared)
-    found = zip(cells["seed"], cells["cell"], strict=True)
+    if not unlike:
+        return {}
+    cells = (results.cells(setting) for setting in compared)
+    found = ((seed, cell) for lines in cells for seed, cell in zip(lines["seed"], lines["cell"], strict=True))
     return {int(seed): unlike[cell] for seed, cell in found if cell in unlike}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isnan
@@ -15,13 +16,11 @@ from kdpipe.report import plots, tables
 from kdpipe.report.benchmark import (
     DISTILLED_BASELINE,
     Comparison,
-    PairAt,
-    best,
     compare,
     weak_teachers,
 )
 from kdpipe.report.origins import class_gains
-from kdpipe.report.results import METRIC, Results, number
+from kdpipe.report.results import METRIC, PairAt, Results, number
 from kdpipe.zoo import HEADS
 
 REPORTS_DIR = Path("reports")
@@ -56,9 +55,9 @@ def write_report(
     results.table.to_csv(out / "benchmark.csv", index=False)
     _class_table(results).to_csv(out / "classes.csv", index=False)
     _write_json(out / "benchmark.json", _benchmark(results, comparisons, warnings))
-    _write_json(out / "metrics.json", {i.pair: _headline(i, comparisons) for i in best(results)})
+    _write_json(out / "metrics.json", _headlines(results.best, comparisons))
     plots.save_dis(comparisons, results.task.metric, out / "plots/dis.png")
-    plots.save_gains(comparisons, best(results), results.task.metric, out / "plots/gain.png")
+    plots.save_gains(comparisons, results.best, results.task.metric, out / "plots/gain.png")
     save_curves(histories, out / "plots/curves.png")
     plots.dis_table(comparisons).to_csv(out / "plots/dis.csv", index=False)
     _curves_table(histories).to_csv(out / "plots/curves.csv", index=False)
@@ -73,26 +72,27 @@ def _benchmark(
         "metric": METRIC,
         "chosen_on": results.choice_split,
         "measured_on": results.split,
-        "best": [asdict(item) for item in best(results)],
+        "best": [asdict(item) for item in results.best],
         "comparisons": [comparison.as_dict() for comparison in comparisons],
         "cells": table.astype(object).where(table.notna(), None).to_dict("records"),
         "warnings": list(warnings),
     }
 
 
-def _headline(item: PairAt, comparisons: Sequence[Comparison]) -> dict[str, object]:
-    """Few numbers, because `dvc exp show` has a column for each."""
-    heads = {
-        found.head: {
-            "baseline": round(found.before_summary.mean, 4),
-            "distilled": round(found.after_summary.mean, 4),
-            "gain": None if found.gain is None else round(found.gain.mean, 4),
-        }
-        for found in comparisons
-        if found.kind == DISTILLED_BASELINE and (found.pair, found.dis) == (item.pair, item.dis)
+def _headlines(items: Sequence[PairAt], comparisons: Sequence[Comparison]) -> dict[str, object]:
+    """Few numbers for each pair, because `dvc exp show` has a column for each."""
+    heads: dict[tuple[str | None, str | None], dict[str, object]] = defaultdict(dict)
+    for found in comparisons:
+        if found.kind == DISTILLED_BASELINE:
+            heads[found.pair, found.dis][found.head] = {
+                "baseline": round(found.before_summary.mean, 4),
+                "distilled": round(found.after_summary.mean, 4),
+                "gain": None if found.gain is None else round(found.gain.mean, 4),
+            }
+    return {
+        item.pair: {"dis": None if isnan(dis := number(item.dis)) else dis, **heads[item.pair, item.dis]}
+        for item in items
     }
-    dis = number(item.dis)
-    return {"dis": None if isnan(dis) else dis, **heads}
 
 
 def _class_table(results: Results) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def _class_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"pair": item.pair, "dis": item.dis, "head": head, "class": name, "gain": value}
-            for item in best(results)
+            for item in results.best
             for head in HEADS
             for name, value in class_gains(results, item, head).items()
         ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from kdpipe.evaluation.ap import ERRORS, OVERALL
-from kdpipe.report.benchmark import PairAt, best
 from kdpipe.report.formats import HEAD_NAMES, markdown, percent
-from kdpipe.report.results import Results
+from kdpipe.report.results import PairAt, Results
 from kdpipe.zoo import HEADS
 
 HOW_TO_READ = """\
@@ -24,12 +23,11 @@ def by_size_and_error(results: Results) -> str:
     columns = {f"coco/{name}": SIZES.get(name, name) for name in OVERALL}
     columns |= {f"error/{word}": word for word in ERRORS.values()}
     lines = []
-    for item in best(results):
+    for item in results.best:
         for head in HEADS:
             for setting in (item.baseline, item.distilled, item.its_teacher):
-                found = setting.lines(results, head)
-                if not found.empty:
-                    means = {c: percent(found[k].mean()) for k, c in columns.items() if k in found}
+                if found := results.mean(setting, head):
+                    means = {c: percent(found[k]) for k, c in columns.items() if k in found}
                     lines.append({"model": str(setting), "head": HEAD_NAMES[head], **means})
     return markdown(lines)
 
@@ -37,7 +35,7 @@ def by_size_and_error(results: Results) -> str:
 def by_class(results: Results) -> str:
     """Per pair at its best `dis` and head: the classes that gained most and least."""
     lines = []
-    for item in best(results):
+    for item in results.best:
         for head in HEADS:
             change = class_gains(results, item, head).sort_values(ascending=False)
             count = min(MOST_CHANGED, len(change) // 2)
@@ -50,12 +48,7 @@ def by_class(results: Results) -> str:
 
 def class_gains(results: Results, item: PairAt, head: str) -> pd.Series[float]:
     """Gain of each class in COCO AP: the difference of the means over seeds."""
-    found = results.classes
-    found = found[(found["split"] == results.split) & (found["head"] == head)]
-    before, after = (
-        found[found["cell"].isin(setting.lines(results, head)["cell"])].groupby("class")["AP"].mean()
-        for setting in (item.baseline, item.distilled)
-    )
+    before, after = (results.class_ap(setting, head) for setting in (item.baseline, item.distilled))
     return (after - before).dropna()
 
 

@@ -10,34 +10,40 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kdpipe.report.benchmark import DISTILLED_BASELINE, Comparison, PairAt
+from kdpipe.report.benchmark import DISTILLED_BASELINE, Comparison
 from kdpipe.report.formats import HEAD_NAMES
-from kdpipe.report.results import number
+from kdpipe.report.results import PairAt, number
 from kdpipe.zoo import HEADS
 
+MOST_PAIRS, PANELS_IN_A_ROW = 12, 4  # the table has them all
 COLOURS = {"e2e": "tab:blue", "nms": "tab:orange"}
 
 
 def save_dis(comparisons: Sequence[Comparison], metric: str, path: Path) -> None:
     """mAP50-95 (of this metric) over `dis`: mean and spread of both heads, baselines as bands."""
-    gains = _gains(comparisons)
+    gains, left_out = _pictured(comparisons)
     pairs = list(dict.fromkeys(str(found.pair) for found in gains))
-    figure = Figure(figsize=(max(6.4, 4.8 * len(pairs)), 4.8), layout="constrained")
-    panels = figure.subplots(1, max(1, len(pairs)), squeeze=False, sharey=True)[0]
+    columns = min(len(pairs), PANELS_IN_A_ROW) or 1
+    rows = -(-len(pairs) // columns) or 1
+    figure = Figure(figsize=(max(6.4, 4.8 * columns), 4.8 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes, pair in zip(panels, pairs, strict=False):
         for head in HEADS:
             _dis_line(axes, [found for found in gains if (found.pair, found.head) == (pair, head)], head)
         axes.set(title=pair, xlabel="dis (weight of the distillation loss)")
         axes.grid(alpha=0.3)
-    figure.suptitle("mean and standard deviation over seeds", fontsize="medium")
-    panels[0].set_ylabel(f"mAP50-95 ({metric}), %")
+    for axes in panels[len(pairs) :]:
+        axes.remove()
+    figure.suptitle(f"mean and standard deviation over seeds{left_out}", fontsize="medium")
+    for axes in panels[::columns]:
+        axes.set_ylabel(f"mAP50-95 ({metric}), %")
     panels[0].legend()
     figure.savefig(path, dpi=110)
 
 
 def save_gains(comparisons: Sequence[Comparison], chosen: Sequence[PairAt], metric: str, path: Path) -> None:
     """Gain of every pair and `dis`, with its 95 % interval."""
-    gains = _gains(comparisons)
+    gains, left_out = _pictured(comparisons)
     rows = list(dict.fromkeys((found.pair, found.dis) for found in gains))
     figure = Figure(figsize=(7.5, 1.4 + 0.5 * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -55,7 +61,7 @@ def save_gains(comparisons: Sequence[Comparison], chosen: Sequence[PairAt], metr
         range(len(rows)), [f"{row[0]}  dis {row[1]}{'  (best)' if row in best else ''}" for row in rows]
     )
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel(f"gain in mAP50-95 ({metric}), % points, with 95 % interval")
+    axes.set_xlabel(f"gain in mAP50-95 ({metric}), % points, with 95 % interval{left_out}")
     axes.grid(alpha=0.3, axis="x")
     axes.legend(loc="best")
     figure.savefig(path, dpi=110)
@@ -68,6 +74,14 @@ def dis_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
         line = lines.setdefault((found.pair, found.dis), {"pair": found.pair, "dis": number(found.dis)})
         line |= {found.head: found.after_summary.mean, f"{found.head} baseline": found.before_summary.mean}
     return pd.DataFrame(list(lines.values()))
+
+
+def _pictured(comparisons: Sequence[Comparison]) -> tuple[list[Comparison], str]:
+    """The gains of as many pairs as a picture holds, and a remark on those that it leaves out."""
+    gains = _gains(comparisons)
+    pairs = list(dict.fromkeys(found.pair for found in gains))
+    remark = f"; the first {MOST_PAIRS} of {len(pairs)} pairs" if len(pairs) > MOST_PAIRS else ""
+    return [found for found in gains if found.pair in pairs[:MOST_PAIRS]], remark
 
 
 def _gains(comparisons: Sequence[Comparison]) -> list[Comparison]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from itertools import groupby
+from statistics import fmean
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kdpipe.stats import NO_DEVIATIONS, Measured
+from kdpipe.stats import Measured
 from kdpipe.tasks import TASKS, Task
 from kdpipe.zoo import DEFAULT_IMGSZ, HEADS
 
@@ -21,11 +24,58 @@ TAGS = {"kind": "stage", **{name: name for name in ("pair", "student", "teacher"
 PARAMS = {"data": "data.source", "model": "model", "init": "init", "epochs": "train.epochs"}
 NO_DIS = "none"  # of a finished student, whose `dis` is not known
 COSTS = ("seconds", "peak_memory_mib", "parameters", "gflops", "file_bytes")
-OF_A_CLASS = "coco/class/"
-NOT_OVERALL = ("class/", OF_A_CLASS, "ms/")
+SPEED = "ms/"
 
-Resamples = Mapping[str, Mapping[str, NDArray[np.float64]]]
-"""Deviations over half samples: by cell, then by `split/head`."""
+
+class Files(Protocol):
+    """What is read from a cell's own files."""
+
+    def deviations(self, split: str, head: str) -> NDArray[np.float64]:
+        """How COCO AP deviates over half samples of the images."""
+
+    def class_ap(self, split: str, head: str) -> Mapping[str, float]:
+        """COCO AP of each class."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All seeds of one training: a teacher, a baseline student, or a pair at one `dis`."""
+
+    kind: str
+    name: str
+    dis: str | None = None
+
+    def __str__(self) -> str:
+        """As it is named in the report."""
+        if self.dis == NO_DIS:
+            return f"{self.name} distilled"
+        return f"{self.name} dis {self.dis}" if self.dis else f"{self.name} {self.kind}"
+
+
+@dataclass(frozen=True)
+class PairAt:
+    """A pair at one `dis`, with what its cells have in common."""
+
+    pair: str
+    dis: str
+    student: str
+    teacher: str
+    imgsz: int
+
+    @property
+    def distilled(self) -> Setting:
+        """The student with its teacher."""
+        return Setting("distill", self.pair, self.dis)
+
+    @property
+    def baseline(self) -> Setting:
+        """The student alone."""
+        return Setting("baseline", self.student)
+
+    @property
+    def its_teacher(self) -> Setting:
+        """The teacher."""
+        return Setting("teacher", self.teacher)
 
 
 @dataclass(frozen=True)
@@ -34,14 +84,12 @@ class Results:
 
     `table` has one line per run, split and head, with the columns cell, kind, pair, student, teacher,
     dis (text, as in params.yaml), seed, data, model, init, epochs, imgsz, run_id, split, head, the costs,
-    and one per overall metric. `classes` has one line per run, split, head and class, with its AP.
-    `splits` are in the order of params.yaml. All are of one `task`.
+    and one per overall metric. `splits` are in the order of params.yaml. All are of one `task`.
     """
 
     table: pd.DataFrame
-    classes: pd.DataFrame
     splits: list[str]
-    resamples: Resamples
+    files: Mapping[str, Files]
     task: Task
 
     @property
@@ -54,14 +102,66 @@ class Results:
         """On which everything is measured."""
         return self.splits[-1]
 
-    def measured(self, split: str, head: str, **where: object) -> dict[int, Measured]:
-        """COCO AP by seed of the lines that match, for example `kind="distill", pair="n-s"`."""
-        key = f"{split}/{head}"
-        found = {}
-        for _, line in self.lines(split=split, head=head, **where).iterrows():
-            deviations = self.resamples.get(line["cell"], {}).get(key, NO_DEVIATIONS)
-            found[int(line["seed"])] = Measured(float(line[METRIC]), deviations)
-        return found
+    def measured(self, setting: Setting, head: str) -> dict[int, Measured]:
+        """COCO AP of a setting by seed, on the measuring split, with what is known of its noise."""
+        if (setting, head) not in self._measured:
+            lines = self.of(setting, self.split, head)
+            columns = (lines[name] for name in ("cell", "seed", METRIC))
+            self._measured[setting, head] = {
+                int(seed): Measured(float(ap), self.files[cell].deviations(self.split, head))
+                for cell, seed, ap in zip(*columns, strict=True)
+            }
+        return self._measured[setting, head]
+
+    def of(self, setting: Setting, split: str, head: str) -> pd.DataFrame:
+        """The lines of a setting, one per seed; none where it was not measured."""
+        return self._by_setting.get(_key(setting, split, head), self._none)
+
+    def cells(self, setting: Setting) -> pd.DataFrame:
+        """A line per seed of a setting, whatever the head."""
+        per_head = (self.of(setting, self.split, head) for head in HEADS)
+        return next((lines for lines in per_head if not lines.empty), self._none)
+
+    def class_ap(self, setting: Setting, head: str) -> pd.Series[float]:
+        """COCO AP of each class on the measuring split: the mean over seeds."""
+        cells = self.of(setting, self.split, head)["cell"]
+        return pd.DataFrame([self.files[cell].class_ap(self.split, head) for cell in cells]).mean()
+
+    def mean(self, setting: Setting, head: str) -> Mapping[str, float]:
+        """The means over seeds of everything that is measured of a setting, on the measuring split."""
+        return self._means.get(_key(setting, self.split, head), {})
+
+    @cached_property
+    def pairs(self) -> list[PairAt]:
+        """Every pair at every `dis`, by pair and by size of `dis`."""
+        lines = self.lines(kind="distill").drop_duplicates(["pair", "dis"])
+        columns = (lines[name] for name in ("pair", "dis", "student", "teacher", "imgsz"))
+        found = [PairAt(*values) for values in zip(*columns, strict=True)]
+        return sorted(found, key=lambda item: (item.pair, number(item.dis)))
+
+    @cached_property
+    def settings(self) -> list[Setting]:
+        """Every setting that a pair has to do with."""
+        return list(dict.fromkeys(s for i in self.pairs for s in (i.baseline, i.its_teacher, i.distilled)))
+
+    @cached_property
+    def best(self) -> list[PairAt]:
+        """Each pair at its best `dis`: by the mean over seeds on the choosing split, on the e2e head where
+        there is one.
+        """
+        pairs = groupby(self.pairs, key=lambda item: item.pair)
+        return [max(same, key=lambda item: fmean(self._choice(item).values())) for _, same in pairs]
+
+    def best_cell(self, item: PairAt) -> str:
+        """The cell of the best seed of a pair, chosen as the best `dis` is."""
+        scores = self._choice(item)
+        return max(scores, key=lambda cell: scores[cell])
+
+    def _choice(self, item: PairAt) -> dict[str, float]:
+        """By what is chosen: AP by cell on the choosing split, with the e2e head where there is one."""
+        per_head = (self.of(item.distilled, self.choice_split, head) for head in HEADS)
+        lines = next(lines for lines in per_head if not lines.empty)
+        return dict(zip(lines["cell"], lines[METRIC], strict=True))
 
     def lines(self, **where: object) -> pd.DataFrame:
         """The lines of the table that match."""
@@ -70,31 +170,49 @@ class Results:
             chosen = chosen[chosen[column] == value]
         return chosen
 
+    @cached_property
+    def _measured(self) -> dict[tuple[Setting, str], dict[int, Measured]]:
+        return {}
 
-def tidy(runs: pd.DataFrame, splits: Iterable[str], resamples: Resamples) -> Results:
-    """The results in the runs, as far as they are of these splits."""
+    @cached_property
+    def _keys(self) -> list[pd.Series[Any]]:
+        name, dis = self.table["cell"].str.split("/").str[1], self.table["dis"].fillna("")
+        return [self.table["kind"], name, dis, self.table["split"], self.table["head"]]
+
+    @cached_property
+    def _by_setting(self) -> dict[Hashable, pd.DataFrame]:
+        return dict(iter(self.table.groupby(self._keys, sort=False)))
+
+    @cached_property
+    def _means(self) -> dict[Hashable, dict[str, float]]:
+        means = self.table.groupby(self._keys, sort=False).mean(numeric_only=True)
+        return dict(zip(means.index, means.to_dict("records"), strict=True))
+
+    @cached_property
+    def _none(self) -> pd.DataFrame:
+        return self.table.iloc[:0]
+
+
+def _key(setting: Setting, split: str, head: str) -> Hashable:
+    return setting.kind, setting.name, setting.dis or "", split, head
+
+
+def tidy(runs: pd.DataFrame, splits: Iterable[str], files: Mapping[str, Files]) -> Results:
+    """The results in the runs, as far as they are of these splits; `files` are the cells' own, by cell."""
     lines: list[dict[str, object]] = []
-    classes: list[dict[str, object]] = []
     found = []
     for split in splits:
         before = len(lines)
-        for _, run in runs.iterrows():
+        for run in runs.to_dict("records"):
             for head in HEADS:
                 metrics = _metrics(run, f"metrics.{split}/{head}/")
-                if METRIC not in metrics:
-                    continue
-                place = {"split": split, "head": head}
-                overall = {n: v for n, v in metrics.items() if not n.startswith(NOT_OVERALL)}
-                lines.append({**_identity(run), **place, **overall, "run_id": run["run_id"]})
-                classes += [
-                    {"cell": run["tags.cell"], **place, "class": name.removeprefix(OF_A_CLASS), "AP": value}
-                    for name, value in metrics.items()
-                    if name.startswith(OF_A_CLASS)
-                ]
+                if METRIC in metrics:
+                    place = {"split": split, "head": head}
+                    lines.append({**_identity(run), **place, **metrics, "run_id": run["run_id"]})
         if len(lines) > before:
             found.append(split)
     table = pd.DataFrame(lines).sort_values(["split", "kind", "cell", "head"], ignore_index=True)
-    return Results(table, pd.DataFrame(classes), found, resamples, TASKS[runs["tags.task"].iloc[0]])
+    return Results(table, found, files, TASKS[runs["tags.task"].iloc[0]])
 
 
 def number(dis: str | None) -> float:
@@ -102,7 +220,7 @@ def number(dis: str | None) -> float:
     return float("nan") if dis in (None, NO_DIS) else float(dis)
 
 
-def _identity(run: pd.Series[Any]) -> dict[str, object]:
+def _identity(run: Mapping[Any, Any]) -> dict[str, object]:
     found: dict[str, object] = {"cell": run["tags.cell"]}
     found |= {name: _text(run, f"tags.{tag}") for name, tag in TAGS.items()}
     found |= {name: _text(run, f"params.{param}") for name, param in PARAMS.items()}
@@ -112,12 +230,12 @@ def _identity(run: pd.Series[Any]) -> dict[str, object]:
     return found | {name: float(run[f"metrics.cost/{name}"]) for name in COSTS}
 
 
-def _text(run: pd.Series[Any], column: str) -> str | None:
+def _text(run: Mapping[Any, Any], column: str) -> str | None:
     value = run.get(column)
     return value if isinstance(value, str) else None
 
 
-def _metrics(run: pd.Series[Any], prefix: str) -> dict[str, float]:
-    keys = sorted(str(key) for key in run.index)  # MLflow gives them in any order
-    named = {key.removeprefix(prefix): run[key] for key in keys if key.startswith(prefix)}
-    return {name: float(value) for name, value in named.items() if pd.notna(value)}
+def _metrics(run: Mapping[Any, Any], prefix: str) -> dict[str, float]:
+    names = sorted(name for name in run if name.startswith(prefix))  # MLflow gives them in any order
+    named = {name.removeprefix(prefix): float(run[name]) for name in names if pd.notna(run[name])}
+    return {name: value for name, value in named.items() if not name.startswith(SPEED)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import nan
 
 from kdpipe.report import origins
 from kdpipe.report.against_published import against_published
@@ -12,9 +13,6 @@ from kdpipe.report.benchmark import (
     E2E_NMS,
     STUDENT_TEACHER,
     Comparison,
-    best,
-    pairs_at,
-    settings,
 )
 from kdpipe.report.formats import HEAD_NAMES, gain, markdown, percent, spread
 from kdpipe.report.readme import DETAILS
@@ -82,7 +80,7 @@ def headline(results: Results, comparisons: Iterable[Comparison]) -> str:
     """A line per pair at its best `dis`, with the columns of the published tables."""
     found = {(c.pair, c.dis, c.head): c for c in comparisons if c.kind == DISTILLED_BASELINE}
     lines = []
-    for item in best(results):
+    for item in results.best:
         line = {"student": item.student, "teacher": item.teacher, "best dis": item.dis}
         line["size (px)"] = str(item.imgsz)
         for head, label in (("nms", "mAP50-95"), ("e2e", "mAP50-95 e2e")):
@@ -130,7 +128,7 @@ def teachers(results: Results) -> str:
     for cell, found in results.lines(kind="teacher", split=results.split).groupby("cell", sort=False):
         scores, first = dict(zip(found["head"], found[METRIC], strict=True)), found.iloc[0]
         line = {"teacher": str(cell).split("/", 1)[1], "params (M)": f"{first['parameters'] / 1e6:.1f}"}
-        line |= {"mAP50-95": percent(scores["nms"]), "mAP50-95 e2e": percent(scores.get("e2e", float("nan")))}
+        line |= {"mAP50-95": percent(scores["nms"]), "mAP50-95 e2e": percent(scores.get("e2e", nan))}
         lines.append(line | {"training (min)": f"{first['seconds'] / 60:.1f}"})
     return markdown(lines)
 
@@ -138,8 +136,8 @@ def teachers(results: Results) -> str:
 def costs(results: Results) -> str:
     """What distilling costs beside training alone, and that the saved student is the same model."""
     lines = []
-    for item in pairs_at(results):
-        alone, taught = item.baseline.cells(results), item.distilled.cells(results)
+    for item in results.pairs:
+        alone, taught = results.cells(item.baseline), results.cells(item.distilled)
         line = {"pair": item.pair, "dis": item.dis}
         for name, column in (("time", "seconds"), ("memory", "peak_memory_mib")):
             before = alone[column].median()  # which no seed trained beside other work can move
@@ -160,12 +158,12 @@ def both_metrics(results: Results) -> str:
     metrics = {"COCO": METRIC, "Ultralytics": OWN_METRIC}
     if BOX_METRIC in results.table:
         metrics |= {"COCO boxes": BOX_METRIC, "Ultralytics boxes": OWN_BOX_METRIC}
-    for setting in settings(results):
+    for setting in results.settings:
         line = {"model": str(setting)}
         for head in HEADS:
-            found = setting.lines(results, head)
+            found = results.mean(setting, head)
             for name, metric in metrics.items():
-                line[f"{HEAD_NAMES[head]} {name}"] = percent(found[metric].mean())
+                line[f"{HEAD_NAMES[head]} {name}"] = percent(found.get(metric, nan))
         lines.append(line)
     return markdown(lines)
 

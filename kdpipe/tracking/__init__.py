@@ -1,12 +1,16 @@
 """Runs in MLflow: live while a cell trains, and made equal to its record afterwards."""
 
 from kdpipe.tracking.finished import Finished, finished_cells
-from kdpipe.tracking.live import LiveRun
+from kdpipe.tracking.live import Begun, LiveRun
+from kdpipe.tracking.registry import register
 from kdpipe.tracking.revisions import experiments, finished_at
 from kdpipe.tracking.store import Store
-from kdpipe.tracking.view import Synced, publish, publish_quietly, runs_table, sync
+from kdpipe.tracking.system import SYSTEM_FILE
+from kdpipe.tracking.view import Synced, publish_quietly, runs_table, sync
 
 __all__ = [
+    "SYSTEM_FILE",
+    "Begun",
     "Finished",
     "LiveRun",
     "Store",
@@ -14,8 +18,8 @@ __all__ = [
     "experiments",
     "finished_at",
     "finished_cells",
-    "publish",
     "publish_quietly",
+    "register",
     "runs_table",
     "sync",
 ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,61 +13,104 @@ from numpy.typing import NDArray
 
 from kdpipe.cells import Cell
 from kdpipe.config import PARAMS_FILE
-from kdpipe.evaluation import RESAMPLES_FILE, load_resamples
-from kdpipe.history import HISTORY_FILE, read_history
-from kdpipe.records import METRICS_FILE, RECORD_FILE, Metrics, Record, load_metrics, load_record
+from kdpipe.evaluation import RESAMPLES_FILE, load_deviations
+from kdpipe.history import HISTORY_FILE, read_history, read_rows
+from kdpipe.records import (
+    CLASS,
+    COCO_CLASS,
+    METRICS_FILE,
+    RECORD_FILE,
+    Metrics,
+    Record,
+    load_metrics,
+    load_record,
+)
+from kdpipe.tracking.states import State, state_of
+from kdpipe.tracking.system import SYSTEM_FILE
 
-ARTIFACTS = (RECORD_FILE, PARAMS_FILE, HISTORY_FILE, "train.log")
+KEPT = (RECORD_FILE, PARAMS_FILE, HISTORY_FILE, SYSTEM_FILE, "train.log")
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A trained cell, with its metrics per split and head as far as it was validated and evaluated, and
-    its half samples by `split/head`; `folder` is where its training wrote.
-    """
+    """A trained cell in the repository at `root`; what is asked for is read from its files, once."""
 
     cell: Cell
-    folder: Path
-    record: Record
-    history: list[dict[str, float]]
-    metrics: Metrics
-    resamples: dict[str, NDArray[np.float64]]
+    root: Path
 
     @property
-    def final_metrics(self) -> dict[str, float]:
-        """The metrics by their names in MLflow, such as `val/e2e/mAP50-95`."""
+    def folder(self) -> Path:
+        """Where its training wrote."""
+        return self.root / self.cell.train_dir
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether everything is done."""
+        return (self.root / self.cell.eval_dir / RESAMPLES_FILE).exists()
+
+    @cached_property
+    def record(self) -> Record:
+        """What it is and what came out."""
+        return load_record(self.folder)
+
+    @cached_property
+    def state(self) -> State:
+        """The pipeline's when it was trained."""
+        return state_of(self.folder / PARAMS_FILE, self.record.environment["git_commit"])
+
+    @cached_property
+    def history(self) -> list[dict[str, float]]:
+        """A row per epoch."""
+        return read_history(self.folder / HISTORY_FILE)
+
+    @cached_property
+    def system(self) -> list[dict[str, float]]:
+        """Samples of how busy the machine was."""
+        return read_rows(self.folder / SYSTEM_FILE)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """By split and head, as far as it was validated and evaluated."""
+        metrics: Metrics = {}
+        for path in filter(Path.exists, self._metrics_files):
+            for split, heads in load_metrics(path.parent).items():
+                for head, values in heads.items():
+                    metrics.setdefault(split, {}).setdefault(head, {}).update(values)
+        return metrics
+
+    @property
+    def overall_metrics(self) -> dict[str, float]:
+        """All but those of single classes, by their names in MLflow, such as `val/e2e/mAP50-95`."""
         return {
             f"{split}/{head}/{name}": value
             for split, heads in self.metrics.items()
             for head, values in heads.items()
             for name, value in values.items()
+            if not name.startswith((CLASS, COCO_CLASS))
         }
+
+    def class_ap(self, split: str, head: str) -> dict[str, float]:
+        """COCO AP of each class."""
+        values = self.metrics[split][head].items()
+        return {name.removeprefix(COCO_CLASS): value for name, value in values if name.startswith(COCO_CLASS)}
+
+    def deviations(self, split: str, head: str) -> NDArray[np.float64]:
+        """How COCO AP deviates over half samples of the images."""
+        return load_deviations(self.root / self.cell.eval_dir / RESAMPLES_FILE, f"{split}/{head}")
 
     @property
     def digest(self) -> str:
         """Changes with anything that the run must show."""
-        content = json.dumps([asdict(self.record), self.history, self.metrics], sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:32]
+        digest = hashlib.sha256()
+        for path in (*(self.folder / name for name in KEPT), *self._metrics_files):
+            digest.update(path.read_bytes() if path.exists() else b"")
+        return digest.hexdigest()[:32]
+
+    @property
+    def _metrics_files(self) -> list[Path]:
+        return [self.root / folder / METRICS_FILE for folder in (self.cell.val_dir, self.cell.eval_dir)]
 
 
 def finished_cells(cells: Iterable[Cell], root: Path = Path()) -> list[Finished]:
     """Those of the cells whose training is done, in the repository at `root`."""
-    return [_read(cell, root) for cell in cells if (root / cell.train_dir / RECORD_FILE).exists()]
-
-
-def _read(cell: Cell, root: Path) -> Finished:
-    metrics: Metrics = {}
-    for folder in (root / cell.val_dir, root / cell.eval_dir):
-        found = load_metrics(folder) if (folder / METRICS_FILE).exists() else {}
-        for split, heads in found.items():
-            for head, values in heads.items():
-                metrics.setdefault(split, {}).setdefault(head, {}).update(values)
-    resamples = root / cell.eval_dir / RESAMPLES_FILE
-    return Finished(
-        cell=cell,
-        folder=root / cell.train_dir,
-        record=load_record(root / cell.train_dir),
-        history=read_history(root / cell.train_dir / HISTORY_FILE),
-        metrics=metrics,
-        resamples=load_resamples(resamples) if resamples.exists() else {},
-    )
+    return [Finished(cell, root) for cell in cells if (root / cell.train_dir / RECORD_FILE).exists()]

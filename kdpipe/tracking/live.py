@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from types import TracebackType
 from typing import Self
 
-from mlflow.entities import Metric
+from mlflow.entities import Metric, RunTag
 from rich.console import Console
 from rich.markup import escape
 
-from kdpipe.config import Tracking
+from kdpipe.config import PARAMS_FILE, Tracking
 from kdpipe.records import Identity
 from kdpipe.tracking import entries
+from kdpipe.tracking.states import state_of
 from kdpipe.tracking.store import PLACE, Store, place
+from kdpipe.tracking.system import SYSTEM_FILE, SystemWatch
 
 PATIENCE = 15.0  # seconds that the end of a training waits for what is not logged yet
 Action = Callable[[Store, str], object]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A training that has begun: of what, on what machine, when (in seconds since 1970), and where it
+    keeps unfinished work.
+    """
+
+    identity: Identity
+    environment: Mapping[str, str]
+    started: float
+    work: Path
 
 
 class LiveRun:
@@ -29,21 +45,13 @@ class LiveRun:
     failure costs one warning: whatever is missing in the end is completed from the record.
     """
 
-    def __init__(
-        self,
-        tracking: Tracking,
-        identity: Identity,
-        environment: Mapping[str, str],
-        started: float,
-        console: Console,
-    ) -> None:
-        """Prepare for a training begun at `started`; nothing is written before the context is entered."""
+    def __init__(self, tracking: Tracking, begun: Begun, console: Console) -> None:
+        """Prepare for a training; nothing is written before the context is entered."""
         self._tracking = tracking
-        self._identity = identity
-        self._environment = environment
-        self._started = started
+        self._begun = begun
         self._console = console
         self._queue: SimpleQueue[Action | None] = SimpleQueue()
+        self._system = SystemWatch(begun.work / SYSTEM_FILE, self._log)
         # As a daemon it does not keep a finished training from ending.
         self._thread = Thread(target=self._work, name="mlflow", daemon=True)
 
@@ -51,12 +59,14 @@ class LiveRun:
         """Open the run: a new one, or the one that an interrupted training left."""
         self._thread.start()
         self._queue.put(lambda *_: None)
+        self._system.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Mark the run as interrupted or failed; success is marked once the record is written."""
+        self._system.stop()
         if kind is not None:
             status = "FAILED" if issubclass(kind, Exception) else "KILLED"
             self._queue.put(lambda store, run_id: store.client.set_terminated(run_id, status))
@@ -65,7 +75,10 @@ class LiveRun:
 
     def epoch(self, epoch: int, values: Mapping[str, float]) -> None:
         """Log an epoch."""
-        found: list[Metric] = entries.metrics(values, time.time(), epoch)
+        self._log(epoch, values)
+
+    def _log(self, step: int, values: Mapping[str, float]) -> None:
+        found: list[Metric] = entries.metrics(values, time.time(), step)
         self._queue.put(lambda store, run_id: store.client.log_batch(run_id, metrics=found))
 
     def _work(self) -> None:
@@ -85,24 +98,17 @@ class LiveRun:
                 warned = True
 
     def _open(self) -> tuple[Store, str]:
-        store = Store(self._tracking)
-        found = store.runs_of(self._identity.fingerprint)
+        store, begun = Store(self._tracking), self._begun
+        found = store.runs_of(begun.identity.fingerprint)
         for finished in (run for run in found if run.info.status == "FINISHED"):
             store.client.delete_run(finished.info.run_id)  # its result is gone: trained anew
-        run = next((run for run in found if run.info.status != "FINISHED"), None)
-        if run is None:
-            tags = {tag.key: tag.value for tag in entries.tags(self._identity, self._environment)}
-            run = store.client.create_run(
-                store.experiment_id,
-                start_time=round(self._started * 1000),
-                tags=tags,
-                run_name=self._identity.cell,
-            )
-            store.client.log_inputs(run.info.run_id, datasets=entries.datasets(self._identity))
-        run_id = str(run.info.run_id)
+        unfinished = (str(run.info.run_id) for run in found if run.info.status != "FINISHED")
+        run_id = next(unfinished, None) or store.new_run(begun.identity, begun.started)
         store.client.update_run(run_id, status="RUNNING")
-        store.client.set_tag(run_id, PLACE, place())
-        store.client.log_batch(run_id, params=entries.params(self._identity, {}))
+        state = state_of(Path(PARAMS_FILE), begun.environment["git_commit"])
+        parent = store.parent(state, started=begun.started, finished=time.time())
+        tags = [*entries.tags(begun.identity, begun.environment, parent), RunTag(PLACE, place())]
+        store.client.log_batch(run_id, params=entries.params(begun.identity, {}), tags=tags)
         return store, run_id
 
     def _warn(self, error: Exception) -> None:

@@ -13,9 +13,9 @@ from kdpipe.config import PARAMS_FILE
 from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root
 from kdpipe.records import METRICS_FILE
-from kdpipe.tracking.finished import ARTIFACTS, Finished, finished_cells
+from kdpipe.tracking.finished import KEPT, Finished, finished_cells
 
-NEEDED = (*ARTIFACTS, METRICS_FILE)  # no weights, no predictions
+NEEDED = (*KEPT, METRICS_FILE)  # no weights, no predictions
 
 
 def experiments() -> list[str]:

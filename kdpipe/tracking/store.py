@@ -1,24 +1,35 @@
-"""The MLflow store of a project: where it is, its experiment, and the run of a cell."""
+"""The MLflow store of a project: where it is, its experiment, and the runs in it."""
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
+from mlflow.store.entities import PagedList
 
 from kdpipe.config import Tracking
+from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root, state_dir
+from kdpipe.records import Identity
+from kdpipe.tracking import entries
+from kdpipe.tracking.entries import FINGERPRINT
+from kdpipe.tracking.states import STAGE, STATE, State
 
 SQLITE = "sqlite:///"
-FINGERPRINT = "fingerprint"
 PLACE = "place"
+PAGE = 1000  # runs that one request brings
 
 # A tracking server that is away must not hold up a training for minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -38,6 +49,24 @@ def place() -> str:
     return f"{platform.node()}:{project_root()}"
 
 
+@contextmanager
+def reachable(tracking: Tracking) -> Iterator[None]:
+    """Say of whatever a store may raise where it came from.
+
+    Raises:
+        KdpipeError: instead of any error of MLflow, its database, the network or the disk.
+    """
+    try:
+        yield
+    except KdpipeError:
+        raise
+    except Exception as error:
+        raise KdpipeError(f"MLflow at {tracking_uri(tracking)} cannot be used: {error}") from error
+
+
+T = TypeVar("T")
+
+
 class Store:
     """One experiment in one MLflow store."""
 
@@ -49,25 +78,74 @@ class Store:
         """
         self.uri = tracking_uri(tracking)
         self.experiment = tracking.experiment
+        self._parents: dict[str, Run] = {}
         state_dir().mkdir(exist_ok=True)
         # Several processes that create the tables of one sqlite file at once break it.
-        with FileLock(state_dir() / "mlflow.lock"):
+        with self._alone():
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._find_or_create()
 
     def runs_of(self, fingerprint: str) -> list[Run]:
         """The runs of a cell, finished ones first; several where two machines trained it."""
-        found = self.client.search_runs([self.experiment_id], f"tags.{FINGERPRINT} = '{fingerprint}'")
-        return sorted(found, key=lambda run: bool(run.info.status != "FINISHED"))
+        return sorted(self._search(f"tags.{FINGERPRINT} = '{fingerprint}'"), key=_unfinished)
+
+    def runs(self) -> dict[str, list[Run]]:
+        """The runs of every cell by fingerprint, finished ones first."""
+        found: dict[str, list[Run]] = defaultdict(list)
+        with _no_garbage():
+            for run in self._search(""):
+                if FINGERPRINT in run.data.tags:
+                    found[run.data.tags[FINGERPRINT]].append(run)
+        return {fingerprint: sorted(same, key=_unfinished) for fingerprint, same in found.items()}
+
+    def models(self) -> Iterator[RegisteredModel]:
+        """The registered models whose names begin with the experiment's."""
+        query = f"name LIKE '{self.experiment}-%'"
+        yield from _pages(lambda token: self.client.search_registered_models(query, PAGE, page_token=token))
 
     def running_here(self) -> list[Run]:
         """The runs that are marked as running in this repository on this machine."""
-        running = self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'")
+        running = self._search("attributes.status = 'RUNNING'")
         return [run for run in running if run.data.tags.get(PLACE) == place()]
 
-    def use(self) -> None:
-        """Make this the store of MLflow's global functions."""
-        mlflow.set_tracking_uri(self.uri)
+    def new_run(self, identity: Identity, started: float) -> str:
+        """A run for a cell whose training began at `started`, on its data set."""
+        tags = {FINGERPRINT: identity.fingerprint}
+        run = self.client.create_run(self.experiment_id, round(started * 1000), tags, identity.cell)
+        self.client.log_inputs(run.info.run_id, datasets=entries.datasets(identity))
+        return str(run.info.run_id)
+
+    def parent(self, state: State, *, started: float, finished: float) -> str:
+        """The run of a state of the pipeline, made to span these times (in seconds since 1970)."""
+        end = round(finished * 1000)
+        run = self._parents.get(state.key)
+        if run is None or run.info.end_time < end:
+            with self._alone():
+                run = self._find_parent(state) or self._new_parent(state, round(started * 1000))
+                if (run.info.end_time or 0) < end:
+                    self.client.set_terminated(run.info.run_id, "FINISHED", end)
+                self._parents[state.key] = run = self.client.get_run(run.info.run_id)
+        return str(run.info.run_id)
+
+    def _find_parent(self, state: State) -> Run | None:
+        query = f"tags.{STATE} = '{state.key}' and tags.stage = '{STAGE}'"
+        found = sorted(self._search(query), key=lambda run: run.info.start_time)
+        for other in found[1:]:  # of another machine that began at the same time
+            self.client.delete_run(other.info.run_id)
+        return found[0] if found else None
+
+    def _new_parent(self, state: State, begin: int) -> Run:
+        tags = {tag.key: tag.value for tag in state.tags()}
+        run = self.client.create_run(self.experiment_id, begin, tags, state.name)
+        self.client.log_batch(run.info.run_id, params=state.entries())
+        return run
+
+    def _search(self, query: str) -> Iterator[Run]:
+        search, experiments = self.client.search_runs, [self.experiment_id]
+        yield from _pages(lambda token: search(experiments, query, max_results=PAGE, page_token=token))
+
+    def _alone(self) -> FileLock:
+        return FileLock(state_dir() / "mlflow.lock")
 
     def _find_or_create(self) -> str:
         experiment = self.client.get_experiment_by_name(self.experiment)
@@ -84,3 +162,26 @@ class Store:
             if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
                 raise
             return self._find_or_create()  # another machine was faster
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Do not search for garbage among many objects that all stay: that takes longer than reading them."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _pages(search: Callable[[str | None], PagedList[T]]) -> Iterator[T]:
+    token = None
+    while token != "":
+        page = search(token)
+        yield from page
+        token = page.token or ""
+
+
+def _unfinished(run: Run) -> bool:
+    return bool(run.info.status != "FINISHED")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import mlflow
 import pandas as pd
 from mlflow.entities import Run
 from rich.console import Console
@@ -15,59 +15,31 @@ from rich.markup import escape
 
 from kdpipe.cells import Cell
 from kdpipe.config import Tracking
-from kdpipe.curves import save_curves
-from kdpipe.errors import KdpipeError
-from kdpipe.records import Record
+from kdpipe.records import save_metrics
 from kdpipe.tracking import entries
-from kdpipe.tracking.finished import ARTIFACTS, Finished, finished_cells
-from kdpipe.tracking.store import FINGERPRINT, Store, tracking_uri
+from kdpipe.tracking.finished import KEPT, Finished, finished_cells
+from kdpipe.tracking.store import Store, reachable
 from kdpipe.work import is_running
 
 CONTENT = "record_digest"
-WEIGHTS = "weights_digest"
 
 
 @dataclass(frozen=True)
 class Synced:
-    """What a sync did, or would do: cells whose runs were brought up to date, runs that were killed."""
+    """What a sync did, or would do: cells whose runs were brought up to date, runs that were killed.
+
+    `runs` are the finished runs of all cells by fingerprint, as they are in MLflow now.
+    """
 
     store: Store
     published: list[str]
     killed: list[str]
-
-
-def publish(store: Store, finished: Finished, *, dry_run: bool = False) -> bool:
-    """Make the run of a cell equal to its record, its only one; returns whether there is anything to do.
-
-    With `dry_run` no run is changed.
-    """
-    found = store.runs_of(finished.record.fingerprint)
-    run = found[0] if found else None
-    right = run is not None and run.data.tags.get(CONTENT) == finished.digest
-    if dry_run or (right and len(found) == 1):
-        return not right or len(found) > 1
-    for other in found[1:]:
-        store.client.delete_run(other.info.run_id)
-    if right:
-        return True
-    if run is not None and not _same_training(store, run, finished):
-        store.client.delete_run(run.info.run_id)
-        run = None
-    run_id = run.info.run_id if run is not None else _recreate(store, finished)
-    record = finished.record
-    last = [*entries.metrics(finished.final_metrics, record.finished, record.epochs)]
-    last += entries.metrics(_costs(record), record.finished, record.epochs)
-    params = entries.params(record.identity, record.arguments)
-    store.client.log_batch(run_id, metrics=last, params=params)
-    _log_artifacts(store, run_id, finished)
-    store.client.set_terminated(run_id, "FINISHED", round(record.finished * 1000))
-    store.client.set_tag(run_id, WEIGHTS, record.weights_digest)
-    store.client.set_tag(run_id, CONTENT, finished.digest)
-    return True
+    runs: dict[str, Run] = field(default_factory=dict)
 
 
 def sync(tracking: Tracking, finished: Iterable[Finished], *, dry_run: bool = False) -> Synced:
-    """Publish every cell, and mark runs as killed that no process of this machine trains any more.
+    """Make each cell's run equal to its record, and its only one; mark runs as killed that no process of
+    this machine trains any more.
 
     Of several records of one training, as two machines make them, the first is taken. With `dry_run`
     no run is changed.
@@ -75,102 +47,122 @@ def sync(tracking: Tracking, finished: Iterable[Finished], *, dry_run: bool = Fa
     Raises:
         KdpipeError: if the store cannot be used.
     """
-    try:
+    with reachable(tracking):
         store = Store(tracking)
-        done, seen = [], set()
+        known: dict[str, list[Run]] | None = None
+        published: list[str] = []
+        runs: dict[str, Run | None] = {}
         for cell in finished:
-            if cell.record.fingerprint not in seen and publish(store, cell, dry_run=dry_run):
-                done.append(cell.cell.id)
-            seen.add(cell.record.fingerprint)
-        return Synced(store, done, _mark_killed(store, dry_run=dry_run))
-    except KdpipeError:
-        raise
-    except Exception as error:  # of MLflow, its database, the network or the disk
-        raise KdpipeError(f"MLflow at {tracking_uri(tracking)} cannot be used: {error}") from error
+            fingerprint = cell.record.fingerprint
+            if fingerprint in runs:
+                continue
+            known = store.runs() if known is None else known
+            found = known.get(fingerprint, [])
+            if not _is_right(store, found, cell, dry_run=dry_run):
+                published.append(cell.cell.id)
+                found = found if dry_run else [_publish(store, found, cell)]
+            runs[fingerprint] = found[0] if found else None
+        killed = _mark_killed(store, dry_run=dry_run)
+        return Synced(store, published, killed, {key: run for key, run in runs.items() if run is not None})
 
 
 def publish_quietly(tracking: Tracking, cell: Cell, console: Console) -> None:
     """Publish a cell now if the store can be reached; the report stage does it otherwise."""
     try:
-        publish(Store(tracking), *finished_cells([cell]))
+        store, (finished,) = Store(tracking), finished_cells([cell])
+        _publish(store, store.runs_of(finished.record.fingerprint), finished)
     except Exception as error:  # whatever a store may raise, the result is on disk
         console.print(
             f"[yellow]warning:[/] MLflow is away; the report stage will log {cell.id} ({escape(str(error))})"
         )
 
 
-def runs_table(store: Store, fingerprints: Iterable[str]) -> pd.DataFrame:
-    """The finished runs of these cells, as `mlflow.search_runs` gives them."""
-    store.use()
-    runs = mlflow.search_runs(
-        experiment_names=[store.experiment], filter_string="attributes.status = 'FINISHED'"
-    )
-    assert isinstance(runs, pd.DataFrame)
-    column = f"tags.{FINGERPRINT}"
-    if column not in runs:
-        return runs.iloc[:0]
-    return runs[runs[column].isin(list(fingerprints))].reset_index(drop=True)
+def runs_table(runs: Iterable[Run]) -> pd.DataFrame:
+    """Runs as a table, a line per run, with the columns of `mlflow.search_runs`."""
+    lines: list[dict[str, object]] = []
+    for run in runs:
+        line: dict[str, object] = {"run_id": run.info.run_id, "status": run.info.status}
+        for kind in ("metrics", "params", "tags"):
+            line |= {f"{kind}.{name}": value for name, value in getattr(run.data, kind).items()}
+        lines.append(line)
+    return pd.DataFrame(lines)
 
 
-def _costs(record: Record) -> dict[str, float]:
-    return {
-        "cost/seconds": record.seconds,
-        "cost/peak_memory_mib": record.peak_memory_mib,
-        "cost/parameters": record.parameters,
-        "cost/gflops": record.gflops,
-        "cost/file_bytes": record.file_bytes,
-    }
-
-
-def _same_training(store: Store, run: Run, finished: Finished) -> bool:
-    """Whether a run was logged by the very training that the record is of, without a gap."""
-    if run.data.tags.get(WEIGHTS, finished.record.weights_digest) != finished.record.weights_digest:
+def _is_right(store: Store, found: list[Run], finished: Finished, *, dry_run: bool) -> bool:
+    """Whether the runs of a cell are one, and that one shows its record under the right parent."""
+    if len(found) != 1 or found[0].data.tags.get(CONTENT) != finished.digest:
         return False
-    if not finished.history:
-        return True
-    name = next(key for key in finished.history[0] if key.startswith("train/"))
-    logged = [metric.step for metric in store.client.get_metric_history(run.info.run_id, name)]
-    return sorted(logged) == [row["epoch"] for row in finished.history]
+    return dry_run or found[0].data.tags.get(entries.PARENT) == _parent(store, finished)
+
+
+def _publish(store: Store, found: list[Run], finished: Finished) -> Run:
+    """Make the run of a cell equal to its record."""
+    right, other = (found[:1], found[1:]) if found and _continues(store, found[0], finished) else ([], found)
+    for run in other:
+        store.client.delete_run(run.info.run_id)
+    record = finished.record
+    tags = entries.tags(record.identity, record.environment, _parent(store, finished))
+    tags += entries.weights(finished.cell, record)
+    run_id = right[0].info.run_id if right else _recreate(store, finished)
+    store.client.log_batch(
+        run_id,
+        metrics=entries.metrics(
+            finished.overall_metrics | entries.costs(record), record.finished, record.epochs
+        ),
+        params=entries.params(record.identity, record.arguments),
+        tags=tags,
+    )
+    _log_artifacts(store, run_id, finished)
+    store.client.set_terminated(run_id, "FINISHED", round(record.finished * 1000))
+    store.client.set_tag(run_id, CONTENT, finished.digest)
+    return store.client.get_run(run_id)
+
+
+def _parent(store: Store, finished: Finished) -> str:
+    return store.parent(finished.state, started=finished.record.started, finished=finished.record.finished)
+
+
+def _continues(store: Store, run: Run, finished: Finished) -> bool:
+    """Whether a run was logged by the very training that the record is of, without a gap."""
+    if (
+        run.data.tags.get(entries.WEIGHTS_DIGEST, finished.record.weights_digest)
+        != finished.record.weights_digest
+    ):
+        return False
+    epochs, samples = [int(row["epoch"]) for row in finished.history], range(1, len(finished.system) + 1)
+    for rows, steps in ((finished.history, epochs), (finished.system, list(samples))):
+        name = next((key for key in rows[0] if "/" in key), None) if rows else None
+        logged = store.client.get_metric_history(run.info.run_id, name) if name else []
+        if sorted(metric.step for metric in logged) != steps:
+            return False
+    return True
 
 
 def _recreate(store: Store, finished: Finished) -> str:
     """A run made from the record alone, with the times as they were."""
-    record = finished.record
-    tags = {tag.key: tag.value for tag in entries.tags(record.identity, record.environment)}
-    run = store.client.create_run(
-        store.experiment_id,
-        start_time=round(record.started * 1000),
-        tags=tags,
-        run_name=record.identity.cell,
-    )
-    run_id = str(run.info.run_id)
-    store.client.log_inputs(run_id, datasets=entries.datasets(record.identity))
-    found = []
-    for row in finished.history:
-        values = {name: value for name, value in row.items() if "/" in name or name == "lr"}
-        found += entries.metrics(values, record.started + row["seconds"], int(row["epoch"]))
+    run_id = store.new_run(finished.record.identity, finished.record.started)
+    found = [*entries.history(finished.history, "epoch"), *entries.history(finished.system)]
     for batch in entries.batches(found):
         store.client.log_batch(run_id, metrics=batch)
     return run_id
 
 
 def _log_artifacts(store: Store, run_id: str, finished: Finished) -> None:
-    folder = finished.folder
-    for name in ARTIFACTS:
-        if (folder / name).exists():
-            store.client.log_artifact(run_id, str(folder / name))
-    if finished.history:
-        with TemporaryDirectory() as temporary:
-            path = Path(temporary) / "curves.png"
-            save_curves({finished.cell.id: finished.history}, path)
-            store.client.log_artifact(run_id, str(path))
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for name in KEPT:
+            if (finished.folder / name).exists():
+                shutil.copyfile(finished.folder / name, folder / name)
+        if finished.metrics:
+            save_metrics(folder, finished.metrics)
+        store.client.log_artifacts(run_id, temporary)
 
 
 def _mark_killed(store: Store, *, dry_run: bool) -> list[str]:
     """A process that is killed cannot say so."""
     found = []
     for run in store.running_here():
-        if not is_running(run.data.tags[FINGERPRINT]):
+        if not is_running(run.data.tags[entries.FINGERPRINT]):
             found.append(str(run.data.tags["cell"]))
             if not dry_run:
                 store.client.set_terminated(run.info.run_id, "KILLED")

@@ -1,0 +1,121 @@
+"""The best student of each pair as a version of a registered model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array
+
+from kdpipe.cells import BEST_FILE
+from kdpipe.config import Tracking
+from kdpipe.records import DECISIVE_PACKAGES
+from kdpipe.tracking import student
+from kdpipe.tracking.entries import WEIGHTS_DIGEST
+from kdpipe.tracking.finished import Finished
+from kdpipe.tracking.store import Store, reachable
+from kdpipe.zoo import DEFAULT_IMGSZ
+
+ALIAS = "best"
+FOLDER = "model"
+DESCRIPTION = "The best student of a pair, and those that were the best before."
+NUMBERS = Array(DataType.double)
+BOX = dict.fromkeys(("x1", "y1", "x2", "y2"), DataType.double)
+OUTPUTS: dict[str, dict[str, Any]] = {
+    "detect": BOX,
+    "segment": {**BOX, **dict.fromkeys(("segments_x", "segments_y"), NUMBERS)},
+    "pose": {**BOX, **dict.fromkeys(("keypoints_x", "keypoints_y", "keypoints_visible"), NUMBERS)},
+    "obb": dict.fromkeys((f"{axis}{corner}" for corner in range(1, 5) for axis in "xy"), DataType.double),
+}
+
+
+def register(tracking: Tracking, best: Mapping[str, Finished]) -> list[str]:
+    """Make each pair's best student the version of its model that `best` means, where it is not that yet.
+
+    A model is named after experiment and pair, `models:/kdpipe-n-s@best` for example, and predicts with
+    `mlflow.pyfunc`.
+
+    Returns:
+        Model and version of what is new as the best.
+
+    Raises:
+        KdpipeError: if the store cannot be used.
+    """
+    with reachable(tracking):
+        store = Store(tracking)
+        known = {model.name: model for model in store.models()}
+        wanted = {f"{tracking.experiment}-{pair}": student for pair, student in best.items()}
+        return [
+            f"{name} {_register(store, name, found, exists=name in known)}"
+            for name, found in wanted.items()
+            if name not in known or known[name].tags.get(WEIGHTS_DIGEST) != found.record.weights_digest
+        ]
+
+
+def _register(store: Store, name: str, best: Finished, *, exists: bool) -> str:
+    """The number of the version, which is made if it was never registered."""
+    if not exists:
+        store.client.create_registered_model(name, description=DESCRIPTION)
+    digest = best.record.weights_digest
+    versions = store.client.search_model_versions(f"name = '{name}'")
+    same = (str(found.version) for found in versions if found.tags.get(WEIGHTS_DIGEST) == digest)
+    number = next(same, None) or _new_version(store, name, best)
+    store.client.set_registered_model_alias(name, ALIAS, number)
+    store.client.set_registered_model_tag(name, WEIGHTS_DIGEST, digest)
+    return number
+
+
+def _new_version(store: Store, name: str, best: Finished) -> str:
+    run = store.runs_of(best.record.fingerprint)[0].info.run_id
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary) / FOLDER
+        _save(best, folder)
+        store.client.log_artifacts(run, str(folder), FOLDER)
+    cell = best.cell
+    tags = {WEIGHTS_DIGEST: best.record.weights_digest, "dis": str(cell.dis), "seed": str(cell.seed)}
+    made = store.client.create_model_version(
+        name, f"runs:/{run}/{FOLDER}", run, tags=tags, description=cell.id
+    )
+    return str(made.version)
+
+
+def _save(best: Finished, folder: Path) -> None:
+    from mlflow import pyfunc
+
+    versions = best.record.environment
+    logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)  # that it has no example input is on purpose
+    pyfunc.save_model(
+        folder,
+        python_model=student.__file__,
+        artifacts={"weights": str(best.folder / BEST_FILE)},
+        pip_requirements=[f"{name}=={versions[name]}" for name in DECISIVE_PACKAGES if name in versions],
+        signature=_signature(best),
+    )
+
+
+def _signature(best: Finished) -> ModelSignature:
+    columns = {
+        "image": DataType.string,
+        "class_id": DataType.long,
+        "name": DataType.string,
+        "confidence": DataType.double,
+        **OUTPUTS[best.record.identity.task],
+    }
+    imgsz = int(best.record.arguments.get("imgsz", DEFAULT_IMGSZ))
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "image")]),
+        outputs=Schema([ColSpec(kind, name) for name, kind in columns.items()]),
+        params=ParamSchema(
+            [
+                ParamSpec("nms", DataType.boolean, default=False),
+                ParamSpec("conf", DataType.double, default=0.25),
+                ParamSpec("iou", DataType.double, default=0.7),
+                ParamSpec("imgsz", DataType.long, default=imgsz),
+            ]
+        ),
+    )

@@ -1,0 +1,51 @@
+"""A student as a model that MLflow loads: this file is copied into the model, which needs no kdpipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+
+class Student(PythonModel):
+    """Finds objects in image files, with Ultralytics."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the weights."""
+        from ultralytics import YOLO
+
+        self._model = YOLO(context.artifacts["weights"])
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """One line per object, in pixels: a box as x1, y1, x2, y2, a rotated one by its four corners.
+
+        Outlines and keypoints are lists of x and of y (and of how visible they are).
+
+        Args:
+            context: Not needed any more.
+            model_input: A column `image` with the paths of the images.
+            params: `nms` (False is the NMS-free head), `conf`, `iou` and `imgsz`, as in Ultralytics.
+        """
+        del context
+        lines: list[dict[str, Any]] = []
+        for image in model_input["image"]:
+            (found,) = self._model.predict(image, verbose=False, **(params or {}))
+            lines += [{"image": image, **line} for line in _lines(found)]
+        return pd.DataFrame(lines)
+
+
+def _lines(found: Any) -> Iterator[dict[str, Any]]:
+    for item in found.summary():
+        line = {"class_id": item["class"], "name": item["name"], "confidence": item["confidence"]}
+        line |= item["box"]
+        for part in ("segments", "keypoints"):
+            line |= {f"{part}_{axis}": list(values) for axis, values in item.get(part, {}).items()}
+        yield line
+
+
+set_model(Student())
