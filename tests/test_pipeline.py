@@ -20,6 +20,7 @@ from kdpipe.history import read_history
 from tests.conftest import Project
 
 pytestmark = pytest.mark.slow
+OWN_TAGS = ("mlflow.parentRunId", "place")  # of one store, of a training that ran here
 
 
 def stages(output: str) -> list[str]:
@@ -29,7 +30,7 @@ def stages(output: str) -> list[str]:
 
 def tracked(project: Project) -> pd.DataFrame:
     mlflow.set_tracking_uri(f"sqlite:///{project.folder}/mlflow.db")
-    runs = mlflow.search_runs(experiment_names=["test"])
+    runs = mlflow.search_runs(experiment_names=["test"], filter_string="tags.stage != 'pipeline'")
     assert isinstance(runs, pd.DataFrame)
     return runs.set_index("tags.cell")
 
@@ -171,6 +172,35 @@ def test_queued_experiments_land_in_the_store_of_the_repository(
     assert len(columns) <= 18
 
 
+def test_an_experiment_in_a_temporary_folder_lands_in_the_store_of_the_repository(clone: Project) -> None:
+    clone.run("dvc", "exp", "run", "--temp", "--name", "five", "-S", "sweep.dis=[5.0]")
+    assert not (clone.folder / "runs/distill/n-s/5.0").exists()
+    run = tracked(clone).loc["distill/n-s/5.0/0"]
+    assert (run["status"], run["tags.dvc_experiment"]) == ("FINISHED", "five")
+
+
+def test_a_hit_of_the_run_cache_reaches_mlflow(clone: Project) -> None:
+    """DVC restores the outputs of cells that were trained before, and runs no command of theirs."""
+    before = tracked(clone).loc["distill/n-s/2.0/0"]
+    clone.run("kdpipe", "clean", "--yes")
+    params, database = clone.folder / "params.yaml", clone.folder / "mlflow.db"
+    text = params.read_text()
+    database.rename(clone.folder / "mlflow.db.before")
+    try:
+        clone.edit("sweep.dis", [1.0])
+        clone.run("dvc", "repro")
+        clone.run("kdpipe", "clean", "--yes")
+        assert not (clone.folder / "runs/distill/n-s/2.0/0/train").exists()
+        clone.edit("sweep.dis", [2.0])
+        assert stages(clone.run("dvc", "repro").stdout) == ["report"]
+        cells, _ = contents(database)
+    finally:
+        (clone.folder / "mlflow.db.before").rename(database)
+        params.write_text(text)
+        clone.run("dvc", "repro")
+    assert cells["distill/n-s/2.0/0"]["metric test/e2e/coco/AP"] == before["metrics.test/e2e/coco/AP"]
+
+
 def test_another_clone_has_the_same_runs_after_a_pull(clone: Project, tmp_path: Path) -> None:
     clone.run("dvc", "remote", "add", "--default", "--local", "shelf", str(tmp_path / "shelf"))
     clone.run("git", "stash", "--quiet")
@@ -275,19 +305,41 @@ def test_the_plan_counts_what_follows_from_an_edit(
 
 
 def test_a_lost_database_is_made_anew(clone: Project) -> None:
-    before = tracked(clone)["metrics.val/e2e/mAP50-95"].to_dict()
-    (clone.folder / "mlflow.db").rename(clone.folder / "mlflow.db.lost")
-    assert "3 runs brought up to date" in clone.run("kdpipe", "sync").stdout
-    assert "0 runs brought up to date" in clone.run("kdpipe", "sync").stdout
-    (clone.folder / "mlflow.db").rename(clone.folder / "mlflow.db.new")
-    with sqlite3.connect(clone.folder / "mlflow.db.new") as database:
-        rows = database.execute(
-            "select t.value, m.value from latest_metrics m join tags t on t.run_uuid = m.run_uuid "
-            "where m.key = 'val/e2e/mAP50-95' and t.key = 'cell'"
+    """Every run has what it had: params, metrics, tags, times, and every step of every history."""
+    database, lost = clone.folder / "mlflow.db", clone.folder / "mlflow.db.lost"
+    values, times = contents(database)
+    database.rename(lost)
+    try:
+        assert "3 runs brought up to date" in clone.run("kdpipe", "sync").stdout
+        assert "0 runs brought up to date" in clone.run("kdpipe", "sync").stdout
+        values_after, times_after = contents(database)
+    finally:
+        lost.replace(database)
+    assert values_after.keys() == {"teacher/yolo26s", "baseline/yolo26n/0", "distill/n-s/1.0/0"}
+    for cell, found in values_after.items():
+        assert found == values[cell]
+        assert times_after[cell] == pytest.approx(times[cell], abs=1.0)
+
+
+def contents(database: Path) -> tuple[dict[str, dict[str, object]], dict[str, dict[str, float]]]:
+    """What a store says of each cell, without the names that it gives by chance, and its times in seconds."""
+    values: dict[str, dict[str, object]] = {}
+    times: dict[str, dict[str, float]] = {}
+    with sqlite3.connect(database) as opened:
+        runs = opened.execute(
+            "select run_uuid, value, start_time / 1000.0, end_time / 1000.0, status "
+            "from runs join tags using (run_uuid) where key = 'cell' and lifecycle_stage = 'active'"
         ).fetchall()
-    assert dict(rows) == {cell: before[cell] for cell, _ in rows}
-    assert len(rows) == 3
-    (clone.folder / "mlflow.db.lost").rename(clone.folder / "mlflow.db")
+        for run, cell, start, end, status in runs:
+            values[cell], times[cell] = {"status": status}, {"start": start, "end": end}
+            for table in ("params", "tags"):
+                rows = opened.execute(f"select key, value from {table} where run_uuid = ?", [run])  # noqa: S608
+                values[cell] |= {f"{table} {key}": value for key, value in rows if key not in OWN_TAGS}
+            rows = opened.execute("select key, step, value, timestamp from metrics where run_uuid = ?", [run])
+            for key, step, value, timestamp in rows:
+                values[cell] |= {f"{key} {step}": value, f"metric {key}": value}
+                times[cell][f"{key} {step}"] = timestamp / 1000
+    return values, times
 
 
 def test_another_pair_leaves_the_first_alone(clone: Project) -> None:

@@ -86,7 +86,7 @@ def test_the_times_of_a_run_are_those_of_its_training() -> None:
         assert [metric.timestamp for metric in logged] == [1000 * row["ended"] for row in rows]
 
 
-def test_runs_stand_under_the_state_of_the_pipeline_that_trained_them(tmp_path: Path) -> None:
+def test_runs_stand_under_the_state_of_the_pipeline_that_trained_them() -> None:
     other, later = baseline_cell("yolo26n", 1), baseline_cell("yolo26n", 2)
     finish(other, 0.4)
     finish(later, 0.4)

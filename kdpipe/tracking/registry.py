@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,14 +88,14 @@ def _save(best: Finished, folder: Path) -> None:
     from mlflow import pyfunc
 
     versions = best.record.environment
-    logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)  # that it has no example input is on purpose
-    pyfunc.save_model(
-        folder,
-        python_model=student.__file__,
-        artifacts={"weights": str(best.folder / BEST_FILE)},
-        pip_requirements=[f"{name}=={versions[name]}" for name in DECISIVE_PACKAGES if name in versions],
-        signature=_signature(best),
-    )
+    with warnings.catch_warnings(action="ignore"):  # an example input would be a path that exists here only
+        pyfunc.save_model(
+            folder,
+            python_model=student.__file__,
+            artifacts={"weights": str(best.folder / BEST_FILE)},
+            pip_requirements=[f"{name}=={versions[name]}" for name in DECISIVE_PACKAGES if name in versions],
+            signature=_signature(best),
+        )
 
 
 def _signature(best: Finished) -> ModelSignature:

@@ -9,6 +9,8 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+ALWAYS = ("class_id", "name", "confidence")
+
 
 class Student(PythonModel):
     """Finds objects in image files, with Ultralytics."""
@@ -36,12 +38,12 @@ class Student(PythonModel):
         for image in model_input["image"]:
             (found,) = self._model.predict(image, verbose=False, **(params or {}))
             lines += [{"image": image, **line} for line in _lines(found)]
-        return pd.DataFrame(lines)
+        return pd.DataFrame(lines, columns=None if lines else ["image", *ALWAYS])
 
 
 def _lines(found: Any) -> Iterator[dict[str, Any]]:
     for item in found.summary():
-        line = {"class_id": item["class"], "name": item["name"], "confidence": item["confidence"]}
+        line = dict(zip(ALWAYS, (item["class"], item["name"], item["confidence"]), strict=True))
         line |= item["box"]
         for part in ("segments", "keypoints"):
             line |= {f"{part}_{axis}": list(values) for axis, values in item.get(part, {}).items()}
