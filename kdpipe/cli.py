@@ -119,7 +119,7 @@ def ui(
     from kdpipe.tracking import sync
 
     store = sync(preflight().tracking, []).store
-    page = f"#/experiments/{store.experiment_id}/runs"
+    page = f"#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
     if store.uri.startswith("http"):
         console.print(f"experiment {store.experiment}: {store.uri}/{page}")
         return

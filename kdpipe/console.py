@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -16,14 +17,16 @@ from kdpipe.errors import KdpipeError
 console = Console(file=sys.stdout, soft_wrap=True)
 errors = Console(file=sys.stderr, soft_wrap=True)
 
+FAILED = 1
 USAGE_ERROR = 2
 INTERRUPTED = 130
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 Arguments = ParamSpec("Arguments")
 
 
 def reporting_mistakes(function: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Print a user's mistake as one message and exit with 2; an interrupt exits with 130."""
+    """Print a user's mistake as one message and exit with 2; a full disk exits with 1, Ctrl-C with 130."""
 
     @wraps(function)
     def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
@@ -32,6 +35,11 @@ def reporting_mistakes(function: Callable[Arguments, None]) -> Callable[Argument
         except KdpipeError as error:
             errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
             sys.exit(USAGE_ERROR)
+        except OSError as error:
+            if error.errno not in DISK_ERRORS:
+                raise
+            errors.print(f"[bold red]error:[/] {escape(str(error))}; nothing that was finished is lost")
+            sys.exit(FAILED)
         except KeyboardInterrupt:
             errors.print("[yellow]interrupted;[/] the next `dvc repro` continues from the last whole epoch")
             sys.exit(INTERRUPTED)

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -162,44 +156,3 @@ def test_the_own_callbacks_of_ultralytics_stay_off(project: Path) -> None:
     assert not (project / "dvc.yaml").exists()
     assert not list(project.glob("mlruns*"))
     assert not (project / "runs").exists()
-
-
-def test_a_killed_training_is_continued(project: Path, teacher_weights: Path) -> None:
-    """Killed without warning after its second epoch, a distilled training loses nothing before it."""
-    work = project / "killed"
-    script = textwrap.dedent(f"""
-        from pathlib import Path
-        from rich.console import Console
-        from kdpipe.runner import training
-        from tests.test_runner import Heard, job
-        training.train(
-            job(Path({str(project)!r}), Path({str(teacher_weights)!r}), epochs=8), Path({str(work)!r}),
-            Heard(), Console(quiet=True),
-        )
-    """)
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    process = subprocess.Popen([sys.executable, "-c", script], cwd=project, env=environment)
-    deadline = time.monotonic() + 120
-    while len(read_history(work / "history.csv")) < 2:
-        assert time.monotonic() < deadline, "no second epoch within two minutes"
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = read_history(work / "history.csv")
-    saved = torch.load(work / training.RESUME_FILE, weights_only=False)["epoch"] + 1
-    assert saved >= 1
-
-    heard = Heard()
-    resumed = training.Job(**{**vars(job(project, teacher_weights, epochs=8)), "title": "again"})
-    done = training.train(resumed, work, heard, Console(quiet=True))
-    rows = read_history(done.files[0])
-    assert heard.epochs == list(range(saved + 1, 9))
-    assert [row["epoch"] for row in rows] == list(range(1, 9))
-    assert rows[:saved] == before[:saved]
-    assert all("train/dis_loss" in row for row in rows)
-    assert rows[-1]["seconds"] > before[saved - 1]["seconds"]
-
-    again = Heard()
-    assert training.train(resumed, work, again, Console(quiet=True)).epochs == 8
-    assert again.epochs == []

@@ -18,7 +18,8 @@ from ultralytics.utils.torch_utils import init_seeds, strip_optimizer
 
 from kdpipe.errors import KdpipeError
 from kdpipe.history import HISTORY_FILE, History, read_history
-from kdpipe.runner import arguments
+from kdpipe.runner import arguments, checkpoints
+from kdpipe.runner.checkpoints import Saved
 from kdpipe.runner.hermetic import configure
 from kdpipe.runner.log import log_to
 from kdpipe.runner.progress import TrainingProgress
@@ -26,10 +27,6 @@ from kdpipe.runner.trainers import TRAINERS
 from kdpipe.tasks import metric_name
 
 LOG_FILE = "train.log"
-RESUME_FILE = "resume.pt"
-KEPT_BEST_FILE = "best-so-far.pt"
-FINISHED_FILE = "finished"
-STRIPPED = -1  # the epoch of a checkpoint without optimizer and teacher
 # Arguments that say where a training ran and from which files, not how.
 PLACES = ("data", "distill_model", "exist_ok", "model", "name", "project", "resume", "save_dir")
 
@@ -76,39 +73,64 @@ def train(job: Job, work: Path, listener: Listener, console: Console) -> Trained
     Everything is written to `work`; `best` is the student alone, without teacher and projector.
 
     Raises:
-        KdpipeError: if the training diverged, or ended without a checkpoint.
+        KdpipeError: if the training diverged, ran out of memory, lost its data, or ended without a
+            checkpoint.
     """
     configure()
     work.mkdir(parents=True, exist_ok=True)
-    if not _finished(work):
-        with log_to(work / LOG_FILE), TrainingProgress(job.title, console) as progress:
-            trainer = TRAINERS[job.task](overrides=_overrides(job, work))
-            _Watch(work, progress, listener).attach(trainer)
-            _run(trainer)
-        (work / FINISHED_FILE).touch()
+    with log_to(work / LOG_FILE):
+        saved = checkpoints.load(work)
+        if saved is None or not saved.ended:
+            with TrainingProgress(job.title, console) as progress:
+                trainer = TRAINERS[job.task](overrides=_overrides(job, work))
+                _Watch(work, saved, progress, listener).attach(trainer)
+                _run(trainer)
     return _collect(work)
 
 
 def _run(trainer: Any) -> None:
+    """Train, and say what a user can do about what goes wrong."""
     try:
         trainer.train()
+    except FileNotFoundError as error:
+        kept = "the epochs before are kept: put it back, and run again"
+        raise KdpipeError(f"the data set changed during the training ({error}); {kept}") from error
     except RuntimeError as error:
-        if "NaN" not in str(error):
-            raise
-        raise KdpipeError(f"the training diverged ({error}); a lower train.lr0 may help") from error
+        if "NaN" in str(error):
+            raise KdpipeError(f"the training diverged ({error}); a lower train.lr0 may help") from error
+        if "out of memory" in str(error).lower():
+            raise KdpipeError(
+                f"out of memory even with batch {trainer.batch_size} ({error}); "
+                "write a smaller train.imgsz or take a smaller model"
+            ) from error
+        raise
 
 
 class _Watch:
     """The callbacks by which a training is shown, recorded and made resumable."""
 
-    def __init__(self, work: Path, progress: TrainingProgress, listener: Listener) -> None:
+    def __init__(
+        self, work: Path, saved: Saved | None, progress: TrainingProgress, listener: Listener
+    ) -> None:
         self._work = work
+        self._saved = saved
         self._progress = progress
         self._listener = listener
 
     def attach(self, trainer: Any) -> None:
-        for event in ("on_train_start", "on_train_epoch_start", "on_train_batch_end", "on_fit_epoch_end"):
+        for event in (
+            "on_pretrain_routine_end",
+            "on_train_start",
+            "on_train_epoch_start",
+            "on_train_batch_end",
+            "on_fit_epoch_end",
+        ):
             trainer.add_callback(event, getattr(self, event))
+
+    def on_pretrain_routine_end(self, trainer: Any) -> None:
+        self._batch = trainer.batch_size
+        if self._saved is not None:
+            checkpoints.restore(trainer, self._saved, self._work)
 
     def on_train_start(self, trainer: Any) -> None:
         self._started = time.monotonic()
@@ -124,33 +146,34 @@ class _Watch:
         validation images, and on the CPU the augmentation goes on from there. Seeded anew, it is the
         same for every validation set, and in a resumed training too.
         """
-        seed = np.random.SeedSequence([trainer.args.seed, trainer.epoch]).generate_state(1)
-        init_seeds(int(seed[0]), deterministic=trainer.args.deterministic)
+        seed = int(np.random.SeedSequence([trainer.args.seed, trainer.epoch]).generate_state(1)[0])
+        init_seeds(seed, deterministic=trainer.args.deterministic)
+        loader = trainer.train_loader
+        loader.generator.manual_seed(seed)  # by which images are shuffled
+        if loader.num_workers == 0:
+            loader.reset()  # its iterator draws a number when it is made
 
-    def on_train_batch_end(self, _: Any) -> None:
+    def on_train_batch_end(self, trainer: Any) -> None:
+        """Count a batch.
+
+        When memory runs out in the first epoch, Ultralytics goes on with half the batch: a baseline and
+        its distilled student would be trained differently.
+        """
+        if trainer.batch_size != self._batch:
+            raise KdpipeError(
+                f"out of memory with a batch of {self._batch}; {trainer.batch_size} fits: write "
+                f"train.batch: {trainer.batch_size}, for baseline and distilled alike"
+            )
         self._progress.batch()
 
     def on_fit_epoch_end(self, trainer: Any) -> None:
         epoch = trainer.epoch + 1
         values = _epoch_values(trainer)
         seconds = self._history.seconds_before + time.monotonic() - self._started
-        self._history.add(epoch, seconds, values | {"peak_memory_mib": _peak_memory_mib(trainer.device)})
-        self._keep(trainer.best, KEPT_BEST_FILE)
-        self._keep(trainer.last, RESUME_FILE)
+        self._history.add(epoch, seconds, values | {"peak_memory_mib": peak_memory_mib(trainer.device)})
+        checkpoints.save(trainer, self._work)  # after its row, without which no epoch is continued from
         self._progress.epoch(epoch, trainer.epochs, seconds, values)
         self._listener.epoch(epoch, values)
-
-    def _keep(self, checkpoint: Path, name: str) -> None:
-        """Copy a checkpoint, which Ultralytics writes in place, to a file that is always whole.
-
-        It follows the row in the history, so that no epoch is resumed from without its row. There is
-        no best checkpoint while no epoch has had a fitness that is a number.
-        """
-        if not checkpoint.exists():
-            return
-        partial = self._work / f"{name}.part"
-        shutil.copyfile(checkpoint, partial)
-        partial.replace(self._work / name)
 
 
 def _epoch_values(trainer: Any) -> dict[str, float]:
@@ -177,32 +200,17 @@ def _overrides(job: Job, work: Path) -> dict[str, Any]:
     }
     if job.teacher is not None:
         overrides |= {"distill_model": str(job.teacher.resolve()), "dis": job.dis}
-    resume = work / RESUME_FILE
-    if resume.exists():
-        overrides |= {"resume": str(resume), "model": str(resume)}
-        if (work / KEPT_BEST_FILE).exists():
-            shutil.copyfile(work / KEPT_BEST_FILE, work / "weights" / "best.pt")
     return overrides
 
 
-def _finished(work: Path) -> bool:
-    """Whether there is nothing to resume: all is done, or killed after the last epoch."""
-    if (work / FINISHED_FILE).exists():
-        return True
-    if not (work / RESUME_FILE).exists():
-        return False
-    checkpoint = _load(work / RESUME_FILE)
-    return int(checkpoint["epoch"]) + 1 >= int(checkpoint["train_args"]["epochs"])
-
-
 def _collect(work: Path) -> Trained:
-    history = read_history(work / HISTORY_FILE)
-    best, resume = work / "weights" / "best.pt", work / RESUME_FILE
-    if not history or not best.exists():
+    history, saved = read_history(work / HISTORY_FILE), checkpoints.load(work)
+    kept, best = work / checkpoints.BEST_FILE, work / "best.pt"
+    if not history or saved is None or not kept.exists():
         raise KdpipeError(f"the training ended without a checkpoint; see {work / LOG_FILE}")
-    if int(_load(best)["epoch"]) != STRIPPED:
-        strip_optimizer(best)
-    used = _load(resume)["train_args"]
+    shutil.copyfile(kept, best)
+    strip_optimizer(best)
+    used = saved.arguments
     return Trained(
         best=best,
         files=(work / HISTORY_FILE, work / LOG_FILE),
@@ -210,26 +218,18 @@ def _collect(work: Path) -> Trained:
         epochs=int(history[-1]["epoch"]),
         seconds=history[-1]["seconds"],
         peak_memory_mib=int(max(row["peak_memory_mib"] for row in history)),
-        device=_device_name(str(used["device"])),
+        device=device_name(str(used["device"])),
     )
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
-    except Exception as error:
-        raise KdpipeError(f"{path} is broken ({error}); remove {path.parent} to train anew") from error
-    return checkpoint
-
-
-def _device_name(device: str) -> str:
+def device_name(device: str) -> str:
     """The model of the GPU, or `CPU`: the kind of arithmetic, which a result depends on."""
     if device == "cpu" or not torch.cuda.is_available():
         return "CPU"
     return torch.cuda.get_device_name()
 
 
-def _peak_memory_mib(device: torch.device) -> int:
+def peak_memory_mib(device: torch.device) -> int:
     """The most memory used so far: of the GPU that trains, else of this process."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated() / 2**20)

@@ -10,6 +10,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from kdpipe.cells import BEST_FILE, Cell
 from kdpipe.history import ENDED
 from kdpipe.records import Identity, Record
+from kdpipe.tracking.states import STATE, State
 
 FINGERPRINT = "fingerprint"
 PARENT = "mlflow.parentRunId"
@@ -30,8 +31,8 @@ TRAIN_PARAMS = (
 )
 
 
-def tags(identity: Identity, environment: Mapping[str, str], parent: str) -> list[RunTag]:
-    """What a run is found by, and the run that it stands under."""
+def tags(identity: Identity, environment: Mapping[str, str], state: State, parent: str) -> list[RunTag]:
+    """What a run is found by, and the run of the pipeline's state that it stands under."""
     found = {
         FINGERPRINT: identity.fingerprint,
         "cell": identity.cell,
@@ -43,6 +44,7 @@ def tags(identity: Identity, environment: Mapping[str, str], parent: str) -> lis
         "teacher": identity.teacher,
         "dis": identity.dis,
         "git_commit": environment["git_commit"],
+        STATE: state.key,
         PARENT: parent,
         "mlflow.source.name": "kdpipe",
         "mlflow.source.git.commit": environment["git_commit"],

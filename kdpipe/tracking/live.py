@@ -107,7 +107,7 @@ class LiveRun:
         store.client.update_run(run_id, status="RUNNING")
         state = state_of(Path(PARAMS_FILE), begun.environment["git_commit"])
         parent = store.parent(state, started=begun.started, finished=time.time())
-        tags = [*entries.tags(begun.identity, begun.environment, parent), RunTag(PLACE, place())]
+        tags = [*entries.tags(begun.identity, begun.environment, state, parent), RunTag(PLACE, place())]
         store.client.log_batch(run_id, params=entries.params(begun.identity, {}), tags=tags)
         return store, run_id
 

@@ -101,7 +101,8 @@ def _publish(store: Store, found: list[Run], finished: Finished) -> Run:
     for run in other:
         store.client.delete_run(run.info.run_id)
     record = finished.record
-    tags = entries.tags(record.identity, record.environment, _parent(store, finished))
+    parent = _parent(store, finished)
+    tags = entries.tags(record.identity, record.environment, finished.state, parent)
     tags += entries.weights(finished.cell, record)
     run_id = right[0].info.run_id if right else _recreate(store, finished)
     store.client.log_batch(

@@ -1,0 +1,173 @@
+"""What whole trainings cost and reach: Ultralytics alone and distilling, kdpipe alone and distilling.
+
+    python benchmarks/train.py [--student NAME] [--teacher NAME] [--epochs N] [--seeds N] [--imgsz N]
+
+On embedded digits, from scratch, each training in a process of its own, one after another, the four
+in turns for every seed. The teacher is trained first. Times are of the whole process: imports, set-up,
+loading, validation and checkpoints included. AP is Ultralytics' own of the best epoch on val.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import track
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.step import DISTILLED, OURS_DISTILLED, OURS_PLAIN, PLAIN, VARIANTS, machine
+from kdpipe.report.formats import gain, spread
+from kdpipe.stats import Measured, paired_gain, summarise
+
+DIS = 6.0
+COMPARED = ((PLAIN, OURS_PLAIN), (DISTILLED, OURS_DISTILLED), (OURS_PLAIN, OURS_DISTILLED))
+ARGUMENTS = {"batch": 16, "nbs": 16, "optimizer": "AdamW", "lr0": 0.002, "mosaic": 0.0, "seed": 0}
+console = Console(stderr=True)
+
+
+class Silent:
+    """Hears nothing."""
+
+    def epoch(self, epoch: int, values: object) -> None:
+        """Do nothing."""
+
+
+def ultralytics(folder: Path, overrides: dict[str, Any]) -> None:
+    """Train as Ultralytics does, with all threads."""
+    import torch
+    from ultralytics.models.yolo.detect import DetectionTrainer
+
+    from kdpipe.runner.hermetic import configure, cpu_threads
+
+    configure()
+    torch.set_num_threads(cpu_threads())
+    DetectionTrainer(overrides={**overrides, "save_dir": str(folder), "plots": False}).train()
+
+
+def kdpipe(folder: Path, overrides: dict[str, Any]) -> None:
+    """Train as a stage of the pipeline does."""
+    from kdpipe.runner import training
+
+    given = dict(overrides)
+    teacher = given.pop("distill_model", None)
+    job = training.Job(
+        title="",
+        task="detect",
+        start=given.pop("model"),
+        data=Path(given.pop("data")),
+        seed=given.pop("seed"),
+        dis=given.pop("dis", None),
+        teacher=Path(teacher) if teacher else None,
+        arguments=given,
+    )
+    training.train(job, folder, Silent(), Console(quiet=True))
+
+
+def run(variant: str, folder: Path, overrides: dict[str, Any]) -> dict[str, float]:
+    """Train in a fresh process: its seconds, peak memory and the AP of its best epoch."""
+    context = multiprocessing.get_context("spawn")
+    receive, send = context.Pipe(duplex=False)
+    started = time.perf_counter()
+    process = context.Process(target=_child, args=(variant, folder, overrides, send))
+    process.start()
+    memory = receive.recv()
+    process.join()
+    history = pd.read_csv(folder / ("history.csv" if variant.startswith("kdpipe") else "results.csv"))
+    ap = next(name for name in history if name.startswith("metrics/mAP50-95"))
+    return {"seconds": time.perf_counter() - started, "memory": memory, "AP": history[ap].max()}
+
+
+def _child(variant: str, folder: Path, overrides: dict[str, Any], answer: Any) -> None:
+    import torch
+
+    from kdpipe.runner.training import peak_memory_mib
+
+    folder.mkdir(parents=True)
+    with (folder / "output.log").open("w") as log:
+        sys.stdout = sys.stderr = log
+        (kdpipe if variant.startswith("kdpipe") else ultralytics)(folder, overrides)
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    answer.send(peak_memory_mib(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
+
+
+def main() -> None:
+    """Print the table, the gains, and the ratios."""
+    from kdpipe.config import Data, Digits
+    from kdpipe.data import prepare
+    from kdpipe.runner.arguments import device
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--student", default="yolo26n")
+    parser.add_argument("--teacher", default="yolo26s")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=640)
+    parser.add_argument("--imgsz", type=int, default=96)
+    options = parser.parse_args()
+    print(machine())
+    rows = []
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        digits = Digits(train=options.images, val=128, test=16, size=options.imgsz)
+        prepare(Data(source="digits", digits=digits), folder / "dataset")
+        common = {
+            **ARGUMENTS,
+            "task": "detect",
+            "data": str(folder / "dataset/data.yaml"),
+            "imgsz": options.imgsz,
+            "epochs": options.epochs,
+            "device": device(),
+        }
+        run(OURS_PLAIN, folder / "teacher", {**common, "model": f"{options.teacher}.yaml"})
+        taught = {"distill_model": str(folder / "teacher/best.pt"), "dis": DIS}
+        for seed in track(range(options.seeds), "seeds", console=console):
+            for variant in VARIANTS:
+                overrides = {**common, "model": f"{options.student}.yaml", "seed": seed}
+                overrides |= taught if "distilled" in variant else {}
+                measured = run(variant, folder / f"{variant}-{seed}", overrides)
+                rows.append({"variant": variant, "seed": seed, **measured})
+    report(pd.DataFrame(rows), options)
+
+
+def report(runs: pd.DataFrame, options: argparse.Namespace) -> None:
+    """Print what came out."""
+    medians = {v: runs[runs["variant"] == v][["seconds", "memory"]].median() for v in VARIANTS}
+    base = medians[PLAIN]["seconds"]
+    scores = {v: _scores(runs[runs["variant"] == v]) for v in VARIANTS}
+    lines = [
+        {
+            "": variant,
+            "ratio": f"{found['seconds'] / base:.2f}",
+            "seconds": f"{found['seconds']:.1f}",
+            "memory (MiB)": f"{found['memory']:.0f}",
+            "mAP50-95": spread(summarise(scores[variant])),
+        }
+        for variant, found in medians.items()
+    ]
+    size = f"{options.imgsz} px, {options.images} images, {options.epochs} epochs, {options.seeds} seeds"
+    print(f"\n{options.student} <- {options.teacher}, {size}\n")
+    print(pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True), end="\n\n")
+    for before, after in COMPARED:
+        found = paired_gain(scores[before], scores[after])
+        print(f"mAP50-95, {after} - {before}: {gain(found)} {found.verdict}")
+    ratios = {v: medians[v]["seconds"] / base for v in VARIANTS}
+    print(
+        f"\nratio kdpipe-distilled/ultralytics-plain = {ratios[OURS_DISTILLED]:.2f}; "
+        f"ultralytics-distilled/ultralytics-plain = {ratios[DISTILLED]:.2f}"
+    )
+
+
+def _scores(runs: pd.DataFrame) -> dict[int, Measured]:
+    return {int(seed): Measured(float(ap)) for seed, ap in zip(runs["seed"], runs["AP"], strict=True)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""What an interrupted training is continued from: its exact state after each epoch.
+
+Ultralytics' own checkpoints hold the moving average of the weights in half precision, from which a
+continued training goes another way than one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from ultralytics.utils import LOGGER
+from ultralytics.utils.torch_utils import unwrap_model
+
+NEWEST, BEFORE = "state.pt", "state-before.pt"
+BEST_FILE = "best-so-far.pt"
+TEACHER = "teacher_model."
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The state after some epochs; `ended` if no more were to come.
+
+    `arguments` are those that Ultralytics used; `content` is what the trainer is set to.
+    """
+
+    epochs: int
+    ended: bool
+    arguments: dict[str, Any]
+    content: dict[str, Any]
+
+
+def save(trainer: Any, work: Path) -> None:
+    """Keep the state of a trainer that has just finished an epoch, and the best checkpoint so far.
+
+    Both files are whole at any instant, and the state of the epoch before is kept beside the newest.
+    There is no best checkpoint while no epoch has had a fitness that is a number.
+    """
+    if trainer.best.exists():
+        _write(work / BEST_FILE, trainer.best.read_bytes())
+    content = io.BytesIO()
+    torch.save(_state(trainer), content)
+    newest = work / NEWEST
+    if newest.exists():
+        newest.replace(work / BEFORE)
+    _write(newest, content.getbuffer())
+
+
+def load(work: Path) -> Saved | None:
+    """The newest state that can be read; None if there is none."""
+    for path in (work / NEWEST, work / BEFORE):
+        if path.exists():
+            try:
+                found = torch.load(path, map_location="cpu", weights_only=True)
+                return Saved(found["epochs"], found["ended"], json.loads(found["arguments"]), found)
+            except Exception as error:  # cut short by a power failure
+                LOGGER.warning(f"{path} is broken ({error}); going back by an epoch")
+    return None
+
+
+def restore(trainer: Any, saved: Saved, work: Path) -> None:
+    """Set a trainer, which is set up for the same training but has not begun, to a state."""
+    content, model = saved.content, unwrap_model(trainer.model)
+    missing, unexpected = model.load_state_dict(content["model"], strict=False)
+    assert not unexpected, unexpected
+    assert all(name.startswith(TEACHER) for name in missing), missing
+    trainer.ema.ema.load_state_dict(content["ema"])
+    trainer.ema.updates = content["updates"]
+    trainer.optimizer.load_state_dict(content["optimizer"])
+    trainer.scaler.load_state_dict(content["scaler"])
+    trainer.best_fitness = content["best_fitness"]
+    vars(trainer.stopper).update(content["stopper"])
+    trainer.start_epoch = saved.epochs
+    trainer.scheduler.last_epoch = saved.epochs - 1  # the next epoch begins with a step
+    if content["criterion"]:
+        model.criterion = model.init_criterion()
+        vars(model.criterion).update(content["criterion"])
+    dataset = trainer.train_loader.dataset
+    for image in content["buffer"]:  # from which mosaics are made
+        dataset.load_image(image)
+    if (work / BEST_FILE).exists():
+        shutil.copyfile(work / BEST_FILE, trainer.best)
+
+
+def _state(trainer: Any) -> dict[str, Any]:
+    model, stopper = unwrap_model(trainer.model), trainer.stopper
+    weights = {name: value for name, value in model.state_dict().items() if not name.startswith(TEACHER)}
+    return {
+        "epochs": trainer.epoch + 1,
+        "ended": bool(trainer.stop),
+        "arguments": json.dumps(vars(trainer.args), default=str),
+        "model": weights,
+        "ema": trainer.ema.ema.state_dict(),
+        "updates": trainer.ema.updates,
+        "optimizer": trainer.optimizer.state_dict(),
+        "scaler": trainer.scaler.state_dict(),
+        "best_fitness": _number(trainer.best_fitness),
+        "stopper": {
+            "best_fitness": _number(stopper.best_fitness),
+            "best_epoch": stopper.best_epoch,
+            "possible_stop": bool(stopper.possible_stop),
+        },
+        "criterion": _schedule(model.criterion),
+        "buffer": [int(image) for image in trainer.train_loader.dataset.buffer],
+    }
+
+
+def _schedule(criterion: Any) -> dict[str, float]:
+    """The weights that the losses of the two heads have got to, where there are two."""
+    names = ("updates", "o2m", "o2o") if hasattr(criterion, "o2m") else ()
+    return {name: getattr(criterion, name) for name in names}
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _write(path: Path, content: bytes | memoryview) -> None:
+    """Write a file that is either whole or not there, even if the power goes."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
