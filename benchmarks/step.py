@@ -1,6 +1,6 @@
 """What a training step costs: Ultralytics alone and distilling, kdpipe alone and distilling.
 
-    python benchmarks/step.py [--pairs yolo26n:yolo26s ...] [--imgsz N] [--batch N] [--rounds N]
+    python benchmarks/step.py [--pairs yolo26n:yolo26s ...] [--imgsz N] [--batch N] [--float32]
 
 Each of the four lives in a process of its own, with all threads, and they take their turns: a few steps
 each, round after round, so that whatever else the machine does hits all alike. A step is what Ultralytics'
@@ -49,6 +49,7 @@ class Setting:
     teacher: str
     imgsz: int
     batch: int
+    amp: bool
     device: str
     folder: Path
 
@@ -81,6 +82,7 @@ class Stepper:
             "save_dir": str(setting.folder / variant.replace(" ", "-")),
             "exist_ok": True,
             "plots": False,
+            "amp": setting.amp,
         }
         if "distilled" in variant:
             overrides |= {"distill_model": str(setting.folder / "teacher.pt"), "dis": 6.0}
@@ -228,6 +230,7 @@ def main() -> None:
     parser.add_argument("--imgsz", type=int, default=320)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--float32", action="store_true", help="no mixed precision, as on older CPUs")
     options = parser.parse_args()
     print(machine())
     for pair in options.pairs:
@@ -236,7 +239,9 @@ def main() -> None:
             folder = Path(temporary)
             prepare_data(folder, options.imgsz, options.batch)
             save_teacher(teacher, folder / "teacher.pt")
-            setting = Setting(student, teacher, options.imgsz, options.batch, device(), folder)
+            setting = Setting(
+                student, teacher, options.imgsz, options.batch, not options.float32, device(), folder
+            )
             table = measure(setting, options.rounds)
         print(f"\n{student} <- {teacher}, {options.imgsz} px, batch {options.batch}; milliseconds, MiB\n")
         print(table.to_markdown(floatfmt=(".0f", ".2f", *[".0f"] * (len(PARTS) + 2))))

@@ -13,6 +13,7 @@ from kdpipe.config import Data, Digits
 from kdpipe.data import prepare
 from kdpipe.runner import arguments
 from kdpipe.runner.hermetic import configure
+from kdpipe.runner.lean_teacher import make_lean
 from kdpipe.runner.trainers import TRAINERS
 
 
@@ -63,21 +64,12 @@ def set_up(trainer_class: Any, data: Path, teacher: Path | None = None, **change
     return trainer
 
 
-def one_step(trainer: Any, teacher_dtype: torch.dtype | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+def one_step(trainer: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """The distillation loss of the first batch, and its gradients in the student."""
     torch.manual_seed(0)
     for layer in trainer.model.projector.modules():
         if isinstance(layer, torch.nn.Conv2d):
             layer.reset_parameters()
-    if teacher_dtype is not None:
-        teacher = trainer.model.teacher_model
-        exact = teacher.forward
-
-        def rough(images: torch.Tensor) -> Any:
-            with torch.autocast("cpu", dtype=teacher_dtype):
-                return exact(images)
-
-        teacher.forward = rough
     batch = trainer.preprocess_batch(dict(next(iter(trainer.train_loader))))
     losses, items = trainer.model(batch)
     losses[-1].backward()
@@ -92,22 +84,53 @@ def exact(dataset: Path, taught_weights: Path) -> tuple[torch.Tensor, torch.Tens
     return one_step(set_up(DetectionTrainer, dataset, taught_weights))
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(None, 1e-4), (torch.bfloat16, 1e-2)])
+@pytest.mark.parametrize(
+    "way", [(False, torch.float32, 1e-4), (True, torch.float32, 1e-4), (True, torch.bfloat16, 1e-2)], ids=str
+)
 def test_a_lean_teacher_teaches_the_same(
     dataset: Path,
     taught_weights: Path,
     exact: tuple[torch.Tensor, torch.Tensor],
-    dtype: torch.dtype | None,
-    tolerance: float,
+    monkeypatch: pytest.MonkeyPatch,
+    way: tuple[bool, torch.dtype, float],
 ) -> None:
     """Against Ultralytics' own teacher in float32: the loss, and the gradients in the student."""
-    loss, gradients = one_step(set_up(TRAINERS["detect"], dataset, taught_weights), dtype)
+    from ultralytics.models.yolo.detect import DetectionTrainer
+
+    graph, dtype, tolerance = way
+    trainer = set_up(DetectionTrainer, dataset, taught_weights)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: graph)
+    make_lean(trainer.model, torch.zeros(16, 3, 64, 64, dtype=dtype))
+    loss, gradients = one_step(trainer)
     assert exact[0].item() > 0
     assert loss.item() == pytest.approx(exact[0].item(), rel=tolerance)
     assert cosine_similarity(gradients, exact[1], dim=0).item() > 1 - tolerance / 10
 
 
-def test_a_lean_teacher_is_smaller(dataset: Path, taught_weights: Path) -> None:
+def test_a_lean_teacher_takes_images_of_other_sizes(
+    dataset: Path, taught_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with `multi_scale`, and in the last batch of an epoch."""
+    found = []
+    for graph in (True, False):
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda graph=graph: graph)
+        model = set_up(TRAINERS["detect"], dataset, taught_weights).model
+        torch.manual_seed(0)
+        with torch.no_grad():
+            model.teacher_model(torch.rand(3, 3, 96, 96))
+        found.append([*[model._teacher_feats[level] for level in range(3)], *scores(model._teacher_feats[3])])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def scores(head: dict[str, Any]) -> list[torch.Tensor]:
+    return [head[branch]["scores"] for branch in ("one2many", "one2one")]
+
+
+def test_a_lean_teacher_is_smaller(
+    dataset: Path, taught_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     trainer = set_up(TRAINERS["detect"], dataset, taught_weights)
     teacher = trainer.model.teacher_model
     whole = torch.load(taught_weights, weights_only=False)["model"]

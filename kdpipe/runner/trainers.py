@@ -77,9 +77,12 @@ TRAINERS = {
 
 def _speed_up(trainer: Any) -> None:
     model = unwrap_model(trainer.model)
+    mixed = trainer.device.type == "cpu" and bool(trainer.args.amp)
     if isinstance(model, DistillationModel):
-        make_lean(model)
-    if trainer.device.type == "cpu" and trainer.args.amp:
+        shape = (trainer.batch_size, trainer.data["channels"], trainer.args.imgsz, trainer.args.imgsz)
+        kind = torch.bfloat16 if mixed else torch.float32
+        make_lean(model, torch.zeros(shape, dtype=kind, device=trainer.device))
+    if mixed:
         trainer.amp = True  # Ultralytics switches it off on every CPU
         student = getattr(model, "student_model", model)
         student.model[-1].register_forward_hook(_in_float32)
