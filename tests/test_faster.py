@@ -13,7 +13,7 @@ from kdpipe.config import Data, Digits
 from kdpipe.data import prepare
 from kdpipe.runner import arguments
 from kdpipe.runner.hermetic import configure
-from kdpipe.runner.lean_teacher import make_lean
+from kdpipe.runner.lean_teacher import Graph, make_lean
 from kdpipe.runner.trainers import TRAINERS
 
 
@@ -84,22 +84,18 @@ def exact(dataset: Path, taught_weights: Path) -> tuple[torch.Tensor, torch.Tens
     return one_step(set_up(DetectionTrainer, dataset, taught_weights))
 
 
-@pytest.mark.parametrize(
-    "way", [(False, torch.float32, 1e-4), (True, torch.float32, 1e-4), (True, torch.bfloat16, 1e-2)], ids=str
-)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 1e-2)])
 def test_a_lean_teacher_teaches_the_same(
     dataset: Path,
     taught_weights: Path,
     exact: tuple[torch.Tensor, torch.Tensor],
-    monkeypatch: pytest.MonkeyPatch,
-    way: tuple[bool, torch.dtype, float],
+    dtype: torch.dtype,
+    tolerance: float,
 ) -> None:
     """Against Ultralytics' own teacher in float32: the loss, and the gradients in the student."""
     from ultralytics.models.yolo.detect import DetectionTrainer
 
-    graph, dtype, tolerance = way
     trainer = set_up(DetectionTrainer, dataset, taught_weights)
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: graph)
     make_lean(trainer.model, torch.zeros(16, 3, 64, 64, dtype=dtype))
     loss, gradients = one_step(trainer)
     assert exact[0].item() > 0
@@ -107,30 +103,24 @@ def test_a_lean_teacher_teaches_the_same(
     assert cosine_similarity(gradients, exact[1], dim=0).item() > 1 - tolerance / 10
 
 
-def test_a_lean_teacher_takes_images_of_other_sizes(
-    dataset: Path, taught_weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_graph_of_a_teacher_takes_images_of_other_sizes(dataset: Path, taught_weights: Path) -> None:
     """As with `multi_scale`, and in the last batch of an epoch."""
     found = []
-    for graph in (True, False):
-        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda graph=graph: graph)
-        model = set_up(TRAINERS["detect"], dataset, taught_weights).model
+    for amp in (True, False):
+        model = set_up(TRAINERS["detect"], dataset, taught_weights, amp=amp).model
+        assert isinstance(model.teacher_model, Graph) is amp
         torch.manual_seed(0)
         with torch.no_grad():
             model.teacher_model(torch.rand(3, 3, 96, 96))
-        found.append([*[model._teacher_feats[level] for level in range(3)], *scores(model._teacher_feats[3])])
-    for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+        features = model._teacher_feats
+        scores = [features[3][branch]["scores"] for branch in ("one2many", "one2one")]
+        found.append([features[level] for level in range(3)] + scores)
+    for rough, precise in zip(*found, strict=True):
+        assert rough.shape == precise.shape
+        assert (rough.float() - precise).norm() < 0.02 * precise.norm()
 
 
-def scores(head: dict[str, Any]) -> list[torch.Tensor]:
-    return [head[branch]["scores"] for branch in ("one2many", "one2one")]
-
-
-def test_a_lean_teacher_is_smaller(
-    dataset: Path, taught_weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+def test_a_lean_teacher_is_smaller(dataset: Path, taught_weights: Path) -> None:
     trainer = set_up(TRAINERS["detect"], dataset, taught_weights)
     teacher = trainer.model.teacher_model
     whole = torch.load(taught_weights, weights_only=False)["model"]
