@@ -1,9 +1,9 @@
 """What whole trainings cost and reach: Ultralytics alone and distilling, kdpipe alone and distilling.
 
-    python benchmarks/train.py [--student NAME] [--teacher NAME] [--epochs N] [--seeds N] [--imgsz N]
+    python benchmarks/train.py [--student NAME] [--teacher NAME] [--epochs N] [--seeds N]
 
-On embedded digits, from scratch, each training in a process of its own, one after another, the four
-in turns for every seed. The teacher is trained first. Times are of the whole process: imports, set-up,
+With the data and the arguments of params.yaml, from scratch, each training in a process of its own, one
+after another, the four in turns for every seed. The teacher is trained first. Times are of the whole process: imports, set-up,
 loading, validation and checkpoints included. AP is Ultralytics' own of the best epoch on val.
 """
 
@@ -29,7 +29,6 @@ from kdpipe.stats import Measured, paired_gain, summarise
 
 DIS = 6.0
 COMPARED = ((PLAIN, OURS_PLAIN), (DISTILLED, OURS_DISTILLED), (OURS_PLAIN, OURS_DISTILLED))
-ARGUMENTS = {"batch": 16, "nbs": 16, "optimizer": "AdamW", "lr0": 0.002, "mosaic": 0.0, "seed": 0}
 console = Console(stderr=True)
 
 
@@ -100,31 +99,29 @@ def _child(variant: str, folder: Path, overrides: dict[str, Any], answer: Any) -
 
 def main() -> None:
     """Print the table, the gains, and the ratios."""
-    from kdpipe.config import Data, Digits
+    from kdpipe.config import load
     from kdpipe.data import prepare
     from kdpipe.runner.arguments import device
 
+    params = load(Path(__file__).parents[1] / "params.yaml")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--student", default="yolo26n")
     parser.add_argument("--teacher", default="yolo26s")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=params.train["epochs"])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--images", type=int, default=640)
-    parser.add_argument("--imgsz", type=int, default=96)
     options = parser.parse_args()
     print(machine())
     rows = []
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        digits = Digits(train=options.images, val=128, test=16, size=options.imgsz)
-        prepare(Data(source="digits", digits=digits), folder / "dataset")
+        prepare(params.data, folder / "dataset")
         common = {
-            **ARGUMENTS,
+            **params.train,
             "task": "detect",
             "data": str(folder / "dataset/data.yaml"),
-            "imgsz": options.imgsz,
             "epochs": options.epochs,
             "device": device(),
+            "seed": 0,
         }
         run(OURS_PLAIN, folder / "teacher", {**common, "model": f"{options.teacher}.yaml"})
         taught = {"distill_model": str(folder / "teacher/best.pt"), "dis": DIS}
@@ -152,8 +149,7 @@ def report(runs: pd.DataFrame, options: argparse.Namespace) -> None:
         }
         for variant, found in medians.items()
     ]
-    size = f"{options.imgsz} px, {options.images} images, {options.epochs} epochs, {options.seeds} seeds"
-    print(f"\n{options.student} <- {options.teacher}, {size}\n")
+    print(f"\n{options.student} <- {options.teacher}, {options.epochs} epochs, {options.seeds} seeds\n")
     print(pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True), end="\n\n")
     for before, after in COMPARED:
         found = paired_gain(scores[before], scores[after])

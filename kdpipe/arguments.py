@@ -64,5 +64,12 @@ def check_names(arguments: Mapping[str, Any], key: str) -> None:
             raise ParamsError(f"{key}.{name}", f"no train argument of Ultralytics; {hint}")
     if arguments.get("cache") == "disk":
         raise ParamsError(f"{key}.cache", "disk would write into DVC's copy of the data; take ram or false")
+    batch = arguments.get("batch", 1)
+    if not isinstance(batch, int) or batch < 1:
+        raise ParamsError(
+            f"{key}.batch",
+            f"{batch!r} lets each training choose, the baseline another batch than the distilled student; "
+            "write a whole number (if it is too much for the memory, the training says what fits)",
+        )
     if len(str(arguments.get("device", "")).split(",")) > 1:
         raise ParamsError(f"{key}.device", "a training uses one device; write auto, cpu, or one number")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 from rich.console import Console
@@ -82,6 +85,30 @@ def test_the_saved_student_is_alone(baseline: training.Trained, distilled: train
     checkpoint = torch.load(distilled.best, weights_only=False)
     assert type(checkpoint["model"]).__name__ == "DetectionModel"
     assert not [name for name in checkpoint["model"].state_dict() if "teacher" in name or "projector" in name]
+
+
+@pytest.mark.parametrize("nms", [False, None], ids=["e2e", "classical"])
+def test_a_distilled_student_exports_as_a_baseline_of_its_weights_would(
+    baseline: training.Trained, distilled: training.Trained, tmp_path: Path, nms: bool | None
+) -> None:
+    from ultralytics import YOLO
+
+    plain = YOLO(baseline.best)
+    weights_of = torch.load(distilled.best, weights_only=False)["model"].float().state_dict()
+    plain.model.load_state_dict(weights_of)
+    plain.save(tmp_path / "plain.pt")
+    shutil.copyfile(distilled.best, tmp_path / "distilled.pt")
+    shutil.copyfile(baseline.best, tmp_path / "baseline.pt")
+    image = np.random.default_rng(0).random((1, 3, 64, 64), dtype=np.float32)
+    sizes, outputs = {}, {}
+    for name in ("plain", "distilled", "baseline"):
+        model = YOLO(tmp_path / f"{name}.pt")
+        exported = Path(model.export(format="onnx", imgsz=64, nms=nms, simplify=False, verbose=False))
+        sizes[name] = exported.stat().st_size
+        (outputs[name],) = onnxruntime.InferenceSession(exported).run(None, {"images": image})
+    assert abs(sizes["distilled"] - sizes["baseline"]) < 1000  # but for the text of its description
+    assert outputs["distilled"].shape == ((1, 300, 6) if nms is False else (1, 14, 84))
+    np.testing.assert_array_equal(outputs["distilled"], outputs["plain"])
 
 
 def test_the_history_has_every_loss_and_metric(

@@ -49,7 +49,7 @@ def register(tracking: Tracking, best: Mapping[str, Finished]) -> list[str]:
     with reachable(tracking):
         store = Store(tracking)
         known = {model.name: model for model in store.models()}
-        wanted = {f"{tracking.experiment}-{pair}": student for pair, student in best.items()}
+        wanted = {store.model_name(pair): finished for pair, finished in best.items()}
         return [
             f"{name} {_register(store, name, found, exists=name in known)}"
             for name, found in wanted.items()

@@ -15,12 +15,13 @@ from omegaconf import OmegaConf
 
 STATE = "state"
 STAGE = "pipeline"
+MOST = 8  # entries that are named
 SHOWN = ("data.source", "data.task", "students", "teachers", "pairs", "sweep.dis", "sweep.seeds")
 
 
 @dataclass(frozen=True)
 class State:
-    """What params.yaml said at a commit; `uncommitted` edits of other files are no state of their own."""
+    """What params.yaml said at a commit; edits of other files that are not committed make no other state."""
 
     commit: str
     params: Mapping[str, Any]
@@ -66,4 +67,8 @@ def _state(params: str, commit: str) -> State:
 
 
 def _short(value: Any) -> str:
-    return ", ".join(map(str, value)) if OmegaConf.is_config(value) else str(value)
+    """The entries of a mapping by their names; of many, the first."""
+    if not OmegaConf.is_config(value):
+        return str(value)
+    names = [str(name) for name in value]
+    return ", ".join(names[:MOST]) + (f", ... ({len(names)})" if len(names) > MOST else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import platform
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,9 +100,13 @@ class Store:
                     found[run.data.tags[FINGERPRINT]].append(run)
         return {fingerprint: sorted(same, key=_unfinished) for fingerprint, same in found.items()}
 
+    def model_name(self, pair: str) -> str:
+        """What the registered model of a pair is called; MLflow takes no slash and no colon."""
+        return f"{re.sub('[/:]', '-', self.experiment)}-{pair}"
+
     def models(self) -> Iterator[RegisteredModel]:
-        """The registered models whose names begin with the experiment's."""
-        query = f"name LIKE '{self.experiment}-%'"
+        """The registered models of this experiment's pairs."""
+        query = f"name LIKE '{self.model_name('%')}'"
         yield from _pages(lambda token: self.client.search_registered_models(query, PAGE, page_token=token))
 
     def running_here(self) -> list[Run]:
