@@ -3,8 +3,9 @@
     python benchmarks/train.py [--student NAME] [--teacher NAME] [--epochs N] [--seeds N]
 
 With the data and the arguments of params.yaml, from scratch, each training in a process of its own, one
-after another, the four in turns for every seed. The teacher is trained first. Times are of the whole process: imports, set-up,
-loading, validation and checkpoints included. AP is Ultralytics' own of the best epoch on val.
+after another, the four in turns for every seed. The teacher is trained first. Times are of the whole
+process: imports, set-up, loading, validation and checkpoints included. AP is Ultralytics' own of the
+best epoch on val.
 """
 
 from __future__ import annotations

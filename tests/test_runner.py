@@ -107,7 +107,7 @@ def test_a_distilled_student_exports_as_a_baseline_of_its_weights_would(
         sizes[name] = exported.stat().st_size
         (outputs[name],) = onnxruntime.InferenceSession(exported).run(None, {"images": image})
     assert abs(sizes["distilled"] - sizes["baseline"]) < 1000  # but for the text of its description
-    assert outputs["distilled"].shape == ((1, 300, 6) if nms is False else (1, 14, 84))
+    assert outputs["distilled"].shape == ((1, 84, 6) if nms is False else (1, 14, 84))
     np.testing.assert_array_equal(outputs["distilled"], outputs["plain"])
 
 
