@@ -235,6 +235,7 @@ def test_a_killed_repro_is_continued_by_the_next(clone: Project) -> None:
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        killed = pd.Timestamp.now("UTC")
         output = clone.run("dvc", "repro", "baseline@yolo26n-7").stdout
     finally:
         params.write_text(text)
@@ -242,6 +243,8 @@ def test_a_killed_repro_is_continued_by_the_next(clone: Project) -> None:
     rows = read_history(clone.folder / "runs/baseline/yolo26n/7/train/history.csv")
     assert [row["epoch"] for row in rows] == list(range(1, 9))
     assert steps(clone, "baseline/yolo26n/7", "train/box_loss") == list(range(1, 9))
+    run = tracked(clone).loc["baseline/yolo26n/7"]
+    assert run["start_time"] < killed < run["end_time"]
 
 
 def test_a_cell_that_params_no_longer_name_is_offered_for_removal(clone: Project) -> None:
