@@ -5,7 +5,8 @@
 With the data and the arguments of params.yaml, from scratch, each training in a process of its own, one
 after another, the four in turns for every seed. The teacher is trained first. Times are of the whole
 process: imports, set-up, loading, validation and checkpoints included. AP is Ultralytics' own of the
-best epoch on val.
+best epoch on val, with the e2e head: in a short training the weight of the other head's loss falls from 0.8
+to 0.1 within a few epochs, and its AP swings.
 """
 
 from __future__ import annotations
@@ -122,6 +123,7 @@ def main() -> None:
             "data": str(folder / "dataset/data.yaml"),
             "epochs": options.epochs,
             "device": device(),
+            "nms": False,
             "seed": 0,
         }
         run(OURS_PLAIN, folder / "teacher", {**common, "model": f"{options.teacher}.yaml"})

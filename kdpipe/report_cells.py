@@ -55,7 +55,9 @@ def unfinished(params: Params, finished: Iterable[Finished]) -> list[str]:
 def read_results(params: Params, finished: Iterable[Finished], synced: Synced) -> Results:
     """What the runs in MLflow say; half samples and single classes come from the cells' own files."""
     splits = measured_splits(params, load_manifest(DATASET_DIR))
-    return tidy(runs_table(synced.runs.values()), splits, {done.cell.id: done for done in finished})
+    cells = {done.cell.id: done for done in finished}
+    runs = runs_table(synced.runs[done.record.fingerprint] for done in cells.values())
+    return tidy(runs, splits, cells)
 
 
 def register_best(params: Params, finished: Iterable[Finished], results: Results) -> list[str]:

@@ -109,25 +109,31 @@ def check_the_same(work: Path, uninterrupted: Path) -> None:
 
 
 def test_kills_at_any_instant_change_nothing(train: Train, project: Path, uninterrupted: Path) -> None:
-    """Half of them strike at a random moment, half while a checkpoint is being written."""
+    """After an epoch or so, half of them at a random moment, half while a checkpoint is being written."""
     work, chance = project / "killed", np.random.default_rng(0)
-    kills = 0
-    while kills < KILLS:
+    for kill in range(KILLS):
+        before = _saved(work)
         process = train(work)
-        if kills % 2:
-            after = time.monotonic() + chance.uniform(0.0, 4.0)
-            while not process.done() and time.monotonic() < after:
-                time.sleep(0.001)
-        else:
-            while not process.done() and not list(work.glob("*.part")):
-                pass
-        if process.done():
-            shutil.rmtree(work)  # it got to its end: once more from the beginning
+        while not process.done() and _saved(work) == before:
+            time.sleep(0.001)
+        moment = time.monotonic() + chance.uniform(0.0, 1.0)
+        while not process.done() and (
+            time.monotonic() < moment if kill % 2 else not list(work.glob("*.part"))
+        ):
+            pass
+        finished = process.done()
         process.kill()
-        kills += 1
-    process = train(work)
-    process.result()
+        if finished:  # once more from the beginning
+            check_the_same(work, uninterrupted)
+            shutil.rmtree(work)
+    train(work).result()
     check_the_same(work, uninterrupted)
+
+
+def _saved(work: Path) -> int:
+    """When the newest state was written."""
+    newest = work / checkpoints.NEWEST
+    return newest.stat().st_mtime_ns if newest.exists() else 0
 
 
 @pytest.mark.parametrize("broken", [b"", b"PK\x03\x04 half a file"])

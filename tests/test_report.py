@@ -141,6 +141,7 @@ def reports(finished_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_value_is_that_of_the_run(reports: Path) -> None:
     report(list(SCORES))
     benchmark = json.loads((reports / "benchmark.json").read_text())
+    mlflow.set_tracking_uri(f"sqlite:///{reports.parent}/mlflow.db")
     runs = mlflow.search_runs(experiment_names=["test"]).set_index("tags.cell")
     assert len(benchmark["cells"]) == 2 * 2 * len(SCORES)
     for cell in benchmark["cells"]:

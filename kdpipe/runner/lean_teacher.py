@@ -10,6 +10,7 @@ from torch import nn
 from ultralytics.nn.distill_model import DistillationModel
 
 Scores = dict[str, Any]
+WARM_UP = 3  # calls that a graph is watched for before it is fused
 
 
 class ClassScores(nn.Module):
@@ -52,6 +53,8 @@ class Graph(nn.Module):
         with warnings.catch_warnings(action="ignore"), torch.no_grad():
             # In a list, so that Ultralytics does not find it among the modules it sets to evaluation.
             self._graph = [torch.jit.freeze(torch.jit.trace(layers, example, check_trace=False))]
+            for _ in range(WARM_UP):  # a continued training must not begin with other numbers
+                self._graph[0](example)
 
     def forward(self, images: torch.Tensor) -> None:
         """Leave the features of each level, and the scores, for the loss."""
