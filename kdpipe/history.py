@@ -49,13 +49,15 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """The rows of a CSV file of numbers, up to a line cut short by a kill; none if there is no file."""
+    """The rows of a CSV file of numbers; none if there is no file.
+
+    Left out is what does not fit the names: a line cut short by a kill, other numbers than at first.
+    """
     return list(_rows(path)) if path.exists() else []
 
 
 def _rows(path: Path) -> Iterator[dict[str, float]]:
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            if None in row.values():
-                return
-            yield {name: float(value) for name, value in row.items()}
+            if None not in row and None not in row.values():
+                yield {name: float(value) for name, value in row.items()}

@@ -35,8 +35,9 @@ Trouble = Callable[["Server"], AbstractContextManager[None]]
 
 
 def begun(cell: Cell) -> Begun:
-    record = load_record(cell.train_dir)
-    return Begun(record.identity, record.environment, record.started, cell.train_dir)
+    record, work = load_record(cell.train_dir), Path("work") / str(cell.seed)
+    work.mkdir(parents=True, exist_ok=True)
+    return Begun(record.identity, record.environment, record.started, work)
 
 
 def free_port() -> int:
