@@ -40,7 +40,7 @@ def runs(store: Store) -> list[Run]:
 
 def live(tracking: Tracking = TRACKING, console: Console = QUIET) -> LiveRun:
     record = load_record(CELL.train_dir)
-    return LiveRun(tracking, Begun(record.identity, record.environment, record.started, Path()), console)
+    return LiveRun(tracking, Begun(record.identity, record.environment, record.started, Path.cwd()), console)
 
 
 def synced() -> list[str]:
