@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import made_up
 from kdpipe.cells import all_cells, baseline_cell
-from kdpipe.config import Params, Tracking
+from kdpipe.config import Tracking
 from kdpipe.records import load_record
-from kdpipe.report_cells import read_results, register_best, report_cells
-from kdpipe.tracking import Begun, LiveRun, finished_cells, sync
+from kdpipe.report_cells import report_cells, sync_cells
+from kdpipe.tracking import Begun, LiveRun
 
 EPOCHS_LOGGED = 100
 
@@ -38,19 +38,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def kdpipe_sync(params: Params) -> None:
-    """What `kdpipe sync` does."""
-    finished = finished_cells(all_cells(params))
-    synced = sync(params.tracking, finished)
-    register_best(params, finished, read_results(params, finished, synced))
-
-
 def sync_and_report(runs: int, epochs: int) -> tuple[float, float]:
     """Time to sync the runs that are not there yet, and for the report over all of them."""
     params = made_up.params(max(1, round(runs / made_up.CELLS_OF_A_PAIR)))
     cells = list(all_cells(params))
     made_up.finish([cell for cell in cells if not cell.train_dir.exists()], params, epochs)
-    synced = seconds(lambda: kdpipe_sync(params))
+    synced = seconds(lambda: sync_cells(params))
     reported = seconds(lambda: report_cells(params))
     print(f"{len(cells):>6} runs: sync of the new ones {synced:.1f} s, report {reported:.1f} s", flush=True)
     return synced, reported
@@ -66,7 +59,7 @@ def logging_cost() -> float:
         time.sleep(5)  # the run is opened
         before = time.process_time()
         for epoch in range(EPOCHS_LOGGED):
-            run.epoch(epoch, values)
+            run.epoch(epoch, values, time.time())
             time.sleep(0.05)
         return (time.process_time() - before) / EPOCHS_LOGGED
 

@@ -37,7 +37,7 @@ console = Console(stderr=True)
 class Silent:
     """Hears nothing."""
 
-    def epoch(self, epoch: int, values: object) -> None:
+    def epoch(self, epoch: int, values: object, ended: float) -> None:
         """Do nothing."""
 
 

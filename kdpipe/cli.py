@@ -89,25 +89,22 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
 ) -> None:
     """Make MLflow hold exactly one finished run per trained cell, from the records on disk."""
-    from kdpipe import report_cells, tracking
-    from kdpipe.cells import all_cells
     from kdpipe.preflight import preflight
+    from kdpipe.report_cells import sync_cells
+    from kdpipe.tracking import experiments as all_experiments
+    from kdpipe.tracking import finished_at
 
-    params = preflight()
-    revisions = [*(rev or []), *(tracking.experiments() if experiments else [])]
-    here = tracking.finished_cells(all_cells(params))
-    sources = [here, *map(tracking.finished_at, revisions)]
-    found = tracking.sync(params.tracking, chain.from_iterable(sources), dry_run=dry_run)
+    revisions = [*(rev or []), *(all_experiments() if experiments else [])]
+    others = chain.from_iterable(map(finished_at, revisions))
+    found, registered = sync_cells(preflight(), others, dry_run=dry_run)
     would_be = "would be " if dry_run else ""
     for cell in found.published:
         console.print(f"{cell}: run {would_be}brought up to date")
     for cell in found.killed:
         console.print(f"{cell}: run {would_be}marked as killed")
     console.print(f"{len(found.published)} runs {would_be}brought up to date in {found.store.uri}")
-    if not dry_run and not report_cells.unfinished(params, here):
-        results = report_cells.read_results(params, here, found)
-        for version in report_cells.register_best(params, here, results):
-            console.print(f"best student -> model {version}")
+    for version in registered:
+        console.print(f"best student -> model {version}")
 
 
 @app.command()

@@ -21,9 +21,15 @@ class History:
         self.seconds_before = kept[-1]["seconds"] if kept else 0.0
         write_rows(path, kept)
 
-    def add(self, epoch: int, seconds: float, values: Mapping[str, float]) -> None:
-        """Write the row of an epoch (counted from 1) that ended `seconds` after the start."""
-        append_row(self._path, {"epoch": epoch, "seconds": round(seconds, 3), ENDED: time.time(), **values})
+    def add(self, epoch: int, seconds: float, values: Mapping[str, float]) -> float:
+        """Write the row of an epoch (counted from 1) that ended `seconds` after the start.
+
+        Returns:
+            When that was, in seconds since 1970.
+        """
+        ended = time.time()
+        append_row(self._path, {"epoch": epoch, "seconds": round(seconds, 3), ENDED: ended, **values})
+        return ended
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

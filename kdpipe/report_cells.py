@@ -1,9 +1,10 @@
-"""Report on every cell that params.yaml names."""
+"""Report on every cell that params.yaml names, and show it in MLflow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from kdpipe.cells import DATASET_DIR, all_cells
 from kdpipe.config import Params
@@ -44,6 +45,23 @@ def report_cells(params: Params) -> Reported:
     histories = {done.cell.id: done.history for done in finished[:MOST_CURVES] if done.history}
     warnings = load_manifest(DATASET_DIR).warnings
     return Reported(synced, registered, results, write_report(results, histories, unlike, warnings))
+
+
+def sync_cells(
+    params: Params, others: Iterable[Finished] = (), *, dry_run: bool = False
+) -> tuple[Synced, list[str]]:
+    """Make MLflow equal to the records of the cells, and of others; returns also what is newly registered.
+
+    The best students can be told once every cell of params.yaml is done. With `dry_run` nothing changes.
+
+    Raises:
+        KdpipeError: if MLflow cannot be used.
+    """
+    finished = finished_cells(all_cells(params))
+    synced = sync(params.tracking, chain(finished, others), dry_run=dry_run)
+    if dry_run or unfinished(params, finished):
+        return synced, []
+    return synced, register_best(params, finished, read_results(params, finished, synced))
 
 
 def unfinished(params: Params, finished: Iterable[Finished]) -> list[str]:

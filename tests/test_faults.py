@@ -31,7 +31,7 @@ from tests.test_runner import Heard, job
 
 pytestmark = pytest.mark.slow
 EPOCHS = 8
-KILLS = 24
+KILLS = 20
 TIMES = ("seconds", "ended", "peak_memory_mib")
 Train = Callable[..., "Forked"]
 
@@ -59,6 +59,11 @@ class Forked:
 
     def done(self) -> bool:
         return not self._process.is_alive()
+
+    def wait_for(self, path: Path) -> None:
+        while not path.exists():
+            assert not self.done(), f"ended without {path.name}"
+            time.sleep(0.01)
 
     def kill(self) -> None:
         self._process.kill()
@@ -143,8 +148,7 @@ def test_a_broken_checkpoint_is_noticed_and_the_one_before_used(
     work = project / "broken"
     shutil.rmtree(work, ignore_errors=True)
     process = train(work)
-    while not (work / checkpoints.BEFORE).exists():
-        time.sleep(0.01)
+    process.wait_for(work / checkpoints.BEFORE)
     process.kill()
     before = torch.load(work / checkpoints.BEFORE, weights_only=True)["epochs"]
     (work / checkpoints.NEWEST).write_bytes(broken)
@@ -156,8 +160,7 @@ def test_a_broken_checkpoint_is_noticed_and_the_one_before_used(
 def test_an_interrupt_is_continued(train: Train, project: Path, uninterrupted: Path) -> None:
     work = project / "interrupted"
     process = train(work)
-    while not (work / checkpoints.BEFORE).exists():
-        time.sleep(0.01)
+    process.wait_for(work / checkpoints.BEFORE)
     os.kill(process._process.pid, signal.SIGINT)
     process._process.join()
     assert train(work).result()[-1] == EPOCHS
@@ -170,8 +173,7 @@ def test_a_full_disk_costs_the_epoch_that_could_not_be_kept(
     """No file may grow beyond what a state takes, less a byte; the checkpoints before fit."""
     work = project / "full"
     process = train(work)
-    while not (work / checkpoints.BEFORE).exists():
-        time.sleep(0.01)
+    process.wait_for(work / checkpoints.BEFORE)
     process.kill()
     size = (work / checkpoints.BEFORE).stat().st_size - 1
     error = train(work, partial(_limit, size)).result()
@@ -188,8 +190,7 @@ def _limit(size: int) -> None:
 def test_a_data_set_that_vanishes_is_named(train: Train, project: Path, uninterrupted: Path) -> None:
     work, images = project / "vanished", project / "dataset/images/train"
     process = train(work)
-    while not (work / checkpoints.NEWEST).exists():
-        time.sleep(0.01)
+    process.wait_for(work / checkpoints.NEWEST)
     images.rename(images.with_name("away"))
     try:
         error = process.result()

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import made_up
 from kdpipe.cells import Cell, baseline_cell, distill_cell, teacher_cell
 from kdpipe.config import Tracking
 from kdpipe.errors import KdpipeError
 from kdpipe.evaluation import RESAMPLES_FILE, save_resamples
 from kdpipe.history import write_rows
-from kdpipe.records import Identity, Record, save_metrics, unlike_pairs
+from kdpipe.records import Record, save_metrics, unlike_pairs
 from kdpipe.report.benchmark import (
     DIS_DIS,
     DISTILLED_BASELINE,
@@ -50,37 +51,7 @@ SYSTEM = [{"ended": 1_700_000_010.0, "system/cpu_utilization_percentage": 90.0}]
 
 
 def record_of(cell: Cell) -> Record:
-    identity = Identity(
-        cell=cell.id,
-        kind=cell.kind,
-        task="detect",
-        seed=cell.seed,
-        model="yolo26s" if cell.kind == "teacher" else "yolo26n",
-        init="scratch",
-        init_digest=None,
-        data="digits",
-        data_digest="d" * 32,
-        arguments={"epochs": 2},
-        student=None if cell.kind == "teacher" else "yolo26n",
-        teacher="yolo26s" if cell.kind == "distill" else None,
-        pair=cell.name if cell.kind == "distill" else None,
-        dis=cell.dis,
-    )
-    return Record(
-        identity=identity,
-        fingerprint=identity.fingerprint,
-        arguments={"epochs": 2, "imgsz": 96, "batch": 16, "optimizer": "AdamW", "device": "cpu"},
-        epochs=2,
-        parameters=2_500_000,
-        gflops=5.4,
-        file_bytes=5_300_000,
-        weights_digest="w" * 32,
-        seconds=10.0,
-        peak_memory_mib=900,
-        started=1_700_000_000.0,
-        finished=1_700_000_010.0,
-        environment={"git_commit": "abc", "torch": "2.15.0", "device": "CPU"},
-    )
+    return made_up.record_of(cell, "yolo26n", "yolo26s", epochs=2)
 
 
 def finish(cell: Cell, score: float, heads: tuple[str, ...] = ("e2e", "nms")) -> None:

@@ -30,8 +30,9 @@ class Heard:
     def __init__(self) -> None:
         self.epochs: list[int] = []
 
-    def epoch(self, epoch: int, values: Mapping[str, float]) -> None:
+    def epoch(self, epoch: int, values: Mapping[str, float], ended: float) -> None:
         assert values
+        assert ended
         self.epochs.append(epoch)
 
 

@@ -134,7 +134,7 @@ def test_a_new_validation_reaches_the_same_run() -> None:
 
 def test_a_live_run_becomes_the_finished_one() -> None:
     with live() as training:
-        training.epoch(1, {"train/box_loss": 2.5})
+        training.epoch(1, {"train/box_loss": 2.5}, time.time())
         store = Store(TRACKING)
         deadline = time.monotonic() + 30
         while not any(run.data.metrics for run in runs(store)):
@@ -143,7 +143,7 @@ def test_a_live_run_becomes_the_finished_one() -> None:
         (run,) = runs(store)
         assert run.info.status == "RUNNING"
         assert run.data.metrics == {"train/box_loss": 2.5}
-        training.epoch(2, {"train/box_loss": 2.0})
+        training.epoch(2, {"train/box_loss": 2.0}, time.time())
     synced()
     (finished,) = runs(store)
     assert finished.info.run_id == run.info.run_id
@@ -153,12 +153,12 @@ def test_a_live_run_becomes_the_finished_one() -> None:
 
 def test_an_interrupted_run_is_marked_and_continued() -> None:
     with pytest.raises(KeyboardInterrupt), live() as training:
-        training.epoch(1, {"train/box_loss": 2.5})
+        training.epoch(1, {"train/box_loss": 2.5}, time.time())
         raise KeyboardInterrupt
     store = Store(TRACKING)
     assert runs(store)[0].info.status == "KILLED"
     with live() as training:
-        training.epoch(2, {"train/box_loss": 2.0})
+        training.epoch(2, {"train/box_loss": 2.0}, time.time())
     synced()
     (run,) = runs(store)
     assert steps(store, run) == [1, 2]
@@ -166,7 +166,7 @@ def test_an_interrupted_run_is_marked_and_continued() -> None:
 
 def test_a_half_logged_run_is_made_whole() -> None:
     with live() as training:
-        training.epoch(2, {"train/box_loss": 2.0})
+        training.epoch(2, {"train/box_loss": 2.0}, time.time())
     store = Store(TRACKING)
     synced()
     (run,) = runs(store)
@@ -210,8 +210,8 @@ def test_a_store_that_is_away_costs_a_warning_only(capsys: pytest.CaptureFixture
     away = Tracking(uri="http://127.0.0.1:9", experiment="test")
     console = Console(soft_wrap=True)
     with live(away, console) as training:
-        training.epoch(1, {"train/box_loss": 2.5})
-        training.epoch(2, {"train/box_loss": 2.0})
+        training.epoch(1, {"train/box_loss": 2.5}, time.time())
+        training.epoch(2, {"train/box_loss": 2.0}, time.time())
     publish_quietly(away, CELL, console)
     assert capsys.readouterr().out.count("MLflow is away") == 2  # one of the training, one of its end
 

@@ -218,7 +218,7 @@ while not Path({str(go)!r}).exists():
     time.sleep(0.01)
 with LiveRun(tracking, begun(cell), Console()) as live:
     for epoch in (1, 2):
-        live.epoch(epoch, {{"train/box_loss": 3.0 - epoch}})
+        live.epoch(epoch, {{"train/box_loss": 3.0 - epoch}}, time.time())
 publish_quietly(tracking, cell, Console())
 """
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
@@ -283,14 +283,14 @@ def test_trouble_in_the_middle_of_a_training_costs_nothing(
     record, console = load_record(CELLS[0].train_dir), Console(soft_wrap=True)
     with ExitStack() as until_it_is_over:
         with LiveRun(server.tracking, begun(CELLS[0]), console) as live:
-            live.epoch(1, {"train/box_loss": 2.5})
+            live.epoch(1, {"train/box_loss": 2.5}, time.time())
             deadline = time.monotonic() + 30
             while not any(run.data.metrics for run in Store(server.tracking).runs_of(record.fingerprint)):
                 assert time.monotonic() < deadline
                 time.sleep(0.2)
             until_it_is_over.enter_context(trouble(server))
             began = time.monotonic()
-            live.epoch(2, {"train/box_loss": 2.0})
+            live.epoch(2, {"train/box_loss": 2.0}, time.time())
             assert time.monotonic() - began < 0.1
         assert time.monotonic() - began < live_run.PATIENCE + 1
         publish_quietly(server.tracking, CELLS[0], console)
@@ -305,10 +305,10 @@ def test_a_server_that_comes_back_gets_the_epochs_that_it_missed(server: Server)
     record = load_record(CELLS[0].train_dir)
     server.stop()
     with LiveRun(server.tracking, begun(CELLS[0]), Console(quiet=True)) as live:
-        live.epoch(1, {"train/box_loss": 2.5})
+        live.epoch(1, {"train/box_loss": 2.5}, time.time())
         time.sleep(5)
         server.start()
-        live.epoch(2, {"train/box_loss": 2.0})
+        live.epoch(2, {"train/box_loss": 2.0}, time.time())
     store = Store(server.tracking)
     (run,) = store.runs_of(record.fingerprint)
     history = store.client.get_metric_history(run.info.run_id, "train/box_loss")

@@ -63,8 +63,8 @@ class Trained:
 class Listener(Protocol):
     """Hears of a training while it runs."""
 
-    def epoch(self, epoch: int, values: Mapping[str, float]) -> None:
-        """An epoch (counted from 1) has ended with these losses and metrics."""
+    def epoch(self, epoch: int, values: Mapping[str, float], ended: float) -> None:
+        """An epoch (counted from 1) has ended with these losses and metrics; in seconds since 1970."""
 
 
 def train(job: Job, work: Path, listener: Listener, console: Console) -> Trained:
@@ -170,10 +170,11 @@ class _Watch:
         epoch = trainer.epoch + 1
         values = _epoch_values(trainer)
         seconds = self._history.seconds_before + time.monotonic() - self._started
-        self._history.add(epoch, seconds, values | {"peak_memory_mib": peak_memory_mib(trainer.device)})
+        row = values | {"peak_memory_mib": peak_memory_mib(trainer.device)}
+        ended = self._history.add(epoch, seconds, row)
         checkpoints.save(trainer, self._work)  # after its row, without which no epoch is continued from
         self._progress.epoch(epoch, trainer.epochs, seconds, values)
-        self._listener.epoch(epoch, values)
+        self._listener.epoch(epoch, values, ended)
 
 
 def _epoch_values(trainer: Any) -> dict[str, float]:

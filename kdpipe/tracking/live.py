@@ -73,12 +73,12 @@ class LiveRun:
         self._queue.put(None)
         self._thread.join(PATIENCE)
 
-    def epoch(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Log an epoch."""
-        self._log(epoch, values)
+    def epoch(self, epoch: int, values: Mapping[str, float], ended: float) -> None:
+        """Log an epoch that ended then, in seconds since 1970."""
+        self._log(epoch, values, ended)
 
-    def _log(self, step: int, values: Mapping[str, float]) -> None:
-        found: list[Metric] = entries.metrics(values, time.time(), step)
+    def _log(self, step: int, values: Mapping[str, float], at: float) -> None:
+        found: list[Metric] = entries.metrics(values, at, step)
         self._queue.put(lambda store, run_id: store.client.log_batch(run_id, metrics=found))
 
     def _work(self) -> None:

@@ -18,14 +18,14 @@ from kdpipe.history import ENDED, append_row, read_rows, write_rows
 
 SYSTEM_FILE = "system.csv"
 SECONDS = 10.0  # between two samples, as in MLflow
-Heard = Callable[[int, Mapping[str, float]], None]
+Heard = Callable[[int, Mapping[str, float], float], None]
 
 
 class SystemWatch:
     """Samples processor, memory and GPUs in a thread, into a CSV file that a resumed training continues."""
 
     def __init__(self, path: Path, heard: Heard) -> None:
-        """Prepare to call `heard` with the number (from 1) and the values of each sample."""
+        """Prepare to call `heard` with the number (from 1), the values and the time of each sample."""
         self._path = path
         self._heard = heard
         self._stop = Event()
@@ -49,11 +49,11 @@ class SystemWatch:
         stopped = False
         while not stopped:
             stopped = self._stop.wait(MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL.get() or SECONDS)
-            values = _sample(monitors)
+            values, ended = _sample(monitors), time.time()
             count += 1
             with suppress(OSError):  # a full disk is the training's to report
-                append_row(self._path, {ENDED: time.time(), **values})
-            self._heard(count, values)
+                append_row(self._path, {ENDED: ended, **values})
+            self._heard(count, values, ended)
 
 
 def _monitors() -> list[Any]:

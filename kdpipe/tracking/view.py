@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,7 +34,7 @@ class Synced:
     store: Store
     published: list[str]
     killed: list[str]
-    runs: dict[str, Run] = field(default_factory=dict)
+    runs: dict[str, Run]
 
 
 def sync(tracking: Tracking, finished: Iterable[Finished], *, dry_run: bool = False) -> Synced:
