@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 
 import pytest
@@ -102,7 +103,7 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The address of a fresh PostgreSQL database."""
     pytest.importorskip("psycopg", reason="needs psycopg")
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [
@@ -110,22 +111,20 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]
     if not (programs[-1] / "initdb").exists():
         pytest.skip("needs PostgreSQL (apt-get install postgresql)")
-    folder = tmp_path_factory.mktemp("postgres")
-    root = os.geteuid() == 0  # which PostgreSQL refuses to run as
-    if root:
-        for path in (folder, *list(folder.parents)[:2]):
-            path.chmod(0o755)
-        shutil.chown(folder, "postgres")
-    user = "postgres" if root else None
-    port, data = free_port(), folder / "data"
-    control = [str(programs[-1] / "pg_ctl"), "-D", str(data), "-w", "-s"]
-    initdb = [str(programs[-1] / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
-    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, user=user)
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    start = [*control, "-l", str(folder / "log"), "-o", options, "start"]
-    subprocess.run(start, check=True, cwd=folder, user=user)
-    yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True, cwd=folder, user=user)
+    user = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
+    port = free_port()
+    with TemporaryDirectory() as temporary:  # a test's own folder is closed to other users
+        folder, data = Path(temporary), Path(temporary) / "data"
+        if user:
+            shutil.chown(folder, user)
+        control = [str(programs[-1] / "pg_ctl"), "-D", str(data), "-w", "-s"]
+        initdb = [str(programs[-1] / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
+        subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, user=user)
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+        start = [*control, "-l", str(folder / "log"), "-o", options, "start"]
+        subprocess.run(start, check=True, cwd=folder, user=user)
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        subprocess.run([*control, "-m", "immediate", "stop"], check=True, cwd=folder, user=user)
 
 
 @pytest.fixture(scope="module")
