@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kdpipe.cells import BEST_FILE, CHOICE_FILE, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, teacher_cell
 from kdpipe.config import Pair, Params
-from kdpipe.preflight import RECOMMENDED, UNKNOWN, architecture, candidates
+from kdpipe.models import RECOMMENDED, UNKNOWN, architecture, candidates
 from kdpipe.records import load_metrics
 
 # The head that every family has, so that candidates compare whatever their family.

@@ -1,4 +1,4 @@
-"""The command line: kdpipe check | sync | table | ui | clean."""
+"""The command line: kdpipe check | preset | import | sync | table | ui | clean."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from rich.table import Table
 
 from kdpipe import __version__
 from kdpipe.console import console, reporting_mistakes
-from kdpipe.errors import KdpipeError
+from kdpipe.errors import KdpipeError, did_you_mean
 from kdpipe.paths import project_root
 
 README = Path("README.md")
+IMPORTED = Path("data/imported")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
 
@@ -40,6 +41,7 @@ def start(
         console.print(__version__)
         raise typer.Exit
     if context.invoked_subcommand:
+        context.obj = Path.cwd()  # where paths on the command line start
         os.chdir(project_root())
 
 
@@ -47,6 +49,7 @@ def start(
 def check() -> None:
     """Check params.yaml, and print what `dvc repro` would do."""
     from kdpipe.drift import drift
+    from kdpipe.lint import lint
     from kdpipe.plan import make_plan
     from kdpipe.preflight import preflight
 
@@ -57,8 +60,56 @@ def check() -> None:
         table.add_row(line.stage, str(line.cells), str(line.cells - line.stale), str(line.stale))
     console.print(table)
     console.print(plan.summary)
-    for sentence in drift(params):
+    for sentence in (*drift(params), *lint(params)):
         console.print(f"[yellow]warning:[/] {escape(sentence)}")
+
+
+@app.command()
+def preset(
+    name: Annotated[str | None, typer.Argument(help="Which one; without it they are listed.")] = None,
+) -> None:
+    """Write a ready-made params.yaml, unless that would lose edits."""
+    from kdpipe.presets import about, presets, use
+
+    if name is None:
+        listed = Table("preset", "what it is")
+        for found, path in presets().items():
+            listed.add_row(found, about(path))
+        console.print(listed)
+        return
+    use(name)
+    console.print(f"{name} -> params.yaml; next: `kdpipe check`, then `dvc repro`")
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="Folder or file of annotations.")],
+    *,
+    task: Annotated[str, typer.Option(help="detect, segment, pose or obb.")] = "detect",
+    out: Annotated[Path, typer.Option(help="New folder, from the project's root.")] = IMPORTED,
+    images: Annotated[Path | None, typer.Option(help="Where the images are, if not beside.")] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(help="Regular expression: images in whose names it finds the same stay together."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed splits otherwise.")] = 0,
+) -> None:
+    """Make a data yaml from Pascal VOC, COCO json, CVAT xml or loose YOLO files."""
+    from kdpipe.data.importing import import_data
+    from kdpipe.tasks import TASKS
+
+    if task not in TASKS:
+        raise KdpipeError(f"--task {task!r}: {did_you_mean(task, TASKS)}")
+    start: Path = context.obj
+    where = start / images if images else None
+    done = import_data(start / source, out, task, images=where, groups=groups, seed=seed)
+    for line in done.warnings:
+        console.print(f"[yellow]warning:[/] {escape(line)}")
+    console.print(", ".join(f"{split}: {count} images" for split, count in done.images.items()))
+    console.print(
+        f"data yaml -> {done.yaml}; next: data.source: {done.yaml} in params.yaml, then `kdpipe check`"
+    )
 
 
 @app.command()

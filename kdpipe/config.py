@@ -141,12 +141,15 @@ def load(path: Path | str = PARAMS_FILE) -> Params:
 
 
 def _read(path: Path) -> DictConfig:
+    raw: object
     try:
         raw = OmegaConf.load(path)
     except FileNotFoundError:
         raise ParamsError("(file)", f"not found in {path.parent.resolve()}") from None
+    except OSError:  # OmegaConf's, where a file holds a number or a word
+        raw = None
     except Exception as error:
-        raise ParamsError("(file)", f"not readable as YAML: {error}") from error
+        raise ParamsError("(file)", f"not readable as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, DictConfig):
         raise ParamsError("(file)", "must be a mapping with the keys " + ", ".join(_keys(Params)))
     return raw

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
+from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root
 
 PACKAGES = (
@@ -45,6 +48,24 @@ def ultralytics_version() -> str:
         except PackageNotFoundError:
             continue
     return "none"
+
+
+def check_packages() -> None:
+    """Refuse versions that kdpipe was not made for.
+
+    Raises:
+        KdpipeError: naming the first package whose version is out of range.
+    """
+    for line in requires("kdpipe") or []:
+        wanted = Requirement(line)
+        if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        found = version(wanted.name)
+        if not wanted.specifier.contains(found, prereleases=True):
+            raise KdpipeError(
+                f"{wanted.name} {found} is installed, kdpipe needs {wanted.specifier}; run `make install`, "
+                "and use .venv/bin"
+            )
 
 
 def git_commit() -> str:

@@ -26,3 +26,8 @@ def resolve(path: str | Path) -> Path:
 def state_dir() -> Path:
     """Where unfinished work and settings lie: outside DVC's outputs, kept between runs."""
     return project_root() / ".kdpipe"
+
+
+def weights_dir() -> Path:
+    """Where released checkpoints lie, downloaded or put there by hand."""
+    return project_root() / "weights"

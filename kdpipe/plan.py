@@ -13,7 +13,7 @@ from statistics import mean
 from kdpipe.cells import RUNS_DIR, TEACHERS_DIR, Cell, all_cells
 from kdpipe.config import Params
 from kdpipe.errors import KdpipeError
-from kdpipe.preflight import candidates
+from kdpipe.models import candidates
 from kdpipe.records import RECORD_FILE, load_record
 
 KINDS = ("teacher", "baseline", "distill")

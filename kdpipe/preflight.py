@@ -10,11 +10,11 @@ from kdpipe import arguments, config, published, zoo
 from kdpipe.cells import DATASET_DIR
 from kdpipe.config import RELEASED, SCRATCH, Model, Pair, Params
 from kdpipe.data import MANIFEST_FILE, Manifest, check_source, load_manifest
-from kdpipe.environment import ultralytics_version
+from kdpipe.environment import check_packages, ultralytics_version
 from kdpipe.errors import ParamsError, did_you_mean
+from kdpipe.lint import lint
+from kdpipe.models import RECOMMENDED, UNKNOWN, architecture, candidates
 from kdpipe.paths import resolve, state_dir
-
-RECOMMENDED, UNKNOWN = "recommended", "unknown"
 
 
 def preflight(path: Path | str = config.PARAMS_FILE) -> Params:
@@ -23,6 +23,7 @@ def preflight(path: Path | str = config.PARAMS_FILE) -> Params:
     Raises:
         ParamsError: at the first thing that is wrong, with its key and what to write instead.
     """
+    check_packages()
     params = config.load(path)
     check_source(params.data)
     _check_arguments(params)
@@ -31,6 +32,7 @@ def preflight(path: Path | str = config.PARAMS_FILE) -> Params:
             _check_model(f"{axis}.{name}", name, model, params.data.task)
     for name, pair in params.pairs.items():
         _check_pair(name, pair, params)
+    lint(params)
     if (DATASET_DIR / MANIFEST_FILE).exists():
         manifest = load_manifest(DATASET_DIR)
         if manifest.source == params.data.source:
@@ -51,27 +53,6 @@ def measured_splits(params: Params, manifest: Manifest) -> list[str]:
         wanted, has = " or ".join(params.validate.splits), ", ".join(manifest.splits)
         raise ParamsError("validate.splits", f"{params.data.source} has no {wanted}; it has {has}")
     return found
-
-
-def architecture(name: str, model: Model) -> zoo.ModelName:
-    """The Ultralytics model behind a student or teacher: its `model`, or else its own name."""
-    return zoo.parse(model.model or name)
-
-
-def candidates(params: Params, pair: Pair) -> list[str]:
-    """The teachers that a pair may learn from, by their names under `teachers`."""
-    if pair.teacher == UNKNOWN:
-        return []
-    if pair.teacher != RECOMMENDED:
-        return [pair.teacher] if isinstance(pair.teacher, str) else list(pair.teacher)
-    student = architecture(pair.student, params.students[pair.student])
-    wanted = student.recommended_teacher
-    return [n for n, teacher in params.teachers.items() if architecture(n, teacher) == wanted]
-
-
-def train_arguments(params: Params, model: Model) -> dict[str, object]:
-    """`train`, overridden by what the student or teacher says itself."""
-    return {**params.train, **model.train}
 
 
 def _check_arguments(params: Params) -> None:
@@ -111,6 +92,8 @@ def _check_model(key: str, name: str, model: Model, task: str) -> None:
     if found.task != task:
         right = zoo.ModelName(found.family, found.size, task)
         raise ParamsError(key, f"{found} solves {found.task}, data.task is {task}; take {right}")
+    if model.init == RELEASED and (found.file or found.variant):
+        raise ParamsError(f"{key}.init", f"no weights of {found} are released; write scratch or a path")
     untrained = model.train.get("epochs") == 0
     if model.init == SCRATCH and untrained:
         raise ParamsError(f"{key}.train.epochs", "0 means `as it is`, which needs init: released or a path")

@@ -42,6 +42,7 @@ class Identity:
     pair: str | None = None
     dis: int | float | None = None
     teacher_digest: str | None = None
+    model_digest: str | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -11,6 +11,7 @@ from kdpipe.config import Params
 from kdpipe.curves import MOST_CURVES
 from kdpipe.data import load_manifest
 from kdpipe.errors import KdpipeError
+from kdpipe.lint import lint
 from kdpipe.preflight import measured_splits
 from kdpipe.records import unlike_pairs
 from kdpipe.report.files import Report, write_report
@@ -43,7 +44,7 @@ def report_cells(params: Params) -> Reported:
     registered = register_best(params, finished, results)
     unlike = unlike_pairs(done.record for done in finished)
     histories = {done.cell.id: done.history for done in finished[:MOST_CURVES] if done.history}
-    warnings = load_manifest(DATASET_DIR).warnings
+    warnings = [*load_manifest(DATASET_DIR).warnings, *lint(params)]
     return Reported(synced, registered, results, write_report(results, histories, unlike, warnings))
 
 

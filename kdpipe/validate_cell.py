@@ -26,7 +26,7 @@ def validate_cell(params: Params, cell: Cell) -> Metrics:
     metrics: Metrics = {}
     for split in measured_splits(params, load_manifest(DATASET_DIR)):
         metrics[split] = {}
-        for head in zoo.parse(record.identity.model).heads:
+        for head in zoo.read(record.identity.model).heads:
             metrics[split][head], predictions = validate(
                 cell.train_dir / BEST_FILE,
                 DATASET_DIR / "data.yaml",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from kdpipe.errors import did_you_mean
 from kdpipe.tasks import TASKS
@@ -17,20 +18,40 @@ DEFAULT_IMGSZ = 640
 # The teacher sizes that Ultralytics pairs in its documentation of knowledge distillation.
 RECOMMENDED_TEACHER = {"n": "s", "s": "m", "m": "x", "l": "x"}
 
-_PATTERN = re.compile(rf"(?P<family>{'|'.join(FAMILIES)})(?P<size>[{SIZES}])(?P<suffix>-seg|-pose|-obb)?")
+# Architectures whose features come from other levels of the pyramid than P3, P4 and P5.
+LEVELS = {"": "P3 to P5", "-p2": "P2 to P5", "-p6": "P3 to P6"}
+VARIANTS = {
+    ("yolov8", "detect"): ("-p2", "-p6"),
+    ("yolov8", "segment"): ("-p6",),
+    ("yolov8", "pose"): ("-p6",),
+    ("yolo26", "detect"): ("-p2", "-p6"),
+}
+YAML = ".yaml"  # the suffix by which the path of an own model is known
+NOT_DISTILLED = {"-cls": "classify", "-sem": "semantic", "-depth": "depth"}
+
+_PATTERN = re.compile(
+    rf"(?P<family>{'|'.join(FAMILIES)})(?P<size>[{SIZES}])(?P<suffix>-seg|-pose|-obb)?(?P<variant>-p2|-p6)?"
+)
 
 
 @dataclass(frozen=True)
 class ModelName:
-    """An Ultralytics model name, taken apart."""
+    """An Ultralytics model name, taken apart; `file` is the user's own model yaml of that kind."""
 
     family: str
     size: str
     task: str
+    variant: str = ""
+    file: str | None = None
 
     def __str__(self) -> str:
-        """The name as Ultralytics writes it, such as `yolo26n-seg`."""
-        return f"{self.family}{self.size}{TASKS[self.task].suffix}"
+        """The name as Ultralytics writes it, such as `yolo26n-seg`; or the path of the own yaml."""
+        return self.file or f"{self.family}{self.size}{TASKS[self.task].suffix}{self.variant}"
+
+    @property
+    def stem(self) -> str:
+        """The name of its model yaml, without the suffix."""
+        return PurePath(self.file).stem if self.file else str(self)
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -41,7 +62,7 @@ class ModelName:
     def recommended_teacher(self) -> ModelName | None:
         """The published teacher of this student, or None for the largest size."""
         size = RECOMMENDED_TEACHER.get(self.size)
-        return ModelName(self.family, size, self.task) if size else None
+        return ModelName(self.family, size, self.task, self.variant) if size else None
 
 
 def parse(name: str) -> ModelName:
@@ -51,15 +72,52 @@ def parse(name: str) -> ModelName:
         ValueError: if it is no model that can be distilled, with the nearest name that is.
     """
     match = _PATTERN.fullmatch(name)
-    if match is None:
-        raise ValueError(f"{name!r} is no model that can be distilled; {did_you_mean(name, names())}")
-    task = next(t for t, task in TASKS.items() if task.suffix == (match["suffix"] or ""))
-    return ModelName(match["family"], match["size"], task)
+    found = _model_name(match) if match else None
+    if found is None or found.variant not in ("", *VARIANTS.get((found.family, found.task), ())):
+        task = next((task for suffix, task in NOT_DISTILLED.items() if name.endswith(suffix)), None)
+        reason = f"Ultralytics does not distil {task}; " if task else ""
+        raise ValueError(f"{name!r} is no model that can be distilled; {reason}{did_you_mean(name, names())}")
+    return found
+
+
+def read(written: str) -> ModelName:
+    """What is behind a model's name, or behind the path of the user's own yaml.
+
+    Raises:
+        ValueError: if it is no model that can be distilled.
+    """
+    return of_file(written) if written.endswith(YAML) else parse(written)
+
+
+def of_file(path: str) -> ModelName:
+    """What a model yaml of the user is, by its name: `yolo26n-mine.yaml` is a yolo26n.
+
+    Raises:
+        ValueError: if its name does not begin as one of Ultralytics' models.
+    """
+    stem = PurePath(path).stem
+    match = _PATTERN.match(stem)
+    if match is None or stem[match.end() :][:1] not in ("", "-", "_"):
+        raise ValueError(
+            f"{path!r}: the name must begin with the model that it changes, such as yolo26n-mine.yaml"
+        )
+    return replace(_model_name(match), file=path)
 
 
 def names() -> list[str]:
     """Every model name that `parse` accepts."""
-    return [str(ModelName(family, size, task)) for family in FAMILIES for task in TASKS for size in SIZES]
+    return [
+        str(ModelName(family, size, task, variant))
+        for family in FAMILIES
+        for task in TASKS
+        for variant in ("", *VARIANTS.get((family, task), ()))
+        for size in SIZES
+    ]
+
+
+def _model_name(match: re.Match[str]) -> ModelName:
+    task = next(t for t, task in TASKS.items() if task.suffix == (match["suffix"] or ""))
+    return ModelName(match["family"], match["size"], task, match["variant"] or "")
 
 
 def pairing_problem(student: ModelName, teacher: ModelName) -> str | None:
@@ -71,6 +129,11 @@ def pairing_problem(student: ModelName, teacher: ModelName) -> str | None:
         )
     if teacher.task != student.task:
         return f"{teacher} solves {teacher.task}, {student} solves {student.task}; take one task"
+    if teacher.variant != student.variant:
+        return (
+            f"{teacher} has features of {LEVELS[teacher.variant]}, {student} of {LEVELS[student.variant]}; "
+            "take one kind"
+        )
     if SIZES.index(teacher.size) <= SIZES.index(student.size):
         return f"{teacher} is not larger than {student}; take a larger teacher"
     return None

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -147,3 +148,21 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Project:
     ):
         project.run(*command)
     return project
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print every bad input that was tried, with what was said of it."""
+    ended = [
+        (report, properties.get("bad input"))
+        for kind in ("passed", "failed")
+        for report in terminalreporter.stats.get(kind, ())
+        if "test_bad_inputs.py" in report.nodeid and report.when == "call"
+        for properties in [dict(report.user_properties)]
+        if report.failed or "bad input" in properties
+    ]
+    if ended:
+        terminalreporter.section("bad inputs")
+        for report, message in ended:
+            terminalreporter.line(f"{report.nodeid.split('::')[1]}: {message}")
+        clear = sum(report.passed for report, _ in ended)
+        terminalreporter.line(f"bad inputs: {len(ended)} tried, {clear} clear")

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from kdpipe.history import HISTORY_FILE, read_history
+from kdpipe.records import load_record
 from kdpipe.tasks import TASKS
+from tests.bad_inputs import shipped_yaml
 from tests.stages import through
 
 # After kdpipe.train_cell, which tests.stages imports, has isolated Ultralytics.
@@ -49,6 +51,21 @@ def test_a_task_from_data_to_table(task: str, write_params: Callable[..., Path])
     assert f"**mAP50-95 is {TASKS[task].metric}**" in table
     assert ("COCO boxes" in table) == has_boxes_too
     check_registered()
+
+
+@pytest.mark.slow
+def test_an_own_model_yaml_is_trained(write_params: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/yolo26-mine.yaml").write_text(
+        shipped_yaml("26/yolo26").read_text().replace("nn.SiLU", "nn.ReLU")
+    )
+    student = {"init": "scratch", "model": "models/yolo26n-mine.yaml"}
+    path = write_params(students={"mine": student}, **{"pairs__n-s__student": "mine"})
+    results = through(path).results
+    assert set(results.table["head"]) == {"e2e", "nms"}
+    identity = load_record(Path("runs/distill/n-s/1.0/0/train")).identity
+    assert identity.model == "models/yolo26n-mine.yaml"
+    assert identity.model_digest is not None
 
 
 def check_registered() -> None:

@@ -1,23 +1,50 @@
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
+import math
+import re
 
 import pytest
 
 from kdpipe import zoo
-from kdpipe.tasks import TASKS
+from tests.bad_inputs import shipped_yaml
+
+SHIPPED = sorted(
+    path for family in ("v8", "11", "26") for path in shipped_yaml(f"{family}/*").parent.glob("*.yaml")
+)
+# With features of another kind (ghost), or of another task, or with words in the place of classes.
+OTHERS = re.compile(r"yoloe-.*|.*-(cls.*|sem|depth|ghost.*|rtdetr|world.*)")
 
 
-def test_every_name_has_its_yaml_in_ultralytics() -> None:
-    spec = find_spec("ultralytics")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    shipped = {path.stem for path in Path(spec.submodule_search_locations[0]).glob("cfg/models/*/*.yaml")}
-    for name in zoo.names():
-        model = zoo.parse(name)
-        assert str(model) == name
-        assert f"{model.family}{TASKS[model.task].suffix}" in shipped
+def sized(stem: str, size: str) -> str:
+    head, dash, suffix = stem.partition("-")
+    return f"{head}{size}{dash}{suffix}"
+
+
+def test_what_ultralytics_ships_is_known_or_known_to_be_something_else() -> None:
+    shipped = {path.stem for path in SHIPPED if not OTHERS.fullmatch(path.stem)}
+    expected = {sized(stem, size) for stem in shipped for size in zoo.SIZES}
+    assert set(zoo.names()) == expected
+    for path in SHIPPED:
+        if path.stem not in shipped:
+            with pytest.raises(ValueError, match="no model that can be distilled"):
+                zoo.parse(sized(path.stem, "n"))
+
+
+@pytest.mark.parametrize("stem", [path.stem for path in SHIPPED if not OTHERS.fullmatch(path.stem)])
+def test_every_model_is_what_its_name_says(stem: str) -> None:
+    from kdpipe.runner import hermetic  # noqa: F401, I001 - before Ultralytics
+    from ultralytics import YOLO
+
+    found = zoo.parse(sized(stem, "n"))
+    model = YOLO(f"{found}.yaml", verbose=False)
+    assert model.task == found.task
+    head = model.model.model[-1]
+    assert hasattr(head, "one2one_cv3") == ("e2e" in found.heads)
+    first, last = (round(math.log2(stride)) for stride in (min(head.stride), max(head.stride)))
+    assert zoo.LEVELS[found.variant] == f"P{first} to P{last}"
+    teacher = zoo.parse(sized(stem, "s"))
+    assert found.recommended_teacher == teacher
+    assert zoo.pairing_problem(found, teacher) is None
 
 
 def test_only_families_with_a_one_to_one_head_are_end_to_end() -> None:
@@ -41,6 +68,7 @@ def test_recommended_teachers_are_the_published_ones(student: str, teacher: str 
         ("yolo26n", "yolo26s-seg", "segment"),
         ("yolo26s", "yolo26s", "not larger"),
         ("yolo26m", "yolo26s", "not larger"),
+        ("yolo26n", "yolo26s-p2", "P2 to P5"),
         ("yolo26n", "yolo26x", None),
     ],
 )

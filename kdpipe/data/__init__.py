@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from kdpipe.config import Data
@@ -19,13 +23,26 @@ EMBEDDED = "digits"
 KEYPOINT_VALUES = (2, 3)
 __all__ = [
     "MANIFEST_FILE",
+    "Header",
     "Manifest",
     "check_source",
+    "header",
     "load_manifest",
     "open_source",
     "prepare",
     "source_changed",
 ]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of a data set before it is prepared: its yaml's name, its classes, and the channels
+    of its images.
+    """
+
+    name: str
+    names: list[str]
+    channels: int
 
 
 def prepare(data: Data, out: Path) -> Manifest:
@@ -36,21 +53,33 @@ def prepare(data: Data, out: Path) -> Manifest:
     """
     source = open_source(data)
     rules = LabelRules(data.task, len(source.names), _kpt_shape(data, source))
-    written = write(source, rules, out)
-    manifest = describe(data.source, rules, source, written)
-    manifest.save(out)
-    (out / "ORIGIN.txt").write_text(source.origin)
-    save_preview(written.splits["train"], source.names, rules, out / "images/train", out / "preview.png")
+    with _nothing_half(out):
+        written = write(source, rules, out)
+        manifest = describe(data.source, rules, source, written)
+        manifest.save(out)
+        (out / "ORIGIN.txt").write_text(source.origin)
+        pictured = written.splits["train"], source.names, rules, out / "images/train"
+        save_preview(*pictured, out / "preview.png")
     _signature_file(data.source).parent.mkdir(parents=True, exist_ok=True)
     _signature_file(data.source).write_text(_signature(source))
     return manifest
+
+
+@contextmanager
+def _nothing_half(out: Path) -> Iterator[None]:
+    """Leave no folder behind that is not whole."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 def check_source(data: Data) -> None:
     """Refuse a task or a source that cannot be prepared, without reading the images.
 
     Raises:
-        ParamsError: naming the key.
+        ParamsError, DataError: naming the key, or the file.
     """
     tasks = digits.LABELS if data.source == EMBEDDED else PARSERS
     if data.task not in tasks:
@@ -60,8 +89,19 @@ def check_source(data: Data) -> None:
             raise ParamsError(f"data.digits.{split}", "write at least 1")
     if data.digits.size < digits.SMALLEST_SIZE:
         raise ParamsError("data.digits.size", f"write at least {digits.SMALLEST_SIZE}")
-    if data.source != EMBEDDED and shipped.find(data.source) is None:
-        files.find_yaml(resolve(data.source))
+    header(data)
+
+
+def header(data: Data) -> Header:
+    """What `data.source` says of itself, without its images.
+
+    Raises:
+        ParamsError, DataError: if it is not there or cannot be read.
+    """
+    if data.source == EMBEDDED:
+        return Header(EMBEDDED, list(digits.NAMES.values()), files.RGB)
+    yaml = shipped.find(data.source) or files.find_yaml(resolve(data.source))
+    return Header(yaml.stem, *files.header(yaml))
 
 
 def open_source(data: Data) -> Source:

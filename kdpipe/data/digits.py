@@ -37,6 +37,7 @@ on synthetic backgrounds.
 # samples and (but for the writers at the two borders) the hands of the splits apart.
 HANDWRITING = {"train": (0.0, 0.6), "val": (0.6, 0.8), "test": (0.8, 1.0)}
 
+NAMES = {digit: str(digit) for digit in range(10)}
 GLYPH_SIDE = (0.34, 0.52)  # of the scene's side
 DIGITS_PER_SCENE = (2, 7)  # upper bound exclusive
 NEGATIVES = 0.08  # share of scenes without any digit
@@ -143,7 +144,7 @@ def _shares(values: NDArray[np.float64], size: int) -> str:
 def source(options: Digits, task: str) -> Source:
     """The embedded data set; the same options give the same files, byte by byte."""
     return Source(
-        names={digit: str(digit) for digit in range(10)},
+        names=NAMES,
         splits={split: _examples(options, task, split) for split in HANDWRITING},
         origin=ORIGIN,
         extra=EXTRA.get(task, {}),

@@ -16,6 +16,7 @@ from kdpipe.errors import DataError, ParamsError
 
 IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 MEASURED = ("val", "test")
+RGB = 3  # channels
 NOT_CARRIED = {"path", "download", "names", "nc", *SPLITS}
 
 
@@ -45,13 +46,7 @@ def read(yaml: Path, task: str, base: Path | None = None) -> Source:
     Raises:
         DataError: if the yaml cannot be read or names no images.
     """
-    try:
-        content = OmegaConf.load(yaml)
-    except Exception as error:
-        raise DataError(f"{yaml}: not readable as YAML: {error}") from error
-    if not isinstance(content, DictConfig) or "names" not in content:
-        raise DataError(f"{yaml}: no data yaml: it needs train, val and names")
-    fields: dict[str, Any] = OmegaConf.to_container(content)  # type: ignore[assignment]
+    fields = _fields(yaml)
     root = _root(yaml, fields.get("path"), base)
     images = {split: _images(yaml, root, fields.get(split)) for split in SPLITS}
     warnings = []
@@ -73,6 +68,16 @@ def read(yaml: Path, task: str, base: Path | None = None) -> Source:
     )
 
 
+def header(yaml: Path) -> tuple[list[str], int]:
+    """The class names and the channels of the images, without looking for the images.
+
+    Raises:
+        DataError: if the yaml cannot be read.
+    """
+    fields = _fields(yaml)
+    return list(_names(yaml, fields).values()), int(fields.get("channels", RGB))
+
+
 def label_path(image: Path) -> Path:
     """Where Ultralytics looks for an image's labels: `images` becomes `labels`, the suffix .txt."""
     parts = list(image.parts)
@@ -81,6 +86,17 @@ def label_path(image: Path) -> Path:
             parts[index] = "labels"
             break
     return Path(*parts).with_suffix(".txt")
+
+
+def _fields(yaml: Path) -> dict[str, Any]:
+    try:
+        content = OmegaConf.load(yaml)
+    except Exception as error:
+        raise DataError(f"{yaml}: not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, DictConfig) or "names" not in content:
+        raise DataError(f"{yaml}: no data yaml: it needs train, val and names")
+    fields: dict[str, Any] = OmegaConf.to_container(content)  # type: ignore[assignment]
+    return fields
 
 
 def _root(yaml: Path, path: str | None, base: Path | None) -> Path:

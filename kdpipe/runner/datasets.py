@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ultralytics.data import converter
 from ultralytics.data.utils import check_det_dataset
 
 from kdpipe.errors import DataError
@@ -25,3 +26,14 @@ def download_dataset(yaml: Path) -> None:
             check_det_dataset(yaml.name)
     except Exception as error:
         raise DataError(f"data.source: {yaml.name} could not be downloaded ({error}); see {log}") from error
+
+
+def convert_coco(folder: Path, out: Path, task: str) -> None:
+    """Write label files of a task from the COCO json files in a folder, whose class ids count from 1."""
+    converter.convert_coco(
+        str(folder),
+        str(out),
+        use_segments=task == "segment",
+        use_keypoints=task == "pose",
+        cls91to80=False,
+    )

@@ -2,73 +2,46 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
+from torch.nn import BatchNorm2d
+from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.nn.tasks import load_checkpoint
 from ultralytics.utils.downloads import attempt_download_asset
 from ultralytics.utils.torch_utils import get_flops
 
 from kdpipe.errors import KdpipeError
-from kdpipe.paths import project_root
-from kdpipe.published import SHA256
-from kdpipe.zoo import DEFAULT_IMGSZ, ModelName, parse
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What a checkpoint says of itself."""
-
-    model: ModelName
-    names: list[str]
-    parameters: int
-    gflops: float
+from kdpipe.paths import weights_dir
+from kdpipe.start_weights import Weights
+from kdpipe.zoo import DEFAULT_IMGSZ, ModelName, of_file, parse
 
 
 def inspect(path: Path, imgsz: int = DEFAULT_IMGSZ) -> Weights:
-    """Read what a checkpoint contains; `gflops` are of one image of this size.
+    """Read what a checkpoint, which is trusted, contains; `gflops` are of one image of this size.
 
     Raises:
         KdpipeError: if it is no Ultralytics checkpoint of a model that can be distilled.
     """
     try:
-        model, _ = load_checkpoint(path)
-        yaml = model.yaml
+        model, checkpoint = load_checkpoint(path)
+        yaml, trained = model.yaml, checkpoint.get("train_args") or {}
         stem = Path(yaml["yaml_file"]).stem
     except Exception as error:
         raise KdpipeError(f"{path}: not a checkpoint of Ultralytics: {error}") from error
+    if isinstance(model, DistillationModel):
+        raise KdpipeError(f"{path}: a distillation in progress; take best.pt of a finished one")
     return Weights(
         model=_architecture(path, stem, str(yaml.get("scale", ""))),
         names=[str(name) for name in model.names.values()],
+        channels=int(next(model.parameters()).shape[1]),
         parameters=sum(p.numel() for p in model.parameters()),
         gflops=round(float(get_flops(model, imgsz)), 3),
+        fused=not any(isinstance(module, BatchNorm2d) for module in model.modules()),
+        unfinished=checkpoint.get("optimizer") is not None,
+        data=str(trained["data"]) if trained.get("data") else None,
+        imgsz=int(trained["imgsz"]) if trained.get("imgsz") else None,
     )
-
-
-def check_digest(path: Path, sha256: str | None, *, must_be_known: bool) -> None:
-    """Refuse a file before it is opened: a checkpoint is a pickle, which runs code when it is read.
-
-    Args:
-        path: The file.
-        sha256: The digest that the user expects, or None.
-        must_be_known: Whether a file without an expected or a known digest is refused too.
-
-    Raises:
-        KdpipeError: if it is another file than expected, or an unknown one.
-    """
-    expected = sha256 or (SHA256.get(path.name) if must_be_known else None)
-    if expected is None and not must_be_known:
-        return
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if expected is None:
-        raise KdpipeError(
-            f"no digest of {path.name} is known, and opening a checkpoint runs what is in it; "
-            f"if you trust this file, write beside it sha256: {found}"
-        )
-    if found != expected.lower():
-        raise KdpipeError(f"{path} is not the expected file: its sha256 is {found}, not {expected}")
 
 
 def released(name: str) -> Path:
@@ -77,7 +50,7 @@ def released(name: str) -> Path:
     Raises:
         KdpipeError: if it cannot be downloaded.
     """
-    path = project_root() / "weights" / name
+    path = weights_dir() / name
     path.parent.mkdir(exist_ok=True)
     if not path.is_file():
         try:
@@ -95,14 +68,12 @@ def _missing(name: str, reason: object) -> KdpipeError:
 
 def _architecture(path: Path, stem: str, scale: str) -> ModelName:
     """The name behind a model yaml: released checkpoints name theirs with or without the size."""
-    for name in (stem, *(_with_size(stem, scale) if scale else ())):
-        try:
-            return parse(name)
-        except ValueError:
-            continue
-    raise KdpipeError(f"{path}: {stem} (size {scale or 'unknown'}) is no model that can be distilled")
-
-
-def _with_size(stem: str, scale: str) -> list[str]:
     head, dash, suffix = stem.partition("-")
-    return [f"{head}{scale}{dash}{suffix}"]
+    stems = (stem, f"{head}{scale}{dash}{suffix}")
+    for name in stems:
+        with suppress(ValueError):
+            return parse(name)
+    for name in stems:
+        with suppress(ValueError):
+            return of_file(f"{name}.yaml")
+    raise KdpipeError(f"{path}: {stem} (size {scale or 'unknown'}) is no model that can be distilled")

@@ -1,0 +1,98 @@
+"""The students and teachers of params.yaml: which models they are, and how they are trained."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from kdpipe import zoo
+from kdpipe.config import Model, Pair, Params
+from kdpipe.paths import resolve
+from kdpipe.records import digest_of
+from kdpipe.tasks import TASKS
+
+RECOMMENDED, UNKNOWN = "recommended", "unknown"  # teachers that are no names
+HEADS = {"detect": "Detect", "segment": "Segment", "pose": "Pose", "obb": "OBB"}
+LEVELS = {"": 3, "-p2": 4, "-p6": 4}
+ACTIVATION = re.compile(r"(torch\.)?nn\.\w+\([\w=., -]*\)")
+
+
+def architecture(name: str, model: Model) -> zoo.ModelName:
+    """The model of a student or teacher: its `model`, a name or a path, or else its own name.
+
+    Raises:
+        ValueError: if it is none that can be distilled.
+    """
+    found = zoo.read(model.model or name)
+    if found.file:
+        _check_own(found, found.file)
+    return found
+
+
+def yaml_of(model: zoo.ModelName) -> str:
+    """What Ultralytics builds a model from."""
+    return str(resolve(model.file)) if model.file else f"{model}{zoo.YAML}"
+
+
+def candidates(params: Params, pair: Pair) -> list[str]:
+    """The teachers that a pair may learn from, by their names under `teachers`."""
+    if pair.teacher == UNKNOWN:
+        return []
+    if pair.teacher != RECOMMENDED:
+        return [pair.teacher] if isinstance(pair.teacher, str) else list(pair.teacher)
+    student = architecture(pair.student, params.students[pair.student])
+    wanted = student.recommended_teacher
+    return [n for n, teacher in params.teachers.items() if architecture(n, teacher) == wanted]
+
+
+def train_arguments(params: Params, model: Model) -> dict[str, Any]:
+    """`train`, overridden by what the student or teacher says itself."""
+    return {**params.train, **model.train}
+
+
+def own_digest(model: zoo.ModelName) -> str | None:
+    """The digest of the user's own model yaml, if it is one."""
+    path = _file(model.file) if model.file else None
+    return digest_of(path) if path else None
+
+
+def _check_own(found: zoo.ModelName, path: str) -> None:
+    """Refuse a model yaml of the user that is not what its name says."""
+    file = _file(path)
+    if file is None:
+        raise ValueError(f"{path!r} is not there; looked for {resolve(path)}")
+    try:
+        content: Any = OmegaConf.to_container(OmegaConf.load(file))
+        levels, _, head, *_ = content["head"][-1]
+        end_to_end, kind = bool(content.get("end2end")), re.sub(r"\d+$", "", str(head))
+    except Exception as error:
+        raise ValueError(f"{path!r} is no model yaml of Ultralytics: {error}") from error
+    if not ACTIVATION.fullmatch(str(content.get("activation", "nn.SiLU()"))):
+        raise ValueError(f"{path!r}: activation is run as code; write a layer, such as nn.SiLU()")
+    if kind not in HEADS.values():
+        raise ValueError(f"{path!r} ends with {head}, which is not distilled; it must be {HEADS[found.task]}")
+    task = next(task for task, known in HEADS.items() if known == kind)
+    if task != found.task:
+        raise ValueError(
+            f"{path!r} ends with {head}, which solves {task}; name it {found.family}{found.size}"
+            f"{TASKS[task].suffix}-...{zoo.YAML}"
+        )
+    if end_to_end != ("e2e" in found.heads):
+        raise ValueError(
+            f"{path!r}: end2end is {end_to_end}; write end2end: {not end_to_end}, as {found.family} has"
+        )
+    if len(levels) != LEVELS[found.variant]:
+        raise ValueError(
+            f"{path!r}: the head takes {len(levels)} levels, {zoo.LEVELS[found.variant]} are "
+            f"{LEVELS[found.variant]}; name it ...-p2{zoo.YAML} or ...-p6{zoo.YAML} if it is that"
+        )
+
+
+def _file(path: str) -> Path | None:
+    """The file that Ultralytics reads for such a path: `yolo26n-mine.yaml` may be in `yolo26-mine.yaml`."""
+    given = resolve(path)
+    of_all_sizes = given.with_name(re.sub(r"^(yolov?\d+)[nsmlx]", r"\1", given.name))
+    return next((file for file in (given, of_all_sizes) if file.is_file()), None)

@@ -1,0 +1,364 @@
+"""Ways to get the input wrong, and what must be said of each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from omegaconf import OmegaConf
+
+Arrange = Callable[[Path], dict[str, object]]
+SCRATCH = {"init": "scratch"}
+GOOD_LABEL = "0 0.5 0.5 0.4 0.4\n1 0.2 0.2 0.1 0.1\n"
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One mistake: what it is, what is changed in params.yaml for it (by a function, if files must be made
+    too), and what the message must say. `stage` is where it is said: by `kdpipe check`, or by prepare.
+    """
+
+    what: str
+    changes: dict[str, object] | Arrange
+    message: str
+    stage: str = "check"
+
+    def arrange(self, folder: Path) -> dict[str, object]:
+        """Make the files that it needs; returns the changes of params.yaml."""
+        return self.changes(folder) if callable(self.changes) else self.changes
+
+
+def params() -> Iterator[Bad]:
+    """Of params.yaml alone."""
+    yield Bad("a misspelt key", {"sweep__sedes": [1]}, "sweep.sedes: unknown key; did you mean 'seeds'?")
+    yield Bad("a misspelt section", {"trian": {}}, "trian: unknown key; did you mean 'train'?")
+    yield Bad("no dis", {"sweep__dis": []}, "sweep.dis: empty; write at least one value, such as [1]")
+    yield Bad("no seeds", {"sweep__seeds": []}, "sweep.seeds: empty; write at least one value")
+    for dis in ("a", -1.0, 0, True, float("inf"), float("nan")):
+        yield Bad(f"dis {dis!r}", {"sweep__dis": [dis]}, f"sweep.dis: {dis!r} is no weight of a loss; write")
+    yield Bad("one dis without brackets", {"sweep__dis": 2.0}, "sweep.dis: wrong type")
+    yield Bad("a dis twice", {"sweep__dis": [1, 1.0]}, "sweep.dis: [1, 1.0] names a value twice")
+    yield Bad("half a seed", {"sweep__seeds": [0.5]}, "sweep.seeds[0]: wrong type")
+    yield Bad("a negative seed", {"sweep__seeds": [-1]}, "sweep.seeds: -1 is below 0")
+    yield Bad("no students", {"students": {}}, "students: empty; name at least one")
+    yield Bad(
+        "students as a list", {"students": ["yolo26n"]}, "students: must map names to mappings, such as"
+    )
+    yield Bad("no start weights", {"students": {"yolo26n": {}}}, "students.yolo26n.init: missing; write")
+    for name in ("n/s", "../../up", "a b", "$(reboot)", "s.v2", "-rf", "größe"):
+        pair = {"student": "yolo26n", "teacher": "yolo26s"}
+        yield Bad(f"a pair named {name!r}", {"pairs": {name: pair}}, "use letters, digits, '_' and '-'")
+    yield Bad("an unknown split", {"validate__splits": ["vall"]}, "'vall': did you mean 'val'?")
+    yield Bad("no splits", {"validate__splits": []}, "validate.splits: empty; write at least [val]")
+    yield Bad("a split twice", {"validate__splits": ["val", "val"]}, "names a split twice")
+    yield Bad(
+        "few resamples", {"evaluate__resamples": 3}, "evaluate.resamples: 3 say nothing; write at least"
+    )
+    yield Bad("no validation batch", {"validate__batch": 0}, "validate.batch: 0 is below 1")
+    yield Bad("a batch in words", {"validate__batch": "many"}, "validate.batch: wrong type")
+    yield Bad("an interpolation", {"train__name": "$" + "{data.task}"}, "must be written out: DVC reads")
+
+
+def arguments() -> Iterator[Bad]:
+    """Of the train arguments."""
+    unknown = "train.epohcs: no train argument of Ultralytics; did you mean 'epochs'?"
+    yield Bad("a misspelt argument", {"train__epohcs": 3}, unknown)
+    yield Bad(
+        "epochs in words", {"train__epochs": "ten"}, "train.epochs: 'epochs=ten' is of invalid type str"
+    )
+    yield Bad("no epochs", {"train__epochs": 0}, "'epochs' must be >= 1")
+    yield Bad("too much mosaic", {"train__mosaic": 2.0}, "train.mosaic: 'mosaic=2.0' is an invalid value")
+    yield Bad("a seed of its own", {"train__seed": 1}, "train.seed: kdpipe sets it; set sweep.seeds")
+    given = "train.distill_model: kdpipe sets it; set the teacher under pairs"
+    yield Bad("distill_model by hand", {"train__distill_model": "x.pt"}, given)
+    yield Bad("a cache on disk", {"train__cache": "disk"}, "train.cache: disk would write into DVC's copy")
+    for device in ([0, 1], "0,1"):
+        yield Bad(f"device {device!r}", {"train__device": device}, "train.device: a training uses one device")
+    for batch in (-1, 0.7, "auto"):
+        yield Bad(f"batch {batch!r}", {"train__batch": batch}, "lets each training choose")
+    yield Bad(
+        "one class", {"train__single_cls": True}, "train.single_cls: kdpipe sets it; the table compares"
+    )
+    yield Bad("resume by hand", {"train__resume": True}, "train.resume: kdpipe sets it; an interrupted")
+    own = {"init": "scratch", "train": {"dis": 1}}
+    yield Bad("a student's own dis", {"students__yolo26n": own}, "students.yolo26n.train.dis: kdpipe sets it")
+    yield Bad("confidence above 1", {"validate__conf": 5.0}, "validate.conf: 'conf=5.0' is an invalid value")
+    yield Bad("no detections", {"validate__max_det": 0}, "validate.max_det: 'max_det=0' is an invalid value")
+
+
+def pairs() -> Iterator[Bad]:
+    """Of models and who teaches whom."""
+    yield Bad(
+        "an unknown model", {"students": {"yolo27n": SCRATCH}}, "is no model that can be distilled; did you"
+    )
+    yield Bad(
+        "another unknown model", _student(model="yolo26q"), "students.yolo26n.model: 'yolo26q' is no model"
+    )
+    yield Bad("a classifier", _student(model="yolo26n-cls"), "Ultralytics does not distil classify")
+    yield Bad("a semantic model", _student(model="yolo26n-sem"), "Ultralytics does not distil semantic")
+    yield Bad("an unknown task", {"data__task": "classify"}, "data.task: 'classify': choose from: detect")
+    yield Bad("another task", {"students": {"yolo26n-seg": SCRATCH}}, "data.task is detect; take yolo26n")
+    yield Bad("another family", _teacher("yolo11s"), "pairs.n-s: yolo11s is of another family than yolo26n")
+    yield Bad("a teacher of the same size", _teacher("yolo26n"), "yolo26n is not larger than yolo26n; take")
+    yield Bad(
+        "other levels", _teacher("yolo26s-p2"), "features of P2 to P5, yolo26n of P3 to P5; take one kind"
+    )
+    yield Bad("an unnamed teacher", {"pairs__n-s__teacher": "yolo26m"}, "not under teachers; did you mean")
+    yield Bad("an unnamed student", {"pairs__n-s__student": "yolo26x"}, "'yolo26x' is not under students")
+    for teacher in ([], 7):
+        yield Bad(f"teacher {teacher!r}", {"pairs__n-s__teacher": teacher}, "pairs.n-s.teacher: write a name")
+    missing = {"teachers": {"yolo26m": SCRATCH}, "pairs__n-s__teacher": "recommended"}
+    yield Bad("no recommended teacher", missing, "the recommended teacher of yolo26n is yolo26s; add it")
+    yield Bad(
+        "an unknown teacher", {"pairs__n-s__teacher": "unknown"}, "pairs.n-s.teacher: only a finished student"
+    )
+    untrained = {"teachers__yolo26s": {"init": "scratch", "train": {"epochs": 0}}}
+    yield Bad(
+        "a teacher that knows nothing", untrained, "0 means `as it is`, which needs init: released or a path"
+    )
+    finished = {"students__yolo26n": {"init": "released", "train": {"epochs": 0}}}
+    yield Bad("a student that cannot learn", finished, "nothing can be distilled into it; name the finished")
+    yield Bad(
+        "half a finished pair",
+        {"pairs__n-s__distilled": "released"},
+        "compares with a finished baseline only",
+    )
+    released = {"students": {"yolo26n-p2": {"init": "released"}}, "pairs__n-s__student": "yolo26n-p2"}
+    yield Bad(
+        "weights nobody released", released, "no weights of yolo26n-p2 are released; write scratch or a path"
+    )
+
+
+def own_models() -> Iterator[Bad]:
+    """Of the user's own model yamls."""
+    yield Bad(
+        "no such yaml", _student(model="yolo26n-mine.yaml"), "'yolo26n-mine.yaml' is not there; looked for"
+    )
+    yield Bad(
+        "a yaml of any name", _own_yaml("mine.yaml"), "the name must begin with the model that it changes"
+    )
+    yield Bad(
+        "a yaml of another task", _own_yaml("yolo26n-seg-mine.yaml"), "ends with Detect, which solves detect"
+    )
+    yield Bad("a yaml with P2", _own_yaml("yolo26n-mine.yaml", variant="-p2"), "the head takes 4 levels")
+    code = _own_yaml("yolo26n-mine.yaml", activation="__import__('os').abort()")
+    yield Bad("a yaml that runs code", code, "activation is run as code; write a layer")
+    yield Bad(
+        "a yaml without e2e",
+        _own_yaml("yolo26n-mine.yaml", end2end=False),
+        "end2end is False; write end2end: True",
+    )
+
+
+def checkpoints() -> Iterator[Bad]:
+    """Of checkpoints that exist, or do not."""
+    missing = _student(init="none.pt")
+    yield Bad(
+        "a missing checkpoint", missing, "'none.pt' is neither scratch, released nor an existing .pt file"
+    )
+    yield Bad(
+        "a text file",
+        _checkpoint(lambda path: path.write_text("hello")),
+        "is no checkpoint, or cut short; take the file",
+    )
+    yield Bad("half a checkpoint", _checkpoint(_cut_short), "is no checkpoint, or cut short; take the file")
+    yield Bad("a program", _checkpoint(_program), "opening it would run posix.system; if you trust this file")
+    yield Bad(
+        "a constructor", _checkpoint(_constructor), "DetectionModel called with arguments; if you trust"
+    )
+    yield Bad(
+        "another file", _checkpoint(model_file(), sha256="0" * 64), "is not the expected file: its sha256 is"
+    )
+    yield Bad(
+        "weights of another model",
+        _checkpoint(model_file("yolo26s")),
+        "holds yolo26s, not yolo26n; write model",
+    )
+    yield Bad(
+        "gray weights", _checkpoint(model_file(channels=1)), "takes images of 1 channels, the data has 3"
+    )
+    yield Bad(
+        "a fused checkpoint",
+        _checkpoint(model_file(fused=True)),
+        "as a fused model does: take the checkpoint",
+    )
+    taught = "knows 80 classes (0, 1, 2, ...), the data has 10 (0, 1, 2, ...); train it on this data"
+    yield Bad("a teacher of other classes", _as_teacher(model_file("yolo26s", classes=80)), taught)
+    order = _as_teacher(model_file("yolo26s", names=[str(digit) for digit in reversed(range(10))]))
+    yield Bad("classes in another order", order, "knows the classes in another order (9, 8, 7, ...)")
+
+
+def data() -> Iterator[Bad]:
+    """Of data yamls, images and labels."""
+    yield Bad("no such data", {"data__source": "nowhere"}, "does not exist")
+    yield Bad("no validation scenes", {"data__digits__val": 0}, "data.digits.val: write at least 1")
+    yield Bad("tiny scenes", {"data__digits__size": 8}, "data.digits.size: write at least 32")
+    yield Bad("a folder without yaml", _data(lambda f: (f / "data.yaml").unlink()), "must hold one data yaml")
+    yield Bad("two yamls", _data(lambda f: shutil.copy(f / "data.yaml", f / "b.yaml")), "b.yaml, data.yaml")
+    yield Bad(
+        "broken yaml", _data(lambda f: (f / "data.yaml").write_text("names: [")), "not readable as YAML"
+    )
+    yield Bad("no names", _data(names=None), "names: write a list, or a mapping")
+    yield Bad(
+        "names with a gap", _data(names={0: "cat", 2: "dog"}), "must run from 0 without gaps; found [0, 2]"
+    )
+    yield Bad("another count", _data(nc=3), "nc: 3 classes, but 2 names")
+    yield Bad("no such split", _data(val="images/none"), "images/none: no such folder or list", "prepare")
+    yield Bad("no such path", _data(path="elsewhere"), "path: elsewhere is no folder", "prepare")
+    for label, problem in {
+        "0 0.5 0.5 0.4\n": "4 columns, where a detection label has 5",
+        "0 0.5 0.5 1.4 0.4\n": "coordinates outside 0..1",
+        "0 0.5 0.5 0 0.4\n": "a box without area",
+        "2 0.5 0.5 0.4 0.4\n": "class id 2 outside 0..1",
+        "cat 0.5 0.5 0.4 0.4\n": "not numbers",
+        "0 nan 0.5 0.4 0.4\n": "not finite",
+    }.items():
+        yield Bad(f"label {label.strip()!r}", _data(_label(label)), problem, "prepare")
+    yield Bad("a broken image", _data(_broken_image), "unreadable images: 1", "prepare")
+    yield Bad(
+        "no images", _data(lambda f: shutil.rmtree(f / "images/val")), "no such folder or list", "prepare"
+    )
+    yield Bad("no objects", _data(_no_objects), "splits without any object: 1", "prepare")
+    yield Bad(
+        "no keypoint shape", _data(task="pose"), "task pose needs kpt_shape in the data yaml", "prepare"
+    )
+
+
+def _student(**changes: object) -> dict[str, object]:
+    return {"students__yolo26n": {**SCRATCH, **changes}}
+
+
+def _teacher(name: str) -> dict[str, object]:
+    return {"teachers": {name: SCRATCH}, "pairs__n-s__teacher": name}
+
+
+def _own_yaml(name: str, variant: str = "", **changes: object) -> Arrange:
+    def arrange(folder: Path) -> dict[str, object]:
+        shipped = OmegaConf.load(shipped_yaml(f"26/yolo26{variant}"))
+        OmegaConf.save({**shipped, **changes}, folder / name)
+        return _student(model=name)
+
+    return arrange
+
+
+def shipped_yaml(name: str) -> Path:
+    """A model yaml of Ultralytics, which is not imported for it."""
+    spec = find_spec("ultralytics")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / f"cfg/models/{name}.yaml"
+
+
+def _checkpoint(make: Callable[[Path], object], **more: object) -> Arrange:
+    def arrange(folder: Path) -> dict[str, object]:
+        make(folder / "mine.pt")
+        return _student(init="mine.pt", **more)
+
+    return arrange
+
+
+def _as_teacher(make: Callable[[Path], object]) -> Arrange:
+    def arrange(folder: Path) -> dict[str, object]:
+        make(folder / "mine.pt")
+        return {"teachers__yolo26s": {"init": "mine.pt", "train": {"epochs": 0}}}
+
+    return arrange
+
+
+def model_file(
+    name: str = "yolo26n",
+    *,
+    classes: int = 10,
+    names: list[str] | None = None,
+    channels: int = 3,
+    fused: bool = False,
+) -> Callable[[Path], object]:
+    def make(path: Path) -> None:
+        from ultralytics import YOLO
+        from ultralytics.nn.tasks import DetectionModel
+
+        from kdpipe.runner import hermetic  # noqa: F401 - before Ultralytics
+
+        saved = YOLO(f"{name}.yaml")
+        model: Any = DetectionModel(
+            f"{name}.yaml", ch=channels, nc=len(names or range(classes)), verbose=False
+        )
+        model.names = dict(enumerate(names or map(str, range(classes))))
+        saved.model = model.fuse(verbose=False) if fused else model
+        saved.save(path)
+
+    return make
+
+
+def _cut_short(path: Path) -> None:
+    model_file()(path)
+    path.write_bytes(path.read_bytes()[:50_000])
+
+
+class _Runs:
+    def __init__(self, function: object, *given: object) -> None:
+        self._called = (function, given)
+
+    def __reduce__(self) -> Any:
+        return self._called
+
+
+def _program(path: Path) -> None:
+    import torch
+
+    torch.save({"model": _Runs(os.system, "touch gotcha")}, path)
+
+
+def _constructor(path: Path) -> None:
+    import torch
+    from ultralytics.nn.tasks import DetectionModel
+
+    torch.save({"model": _Runs(DetectionModel, {"activation": "open('gotcha', 'w')"})}, path)
+
+
+def _data(change: Callable[[Path], object] = bool, task: str = "detect", **yaml: object) -> Arrange:
+    """A data set of two classes, three images in train and two in val, spoilt by a change."""
+
+    def arrange(folder: Path) -> dict[str, object]:
+        for split, count in (("train", 3), ("val", 2)):
+            for kind in ("images", "labels"):
+                (folder / "theirs" / kind / split).mkdir(parents=True)
+            for index in range(count):
+                pixels = np.random.default_rng([count, index]).integers(0, 255, (32, 40, 3), np.uint8)
+                cv2.imwrite(str(folder / f"theirs/images/{split}/{index}.png"), pixels)
+                (folder / f"theirs/labels/{split}/{index}.txt").write_text(GOOD_LABEL)
+        content = {"train": "images/train", "val": "images/val", "names": ["cat", "dog"], **yaml}
+        OmegaConf.save(OmegaConf.create(content), folder / "theirs/data.yaml")
+        change(folder / "theirs")
+        suffix = "" if task == "detect" else f"-{task}"
+        models = {"students": {f"yolo26n{suffix}": SCRATCH}, "teachers": {f"yolo26s{suffix}": SCRATCH}}
+        pair = {"student": f"yolo26n{suffix}", "teacher": f"yolo26s{suffix}"}
+        return {"data": {"source": "theirs", "task": task}, **models, "pairs": {"n-s": pair}}
+
+    return arrange
+
+
+def _label(text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "labels/train/0.txt").write_text(text)
+
+
+def _broken_image(folder: Path) -> None:
+    path = folder / "images/train/0.png"
+    path.write_bytes(path.read_bytes()[:400])
+
+
+def _no_objects(folder: Path) -> None:
+    for label in (folder / "labels/val").iterdir():
+        label.write_text("")
+
+
+BAD_INPUTS = [
+    *(bad for group in (params, arguments, pairs, own_models, checkpoints, data) for bad in group()),
+]
