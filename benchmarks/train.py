@@ -1,12 +1,11 @@
-"""What whole trainings cost and reach: Ultralytics alone and distilling, kdpipe alone and distilling.
+"""What whole trainings cost: Ultralytics alone and distilling, kdpipe alone and distilling.
 
     python benchmarks/train.py [--student NAME] [--teacher NAME] [--epochs N] [--seeds N]
 
 With the data and the arguments of params.yaml, from scratch, each training in a process of its own, one
 after another, the four in turns for every seed. The teacher is trained first. Times are of the whole
-process: imports, set-up, loading, validation and checkpoints included. AP is Ultralytics' own of the
-best epoch on val, with the e2e head: in a short training the weight of the other head's loss falls from 0.8
-to 0.1 within a few epochs, and its AP swings.
+process: imports, set-up, loading, validation and checkpoints included. What they reach is
+benchmarks/quality.py's matter.
 """
 
 from __future__ import annotations
@@ -26,11 +25,9 @@ from rich.progress import track
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.step import DISTILLED, OURS_DISTILLED, OURS_PLAIN, PLAIN, VARIANTS, machine
-from kdpipe.report.formats import gain, spread
-from kdpipe.stats import Measured, paired_gain, summarise
+from kdpipe.report.formats import markdown
 
 DIS = 6.0
-COMPARED = ((PLAIN, OURS_PLAIN), (DISTILLED, OURS_DISTILLED), (OURS_PLAIN, OURS_DISTILLED))
 console = Console(stderr=True)
 
 
@@ -73,7 +70,7 @@ def kdpipe(folder: Path, overrides: dict[str, Any]) -> None:
 
 
 def run(variant: str, folder: Path, overrides: dict[str, Any]) -> dict[str, float]:
-    """Train in a fresh process: its seconds, peak memory and the AP of its best epoch."""
+    """Train in a fresh process: its seconds and peak memory."""
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe(duplex=False)
     started = time.perf_counter()
@@ -81,9 +78,7 @@ def run(variant: str, folder: Path, overrides: dict[str, Any]) -> dict[str, floa
     process.start()
     memory = receive.recv()
     process.join()
-    history = pd.read_csv(folder / ("history.csv" if variant.startswith("kdpipe") else "results.csv"))
-    ap = next(name for name in history if name.startswith("metrics/mAP50-95"))
-    return {"seconds": time.perf_counter() - started, "memory": memory, "AP": history[ap].max()}
+    return {"seconds": time.perf_counter() - started, "memory": memory}
 
 
 def _child(variant: str, folder: Path, overrides: dict[str, Any], answer: Any) -> None:
@@ -100,7 +95,7 @@ def _child(variant: str, folder: Path, overrides: dict[str, Any], answer: Any) -
 
 
 def main() -> None:
-    """Print the table, the gains, and the ratios."""
+    """Print the table and the ratios."""
     from kdpipe.config import load
     from kdpipe.data import prepare
     from kdpipe.runner.arguments import device
@@ -141,31 +136,22 @@ def report(runs: pd.DataFrame, options: argparse.Namespace) -> None:
     """Print what came out."""
     medians = {v: runs[runs["variant"] == v][["seconds", "memory"]].median() for v in VARIANTS}
     base = medians[PLAIN]["seconds"]
-    scores = {v: _scores(runs[runs["variant"] == v]) for v in VARIANTS}
     lines = [
         {
             "": variant,
             "ratio": f"{found['seconds'] / base:.2f}",
             "seconds": f"{found['seconds']:.1f}",
             "memory (MiB)": f"{found['memory']:.0f}",
-            "mAP50-95": spread(summarise(scores[variant])),
         }
         for variant, found in medians.items()
     ]
     print(f"\n{options.student} <- {options.teacher}, {options.epochs} epochs, {options.seeds} seeds\n")
-    print(pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True), end="\n\n")
-    for before, after in COMPARED:
-        found = paired_gain(scores[before], scores[after])
-        print(f"mAP50-95, {after} - {before}: {gain(found)} {found.verdict}")
+    print(markdown(lines))
     ratios = {v: medians[v]["seconds"] / base for v in VARIANTS}
     print(
         f"\nratio kdpipe-distilled/ultralytics-plain = {ratios[OURS_DISTILLED]:.2f}; "
         f"ultralytics-distilled/ultralytics-plain = {ratios[DISTILLED]:.2f}"
     )
-
-
-def _scores(runs: pd.DataFrame) -> dict[int, Measured]:
-    return {int(seed): Measured(float(ap)) for seed, ap in zip(runs["seed"], runs["AP"], strict=True)}
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def import_(
     seed: Annotated[int, typer.Option(help="Another seed splits otherwise.")] = 0,
 ) -> None:
     """Make a data yaml from Pascal VOC, COCO json, CVAT xml or loose YOLO files."""
-    from kdpipe.data.importing import import_data
+    from kdpipe.importing import import_data
     from kdpipe.tasks import TASKS
 
     if task not in TASKS:

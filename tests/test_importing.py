@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 
 from kdpipe.config import Data
 from kdpipe.data import prepare
-from kdpipe.data.importing import Imported, import_data
 from kdpipe.errors import DataError
+from kdpipe.importing import Imported, import_data
 
 SIZE, IMAGES, NAMES = 100, 30, ["cat", "dog"]
 Write = Callable[[Path], Path]

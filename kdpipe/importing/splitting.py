@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from sklearn.model_selection import StratifiedGroupKFold
 
-from kdpipe.data.foreign import Image
 from kdpipe.errors import DataError
+from kdpipe.importing.formats import Image
 
 FOLDS = 5  # one of which becomes val
 COPY = re.compile(r"(.+)\.rf\.\w+\.\w+")  # augmented copies of one image, as Roboflow names them

@@ -11,9 +11,9 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from kdpipe.data.files import IMAGE_SUFFIXES
-from kdpipe.data.foreign import Found, read
-from kdpipe.data.splitting import group_of, split_off
 from kdpipe.errors import DataError
+from kdpipe.importing.formats import Found, read
+from kdpipe.importing.splitting import group_of, split_off
 
 SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
