@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,12 @@ class Cell:
             axes.append(str(self.seed))
         return "/".join(axes)
 
+    @property
+    def stage(self) -> str:
+        """The name of its stage in dvc.yaml, such as `distill@n-s-6.0-0`."""
+        kind, *axes = self.id.split("/")
+        return f"{kind}@{'-'.join(axes)}"
+
 
 def teacher_cell(teacher: str) -> Cell:
     """The cell of a teacher; a teacher has one seed, whatever the sweep."""
@@ -76,17 +83,28 @@ def all_cells(params: Params) -> Iterator[Cell]:
             yield from (distill_cell(pair, dis, seed) for seed in params.sweep.seeds)
 
 
-def find_cell(params: Params, kind: str, axes: list[str]) -> Cell:
-    """The cell that a stage of dvc.yaml names on its command line.
+def this_cell(params: Params, given: Sequence[str]) -> Cell:
+    """The cell that a stage is to work on: the one whose id is given, or else the one that DVC runs it for.
+
+    DVC says so in DVC_STAGE; names of params.yaml on a command line of dvc.yaml would go through a shell.
 
     Raises:
         ParamsError: if params.yaml does not name such a cell.
     """
-    wanted = "/".join([kind, *axes])
-    cells = {cell.id: cell for cell in all_cells(params)}
-    if wanted not in cells:
-        raise ParamsError("(file)", f"names no cell {wanted!r}; {did_you_mean(wanted, cells)}")
-    return cells[wanted]
+    cells = list(all_cells(params))
+    if given:
+        known, wanted = {cell.id: cell for cell in cells}, given[0]
+    else:
+        known, wanted = {cell.stage: cell for cell in cells}, this_stage()
+        wanted = wanted.removeprefix("validate_").removeprefix("evaluate_")
+    if wanted not in known:
+        raise ParamsError("(file)", f"names no cell {wanted!r}; {did_you_mean(wanted, known)}")
+    return known[wanted]
+
+
+def this_stage() -> str:
+    """The stage that DVC runs this process for; nothing if it does not."""
+    return os.environ.get("DVC_STAGE", "").rsplit(":", 1)[-1]  # after the path of its dvc.yaml
 
 
 def abandoned(params: Params, root: Path) -> list[Path]:

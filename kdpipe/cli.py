@@ -22,6 +22,7 @@ from kdpipe.paths import project_root
 
 README = Path("README.md")
 IMPORTED = Path("data/imported")
+LOCALHOST = "127.0.0.1"  # whatever MLFLOW_HOST says
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
 
@@ -171,8 +172,9 @@ def ui(
     if store.uri.startswith("http"):
         console.print(f"experiment {store.experiment}: {store.uri}/{page}")
         return
-    console.print(f"experiment {store.experiment}: http://127.0.0.1:{port}/{page}")
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri, "--port", str(port)]
+    console.print(f"experiment {store.experiment}: http://{LOCALHOST}:{port}/{page}")
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
+    command += ["--host", LOCALHOST, "--port", str(port)]
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 

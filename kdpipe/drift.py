@@ -8,7 +8,6 @@ from kdpipe.cells import all_cells
 from kdpipe.config import Params
 from kdpipe.data import source_changed
 from kdpipe.paths import resolve
-from kdpipe.plan import stage_name
 from kdpipe.records import RECORD_FILE, digest_of, load_record
 
 
@@ -22,7 +21,7 @@ def drift(params: Params) -> Iterator[str]:
         identity = load_record(cell.train_dir).identity
         path = resolve(identity.init)
         if identity.init_digest and path.is_file() and digest_of(path) != identity.init_digest:
-            yield f"{identity.init} {_remedy(stage_name(cell))}"
+            yield f"{identity.init} {_remedy(cell.stage)}"
 
 
 def _remedy(stage: str) -> str:

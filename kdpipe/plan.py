@@ -68,18 +68,12 @@ def make_plan(params: Params) -> Plan:
     return Plan(lines, seconds if known else None)
 
 
-def stage_name(cell: Cell) -> str:
-    """The name of a cell's stage in dvc.yaml."""
-    kind, *axes = cell.id.split("/")
-    return f"{kind}@{'-'.join(axes)}"
-
-
 def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:
     """Whether a cell or anything before it is stale: DVC names only the first of a chain.
 
     At most, that is: if what comes before turns out as it was, DVC skips the cell.
     """
-    before = {"prepare", stage_name(cell)}
+    before = {"prepare", cell.stage}
     if cell.kind == "distill":
         before.add(f"pick_teacher@{cell.name}")
         teachers = candidates(params, params.pairs[cell.name])

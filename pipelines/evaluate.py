@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from kdpipe.cells import find_cell
+from kdpipe.cells import this_cell
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.evaluate_cell import evaluate_cell
 from kdpipe.preflight import preflight
 
 
 @reporting_mistakes
-def main(kind: str, *axes: str) -> None:
+def main(*given: str) -> None:
     """Evaluate the predictions of a checkpoint."""
     params = preflight()
-    cell = find_cell(params, kind, list(axes))
+    cell = this_cell(params, given)
     for split, heads in evaluate_cell(params, cell).items():
         scores = "  ".join(f"{head} {metrics['coco/AP']:.3f}" for head, metrics in heads.items())
         console.print(f"{cell.id}  COCO AP on {split}: {scores}")

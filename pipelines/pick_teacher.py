@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import sys
 
+from kdpipe.cells import this_stage
 from kdpipe.choose_teacher import choose_teacher
 from kdpipe.console import console, reporting_mistakes
+from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.preflight import preflight
 
 
 @reporting_mistakes
-def main(pair: str) -> None:
-    """Choose the teacher of a pair."""
-    console.print(f"pair {pair}: {choose_teacher(preflight(), pair)}")
+def main(*given: str) -> None:
+    """Choose the teacher of a pair: of the one that is given, or else of the one that DVC runs this for."""
+    params = preflight()
+    pair = given[0] if given else this_stage().removeprefix("pick_teacher@")
+    if pair not in params.pairs:
+        raise ParamsError("pairs", f"{pair!r} is not there; {did_you_mean(pair, params.pairs)}")
+    console.print(f"pair {pair}: {choose_teacher(params, pair)}")
 
 
 if __name__ == "__main__":

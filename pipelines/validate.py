@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from kdpipe.cells import find_cell
+from kdpipe.cells import this_cell
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.preflight import preflight
 from kdpipe.validate_cell import validate_cell
 
 
 @reporting_mistakes
-def main(kind: str, *axes: str) -> None:
+def main(*given: str) -> None:
     """Validate a checkpoint, once per split and head."""
     params = preflight()
-    cell = find_cell(params, kind, list(axes))
+    cell = this_cell(params, given)
     for split, heads in validate_cell(params, cell).items():
         scores = "  ".join(f"{head} {metrics['mAP50-95']:.3f}" for head, metrics in heads.items())
         console.print(f"{cell.id}  mAP50-95 on {split}: {scores}")

@@ -368,12 +368,12 @@ def test_every_stage_refuses_a_mistake_with_exit_code_2(clone: Project) -> None:
     commands = [
         ["kdpipe", "check"],
         ["python", "-m", "pipelines.prepare"],
-        ["python", "-m", "pipelines.teacher", "yolo26s"],
+        ["python", "-m", "pipelines.train", "teacher/yolo26s"],
         ["python", "-m", "pipelines.pick_teacher", "n-s"],
-        ["python", "-m", "pipelines.baseline", "yolo26n", "0"],
-        ["python", "-m", "pipelines.distill", "n-s", "1.0", "0"],
-        ["python", "-m", "pipelines.validate", "teacher", "yolo26s"],
-        ["python", "-m", "pipelines.evaluate", "teacher", "yolo26s"],
+        ["python", "-m", "pipelines.train", "baseline/yolo26n/0"],
+        ["python", "-m", "pipelines.train", "distill/n-s/1.0/0"],
+        ["python", "-m", "pipelines.validate", "teacher/yolo26s"],
+        ["python", "-m", "pipelines.evaluate", "teacher/yolo26s"],
         ["python", "-m", "pipelines.report"],
     ]
     try:
@@ -384,6 +384,23 @@ def test_every_stage_refuses_a_mistake_with_exit_code_2(clone: Project) -> None:
             assert "params.yaml: train.epohcs: no train argument of Ultralytics" in answer.stderr
             assert "did you mean 'epochs'" in answer.stderr
             assert "Traceback" not in answer.stderr
+    finally:
+        params.write_text(text)
+
+
+def test_a_name_never_reaches_a_shell(clone: Project) -> None:
+    """Not even when everything before is up to date, so that no stage has refused the name before."""
+    params = clone.folder / "params.yaml"
+    text = params.read_text()
+    name = "'; touch gotcha; $(touch gotcha) '"
+    try:
+        clone.edit(
+            "students", {"yolo26n": {"init": "scratch"}, name: {"init": "scratch", "model": "yolo26n"}}
+        )
+        answer = clone.run("dvc", "repro", check=False)
+        assert answer.returncode
+        assert "use letters, digits, '_' and '-'" in answer.stderr
+        assert not list(clone.folder.rglob("gotcha*"))
     finally:
         params.write_text(text)
 

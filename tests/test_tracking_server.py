@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 
+import psutil
 import pytest
 import requests
 from rich.console import Console
@@ -27,6 +28,7 @@ from kdpipe.records import load_record
 from kdpipe.tracking import Begun, LiveRun, Store, finished_cells, publish_quietly, sync
 from kdpipe.tracking import live as live_run
 from tests.conftest import REPOSITORY
+from tests.test_cli import KDPIPE
 from tests.test_report import finish
 
 pytestmark = pytest.mark.slow
@@ -312,3 +314,29 @@ def test_a_server_that_comes_back_gets_the_epochs_that_it_missed(server: Server)
     (run,) = store.runs_of(record.fingerprint)
     history = store.client.get_metric_history(run.info.run_id, "train/box_loss")
     assert [metric.step for metric in history] == STEPS
+
+
+def test_the_ui_listens_on_this_machine_only(
+    write_params: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the environment says."""
+    folder, port = write_params().parent, free_port()
+    monkeypatch.setenv("MLFLOW_HOST", "0.0.0.0")  # noqa: S104
+    command = [str(KDPIPE), "ui", "--port", str(port)]
+    with (folder / "ui.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not (found := listening(port)):
+            assert time.monotonic() < deadline, (folder / "ui.log").read_text()
+            time.sleep(0.5)
+        assert found == {"127.0.0.1"}
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def listening(port: int) -> set[str]:
+    """The addresses on which a port is open."""
+    found = psutil.net_connections("tcp")
+    return {c.laddr.ip for c in found if c.status == psutil.CONN_LISTEN and c.laddr.port == port}

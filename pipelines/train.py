@@ -1,0 +1,21 @@
+"""Stages teacher, baseline and distill: data/dataset (and models/pairs/PAIR) -> the cell's train folder."""
+
+from __future__ import annotations
+
+import sys
+
+from kdpipe.cells import this_cell
+from kdpipe.console import reporting_mistakes
+from kdpipe.preflight import preflight
+from kdpipe.train_cell import train_cell
+
+
+@reporting_mistakes
+def main(*given: str) -> None:
+    """Train a model, alone or with its teacher, or take it as it is."""
+    params = preflight()
+    train_cell(params, this_cell(params, given))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
