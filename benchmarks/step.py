@@ -1,6 +1,7 @@
 """What a training step costs: Ultralytics alone and distilling, kdpipe alone and distilling.
 
     python benchmarks/step.py [--pairs yolo26n:yolo26s ...] [--imgsz N] [--batch N] [--float32]
+                              [--compile]
 
 Each of the four lives in a process of its own, with all threads, and they take their turns: a few steps
 each, round after round, so that whatever else the machine does hits all alike. A step is what Ultralytics'
@@ -50,6 +51,7 @@ class Setting:
     imgsz: int
     batch: int
     amp: bool
+    compile: bool
     device: str
     folder: Path
 
@@ -87,6 +89,7 @@ class Stepper:
         if "distilled" in variant:
             overrides |= {"distill_model": str(setting.folder / "teacher.pt"), "dis": 6.0}
         if variant.startswith("kdpipe"):
+            overrides["compile"] = setting.compile
             self._trainer = TRAINERS["detect"](overrides=arguments.resolved(overrides))
         else:
             self._trainer = DetectionTrainer(overrides=overrides)
@@ -120,7 +123,7 @@ class Stepper:
 
     def peak_memory_mib(self) -> float:
         """The most memory used so far: of the GPU, else of this process."""
-        from kdpipe.runner.training import peak_memory_mib
+        from kdpipe.runner.device import peak_memory_mib
 
         return peak_memory_mib(self._trainer.device)
 
@@ -211,8 +214,8 @@ def save_teacher(name: str, path: Path) -> None:
 
 def machine() -> str:
     """Processor or GPU, cores and versions, in one line."""
+    from kdpipe.runner.device import device_name
     from kdpipe.runner.hermetic import cpu_threads
-    from kdpipe.runner.training import device_name
 
     found = describe_environment()
     versions = ", ".join(f"{name} {found[name]}" for name in ("torch", "ultralytics-opencv-headless"))
@@ -231,6 +234,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--float32", action="store_true", help="no mixed precision, as on older CPUs")
+    parser.add_argument("--compile", action="store_true", help="kdpipe's two with train.compile")
     options = parser.parse_args()
     print(machine())
     for pair in options.pairs:
@@ -240,7 +244,14 @@ def main() -> None:
             prepare_data(folder, options.imgsz, options.batch)
             save_teacher(teacher, folder / "teacher.pt")
             setting = Setting(
-                student, teacher, options.imgsz, options.batch, not options.float32, device(), folder
+                student,
+                teacher,
+                options.imgsz,
+                options.batch,
+                amp=not options.float32,
+                compile=options.compile,
+                device=device(),
+                folder=folder,
             )
             table = measure(setting, options.rounds)
         print(f"\n{student} <- {teacher}, {options.imgsz} px, batch {options.batch}; milliseconds, MiB\n")

@@ -31,13 +31,6 @@ DIS = 6.0
 console = Console(stderr=True)
 
 
-class Silent:
-    """Hears nothing."""
-
-    def epoch(self, epoch: int, values: object, ended: float) -> None:
-        """Do nothing."""
-
-
 def ultralytics(folder: Path, overrides: dict[str, Any]) -> None:
     """Train as Ultralytics does, with all threads."""
     import torch
@@ -53,10 +46,11 @@ def ultralytics(folder: Path, overrides: dict[str, Any]) -> None:
 def kdpipe(folder: Path, overrides: dict[str, Any]) -> None:
     """Train as a stage of the pipeline does."""
     from kdpipe.runner import training
+    from kdpipe.runner.job import Job, Silent
 
     given = dict(overrides)
     teacher = given.pop("distill_model", None)
-    job = training.Job(
+    job = Job(
         title="",
         task="detect",
         start=given.pop("model"),
@@ -84,7 +78,7 @@ def run(variant: str, folder: Path, overrides: dict[str, Any]) -> dict[str, floa
 def _child(variant: str, folder: Path, overrides: dict[str, Any], answer: Any) -> None:
     import torch
 
-    from kdpipe.runner.training import peak_memory_mib
+    from kdpipe.runner.device import peak_memory_mib
 
     folder.mkdir(parents=True)
     with (folder / "output.log").open("w") as log:

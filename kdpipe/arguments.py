@@ -71,5 +71,3 @@ def check_names(arguments: Mapping[str, Any], key: str) -> None:
             f"{batch!r} lets each training choose, the baseline another batch than the distilled student; "
             "write a whole number (if it is too much for the memory, the training says what fits)",
         )
-    if len(str(arguments.get("device", "")).split(",")) > 1:
-        raise ParamsError(f"{key}.device", "a training uses one device; write auto, cpu, or one number")

@@ -110,7 +110,8 @@ def _common_error(deviations: NDArray[np.float64]) -> float | None:
     seeds, samples = deviations.shape
     if samples < 2:  # noqa: PLR2004
         return None
-    covariance = np.atleast_2d(np.cov(deviations))
+    centred = deviations - deviations.mean(axis=1, keepdims=True)
+    covariance = centred @ centred.T / (samples - 1)
     if seeds == 1:
         return float(np.sqrt(covariance[0, 0]))
     common = (covariance.sum() - np.trace(covariance)) / (seeds * (seeds - 1))

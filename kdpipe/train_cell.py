@@ -19,6 +19,7 @@ from kdpipe.lint import check_use
 from kdpipe.models import own_digest, yaml_of
 from kdpipe.records import Identity, Record, digest_of
 from kdpipe.runner import training, weights
+from kdpipe.runner.job import Job
 from kdpipe.start_weights import Source, source_of
 from kdpipe.tracking import SYSTEM_FILE, Begun, LiveRun, publish_quietly
 from kdpipe.work import first_start, lock, work_dir
@@ -114,8 +115,8 @@ def _start(params: Params, source: Source) -> Path | None:
     return path
 
 
-def _job(identity: Identity, cell: Cell, start: str) -> training.Job:
-    return training.Job(
+def _job(identity: Identity, cell: Cell, start: str) -> Job:
+    return Job(
         title=cell.id,
         task=identity.task,
         start=start,

@@ -79,8 +79,6 @@ def arguments() -> Iterator[Bad]:
     given = "train.distill_model: kdpipe sets it; set the teacher under pairs"
     yield Bad("distill_model by hand", {"train__distill_model": "x.pt"}, given)
     yield Bad("a cache on disk", {"train__cache": "disk"}, "train.cache: disk would write into DVC's copy")
-    for device in ([0, 1], "0,1"):
-        yield Bad(f"device {device!r}", {"train__device": device}, "train.device: a training uses one device")
     for batch in (-1, 0.7, "auto"):
         yield Bad(f"batch {batch!r}", {"train__batch": batch}, "lets each training choose")
     yield Bad(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 from torch.nn.functional import cosine_similarity
 
 from kdpipe.config import Data, Digits
@@ -118,6 +119,20 @@ def test_the_graph_of_a_teacher_takes_images_of_other_sizes(dataset: Path, taugh
     for rough, precise in zip(*found, strict=True):
         assert rough.shape == precise.shape
         assert (rough.float() - precise).norm() < 0.02 * precise.norm()
+
+
+@pytest.mark.slow
+def test_a_compiled_student_learns_the_same(
+    dataset: Path, taught_weights: Path, exact: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    """Ultralytics would leave a student with a teacher as it is."""
+    trainer = set_up(TRAINERS["detect"], dataset, taught_weights, compile=True)
+    counters.clear()
+    loss, gradients = one_step(trainer)
+    assert counters["stats"]["unique_graphs"] > 0
+    assert loss.item() == pytest.approx(exact[0].item(), rel=1e-4)
+    assert cosine_similarity(gradients, exact[1], dim=0).item() > 1 - 1e-5
+    assert trainer.used_arguments["compile"] is True
 
 
 def test_a_lean_teacher_is_smaller(dataset: Path, taught_weights: Path) -> None:

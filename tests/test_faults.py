@@ -27,6 +27,7 @@ from kdpipe.data import prepare
 from kdpipe.errors import KdpipeError
 from kdpipe.history import read_history
 from kdpipe.runner import checkpoints, training
+from kdpipe.runner.job import Job
 from tests.test_runner import Heard, job
 
 pytestmark = pytest.mark.slow
@@ -39,7 +40,7 @@ Train = Callable[..., "Forked"]
 class Forked:
     """A training in a process of its own."""
 
-    def __init__(self, wanted: training.Job, work: Path, prepare: Callable[[], object] = bool) -> None:
+    def __init__(self, wanted: Job, work: Path, prepare: Callable[[], object] = bool) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["tests.test_runner"])
         self._answer, answer = context.Pipe(duplex=False)
@@ -48,7 +49,7 @@ class Forked:
         answer.close()
 
     @staticmethod
-    def _train(wanted: training.Job, work: Path, prepare: Callable[[], object], answer: Any) -> None:
+    def _train(wanted: Job, work: Path, prepare: Callable[[], object], answer: Any) -> None:
         prepare()
         heard = Heard()
         try:

@@ -19,6 +19,7 @@ from kdpipe.history import read_history
 from kdpipe.runner import training, weights
 from kdpipe.runner.arguments import has_bfloat16
 from kdpipe.runner.hermetic import cpu_threads
+from kdpipe.runner.job import Job
 from tests.conftest import REPOSITORY
 
 ARGUMENTS = {"epochs": 3, "imgsz": 64, "batch": 16, "nbs": 16, "mosaic": 0.0, "device": "cpu"}
@@ -51,8 +52,8 @@ def _inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
 
 
-def job(project: Path, teacher: Path | None = None, **changes: object) -> training.Job:
-    return training.Job(
+def job(project: Path, teacher: Path | None = None, **changes: object) -> Job:
+    return Job(
         title="test",
         task="detect",
         start="yolo26n.yaml",

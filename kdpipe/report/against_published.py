@@ -16,7 +16,9 @@ from kdpipe.zoo import HEADS
 
 def against_published(results: Results) -> str:
     """A line per released checkpoint and head: measured, published, difference; none on other data."""
-    lines = []
+    lines: list[dict[str, str]] = []
+    if not (results.table["init"] == RELEASED).any():
+        return ""
     for setting in results.settings:
         table = published.DISTILLED if setting.kind == "distill" else published.BASELINE
         for head in HEADS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, is_dataclass
 from itertools import combinations, groupby
 
 from kdpipe.report.results import PairAt, Results, Setting
@@ -41,7 +41,8 @@ class Comparison:
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {**asdict(self), "verdict": self.verdict}
+        found = {name: vars(value) if is_dataclass(value) else value for name, value in vars(self).items()}
+        return {**found, "verdict": self.verdict}
 
 
 def compare(results: Results, unlike: Mapping[str, str]) -> list[Comparison]:

@@ -111,5 +111,13 @@ def _curves_table(histories: Histories) -> pd.DataFrame:
     return pd.DataFrame([{"cell": cell, **row} for cell, rows in histories.items() for row in rows])
 
 
-def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    """A line per item of a list: of thousands, in a fraction of the time that indenting all of it takes."""
+    parts = (f"{json.dumps(name)}: {_json(value)}" for name, value in content.items())
+    path.write_text("{\n" + ",\n".join(parts) + "\n}\n")
+
+
+def _json(value: object) -> str:
+    if not isinstance(value, list):
+        return json.dumps(value, indent=2)
+    return "[\n" + ",\n".join(json.dumps(item) for item in value) + "\n]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from tabulate import tabulate
 
 from kdpipe.stats import Gain, Summary
 
@@ -13,7 +14,7 @@ HEAD_NAMES = {"e2e": "e2e", "nms": "NMS"}
 
 def markdown(lines: Sequence[Mapping[str, object]]) -> str:
     """Lines of the same columns as a Markdown table; nothing if there are none."""
-    return pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True) if lines else ""
+    return tabulate(lines, headers="keys", tablefmt="pipe", disable_numparse=True) if lines else ""
 
 
 def percent(value: float) -> str:

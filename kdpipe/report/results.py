@@ -124,8 +124,11 @@ class Results:
 
     def class_ap(self, setting: Setting, head: str) -> pd.Series[float]:
         """COCO AP of each class on the measuring split: the mean over seeds."""
-        cells = self.of(setting, self.split, head)["cell"]
-        return pd.DataFrame([self.files[cell].class_ap(self.split, head) for cell in cells]).mean()
+        if (setting, head) not in self._class_ap:
+            cells = self.of(setting, self.split, head)["cell"]
+            found = pd.DataFrame([self.files[cell].class_ap(self.split, head) for cell in cells])
+            self._class_ap[setting, head] = found.mean()
+        return self._class_ap[setting, head]
 
     def mean(self, setting: Setting, head: str) -> Mapping[str, float]:
         """The means over seeds of everything that is measured of a setting, on the measuring split."""
@@ -175,6 +178,10 @@ class Results:
         return {}
 
     @cached_property
+    def _class_ap(self) -> dict[tuple[Setting, str], pd.Series[float]]:
+        return {}
+
+    @cached_property
     def _keys(self) -> list[pd.Series[Any]]:
         name, dis = self.table["cell"].str.split("/").str[1], self.table["dis"].fillna("")
         return [self.table["kind"], name, dis, self.table["split"], self.table["head"]]
@@ -201,14 +208,15 @@ def tidy(runs: pd.DataFrame, splits: Iterable[str], files: Mapping[str, Files]) 
     """The results in the runs, as far as they are of these splits; `files` are the cells' own, by cell."""
     lines: list[dict[str, object]] = []
     found = []
+    known = [(run, _identity(run)) for run in runs.to_dict("records")]
     for split in splits:
         before = len(lines)
-        for run in runs.to_dict("records"):
-            for head in HEADS:
-                metrics = _metrics(run, f"metrics.{split}/{head}/")
+        for head in HEADS:
+            columns, place = _columns(runs, split, head), {"split": split, "head": head}
+            for run, identity in known:
+                metrics = {name: float(run[column]) for column, name in columns if pd.notna(run[column])}
                 if METRIC in metrics:
-                    place = {"split": split, "head": head}
-                    lines.append({**_identity(run), **place, **metrics, "run_id": run["run_id"]})
+                    lines.append({**identity, **place, **metrics, "run_id": run["run_id"]})
         if len(lines) > before:
             found.append(split)
     table = pd.DataFrame(lines).sort_values(["split", "kind", "cell", "head"], ignore_index=True)
@@ -235,7 +243,9 @@ def _text(run: Mapping[Any, Any], column: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _metrics(run: Mapping[Any, Any], prefix: str) -> dict[str, float]:
-    names = sorted(name for name in run if name.startswith(prefix))  # MLflow gives them in any order
-    named = {name.removeprefix(prefix): float(run[name]) for name in names if pd.notna(run[name])}
-    return {name: value for name, value in named.items() if not name.startswith(SPEED)}
+def _columns(runs: pd.DataFrame, split: str, head: str) -> list[tuple[str, str]]:
+    """The columns of a head's metrics on a split, and the names of these metrics."""
+    prefix = f"metrics.{split}/{head}/"
+    columns = sorted(name for name in map(str, runs) if name.startswith(prefix))  # MLflow's order varies
+    named = [(column, column.removeprefix(prefix)) for column in columns]
+    return [(column, name) for column, name in named if not name.startswith(SPEED)]

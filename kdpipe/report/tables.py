@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import nan
+from statistics import fmean, median
 
 from kdpipe.report import origins
 from kdpipe.report.against_published import against_published
@@ -140,14 +141,14 @@ def costs(results: Results) -> str:
         alone, taught = results.cells(item.baseline), results.cells(item.distilled)
         line = {"pair": item.pair, "dis": item.dis}
         for name, column in (("time", "seconds"), ("memory", "peak_memory_mib")):
-            before = alone[column].median()  # which no seed trained beside other work can move
-            line[name] = f"{taught[column].median() / before:.2f} x" if before else ""
+            before = median(alone[column])  # which no seed trained beside other work can move
+            line[name] = f"{median(taught[column]) / before:.2f} x" if before else ""
         for name, column, unit in (
             ("params (M)", "parameters", 1e6),
             ("GFLOPs", "gflops", 1),
             ("file (MB)", "file_bytes", 1e6),
         ):
-            line[name] = " / ".join(f"{cells[column].mean() / unit:.2f}" for cells in (alone, taught))
+            line[name] = " / ".join(f"{fmean(cells[column]) / unit:.2f}" for cells in (alone, taught))
         lines.append(line)
     return markdown(lines)
 

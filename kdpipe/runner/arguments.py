@@ -30,9 +30,16 @@ def check_values(arguments: Mapping[str, Any], key: str) -> None:
 
 def device(wanted: object = AUTO) -> str:
     """The device in Ultralytics' words; `auto` is the first GPU if there is one, else the CPU."""
+    if isinstance(wanted, (list, tuple)):
+        return ",".join(map(str, wanted))
     if wanted not in (AUTO, None, ""):
         return str(wanted)
     return "0" if torch.cuda.is_available() else "cpu"
+
+
+def devices(arguments: Mapping[str, Any]) -> list[str]:
+    """Each of the devices that a training uses."""
+    return device(arguments.get("device", AUTO)).replace(" ", "").split(",")
 
 
 def has_bfloat16() -> bool:

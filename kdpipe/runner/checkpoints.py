@@ -94,7 +94,7 @@ def _state(trainer: Any) -> dict[str, Any]:
     return {
         "epochs": trainer.epoch + 1,
         "ended": bool(trainer.stop),
-        "arguments": json.dumps(vars(trainer.args), default=str),
+        "arguments": json.dumps(trainer.used_arguments, default=str),
         "model": weights,
         "ema": trainer.ema.ema.state_dict(),
         "updates": trainer.ema.updates,

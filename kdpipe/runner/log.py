@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
+LOG_FILE = "train.log"
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +29,7 @@ from kdpipe.records import (
 from kdpipe.tracking.states import State, state_of
 from kdpipe.tracking.system import SYSTEM_FILE
 
+LEFT_OUT = ("ms/preprocess", "ms/loss")
 KEPT = (RECORD_FILE, PARAMS_FILE, HISTORY_FILE, SYSTEM_FILE, "train.log")
 
 
@@ -38,7 +40,7 @@ class Finished:
     cell: Cell
     root: Path
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Where its training wrote."""
         return self.root / self.cell.train_dir
@@ -80,13 +82,15 @@ class Finished:
 
     @property
     def overall_metrics(self) -> dict[str, float]:
-        """All but those of single classes, by their names in MLflow, such as `val/e2e/mAP50-95`."""
+        """By their names in MLflow, such as `val/e2e/mAP50-95`: all but those of single classes, and the times
+        of what is no matter of the model.
+        """
         return {
             f"{split}/{head}/{name}": value
             for split, heads in self.metrics.items()
             for head, values in heads.items()
             for name, value in values.items()
-            if not name.startswith((CLASS, COCO_CLASS))
+            if not name.startswith((CLASS, COCO_CLASS, *LEFT_OUT))
         }
 
     def class_ap(self, split: str, head: str) -> dict[str, float]:
@@ -100,10 +104,11 @@ class Finished:
 
     @property
     def digest(self) -> str:
-        """Changes with anything that the run must show."""
+        """Changes with anything that the run must show: what a training leaves comes with its record."""
         digest = hashlib.sha256()
-        for path in (*(self.folder / name for name in KEPT), *self._metrics_files):
-            digest.update(path.read_bytes() if path.exists() else b"")
+        for path in (self.folder / RECORD_FILE, *self._metrics_files):
+            with suppress(FileNotFoundError):
+                digest.update(path.read_bytes())
         return digest.hexdigest()[:32]
 
     @property

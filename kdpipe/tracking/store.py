@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import platform
 import re
@@ -94,10 +93,9 @@ class Store:
     def runs(self) -> dict[str, list[Run]]:
         """The runs of every cell by fingerprint, finished ones first."""
         found: dict[str, list[Run]] = defaultdict(list)
-        with _no_garbage():
-            for run in self._search(""):
-                if FINGERPRINT in run.data.tags:
-                    found[run.data.tags[FINGERPRINT]].append(run)
+        for run in self._search(""):
+            if FINGERPRINT in run.data.tags:
+                found[run.data.tags[FINGERPRINT]].append(run)
         return {fingerprint: sorted(same, key=_unfinished) for fingerprint, same in found.items()}
 
     def model_name(self, pair: str) -> str:
@@ -168,16 +166,6 @@ class Store:
             if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
                 raise
             return self._find_or_create()  # another machine was faster
-
-
-@contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Do not search for garbage among many objects that all stay: that takes longer than reading them."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _pages(search: Callable[[str | None], PagedList[T]]) -> Iterator[T]:

@@ -1,0 +1,23 @@
+"""The processor that trains: its name, and the memory that was used."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import torch
+
+
+def device_name(device: str) -> str:
+    """The model of the GPU, or `CPU`: the kind of arithmetic, which a result depends on."""
+    if device == "cpu" or not torch.cuda.is_available():
+        return "CPU"
+    return torch.cuda.get_device_name()
+
+
+def peak_memory_mib(device: torch.device) -> int:
+    """The most memory used so far: of the GPU that trains, else of this process."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated() / 2**20)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak / (2**20 if sys.platform == "darwin" else 2**10))
