@@ -20,13 +20,16 @@ errors = Console(file=sys.stderr, soft_wrap=True)
 FAILED = 1
 USAGE_ERROR = 2
 INTERRUPTED = 130
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 Arguments = ParamSpec("Arguments")
 
 
 def reporting_mistakes(function: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Print a user's mistake as one message and exit with 2; a full disk exits with 1, Ctrl-C with 130."""
+    """Print a user's mistake as one message and exit with 2; a disk that takes nothing exits with 1, Ctrl-C
+    with 130.
+    """
 
     @wraps(function)
     def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
@@ -36,9 +39,11 @@ def reporting_mistakes(function: Callable[Arguments, None]) -> Callable[Argument
             errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
             sys.exit(USAGE_ERROR)
         except OSError as error:
-            if error.errno not in DISK_ERRORS:
+            if error.errno not in (*FULL, *CLOSED):
                 raise
-            errors.print(f"[bold red]error:[/] {escape(str(error))}; nothing that was finished is lost")
+            remedy = "make room there" if error.errno in FULL else "kdpipe must be able to write there"
+            said = escape(f"{error}; {remedy}; nothing that was finished is lost")
+            errors.print(f"[bold red]error:[/] {said}")
             sys.exit(FAILED)
         except KeyboardInterrupt:
             errors.print("[yellow]interrupted;[/] the next `dvc repro` continues from the last whole epoch")

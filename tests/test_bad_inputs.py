@@ -5,6 +5,7 @@ The table of all that were tried is printed at the end of the test run (see conf
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import io
 import os
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -148,7 +150,23 @@ def test_no_space_on_disk(write_params: Write, record_property: Record) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 
     answer = run(*PREPARE, cwd=folder, before=full)
-    check_ended(answer, FAILED, "File too large", record_property)
+    check_ended(answer, FAILED, "File too large; make room there", record_property)
+
+
+def test_a_folder_that_is_closed(write_params: Write, record_property: Record) -> None:
+    folder = write_params().parent
+    folder.chmod(0o555)
+    drop_bound, may_write_anywhere = 24, 1  # of Linux' prctl(2) and capabilities(7): what root may
+    as_others = partial(ctypes.CDLL(None).prctl, drop_bound, may_write_anywhere, 0, 0, 0)
+    answer = run(*CHECK, cwd=folder, before=as_others if os.geteuid() == 0 else None)
+    folder.chmod(0o755)
+    check_ended(answer, FAILED, "Permission denied", record_property)
+
+
+def test_a_file_in_the_place_of_a_folder(write_params: Write, record_property: Record) -> None:
+    folder = write_params().parent
+    (folder / ".kdpipe").write_text("")
+    check_ended(run(*CHECK, cwd=folder), FAILED, "kdpipe must be able to write there", record_property)
 
 
 def test_what_is_no_mistake(write_params: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

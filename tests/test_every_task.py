@@ -60,8 +60,13 @@ def test_an_own_model_yaml_is_trained(write_params: Callable[..., Path], tmp_pat
         shipped_yaml("26/yolo26").read_text().replace("nn.SiLU", "nn.ReLU")
     )
     student = {"init": "scratch", "model": "models/yolo26n-mine.yaml"}
-    path = write_params(students={"mine": student}, **{"pairs__n-s__student": "mine"})
-    results = through(path).results
+    larger = {"teachers__yolo26s__train": {"epochs": 1, "imgsz": 96}}
+    path = write_params(students={"mine": student}, **{"pairs__n-s__student": "mine"}, **larger)
+    reported = through(path)
+    results = reported.results
+    suspicious = "the teacher yolo26s is trained with imgsz 96, the student mine with 64"
+    assert any(suspicious in warning for warning in reported.report.warnings)
+    assert suspicious in Path("reports/benchmark.md").read_text()
     assert set(results.table["head"]) == {"e2e", "nms"}
     identity = load_record(Path("runs/distill/n-s/1.0/0/train")).identity
     assert identity.model == "models/yolo26n-mine.yaml"

@@ -82,8 +82,8 @@ class Finished:
 
     @property
     def overall_metrics(self) -> dict[str, float]:
-        """By their names in MLflow, such as `val/e2e/mAP50-95`: all but those of single classes, and the times
-        of what is no matter of the model.
+        """By their names in MLflow, such as `val/e2e/mAP50-95`: all but those of single classes, and all but
+        the times of what is no matter of the model.
         """
         return {
             f"{split}/{head}/{name}": value
