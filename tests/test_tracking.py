@@ -236,6 +236,9 @@ def test_two_runs_of_one_training_become_one() -> None:
         store.client.create_run(store.experiment_id, tags={"fingerprint": record.fingerprint})
     assert sync(TRACKING, finished_cells([CELL])).published == [CELL.id]
     assert [run.info.status for run in runs(store)] == ["FINISHED"]
+    store.client.create_run(store.experiment_id, tags={"fingerprint": record.fingerprint})
+    assert sync(TRACKING, finished_cells([CELL])).published == [CELL.id]
+    assert [run.info.status for run in runs(store)] == ["FINISHED"]
 
 
 def test_a_dry_run_changes_nothing() -> None:
