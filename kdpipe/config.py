@@ -18,6 +18,14 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 SCRATCH, RELEASED = "scratch", "released"  # start weights that are no path
 SPLITS = ("train", "val", "test")
 FEWEST_RESAMPLES = 100
+# What has a default here but must stand in the file, because dvc.yaml names it, with an example.
+NAMED_BY_DVC = {
+    "data.task": "task: detect",
+    "train.imgsz": "imgsz: 640",
+    "validate.splits": "splits: [val, test]",
+    "evaluate": "evaluate: {resamples: 1000}",
+    "tracking": "tracking: {experiment: kdpipe}",
+}
 
 
 @dataclass
@@ -127,6 +135,7 @@ def load(path: Path | str = PARAMS_FILE) -> Params:
     _refuse_interpolation(raw)
     _require_mappings(raw)
     try:
+        _require_named(raw)
         merged = OmegaConf.merge(OmegaConf.structured(Params), raw)
         OmegaConf.to_container(merged, throw_on_missing=True)
         params = OmegaConf.to_object(merged)
@@ -182,6 +191,12 @@ def _require_mappings(raw: DictConfig) -> None:
         entry_values = entries.values() if isinstance(entries, DictConfig) else [None]
         if not all(isinstance(value, DictConfig) for value in entry_values):
             raise ParamsError(axis, f"must map names to mappings, such as {example}")
+
+
+def _require_named(raw: DictConfig) -> None:
+    for key, example in NAMED_BY_DVC.items():
+        if OmegaConf.select(raw, key) is None:
+            raise ParamsError(key, f"missing; DVC reads it from here, so write it out: {example}")
 
 
 def _sentence(error: OmegaConfBaseException) -> ParamsError:

@@ -63,6 +63,8 @@ def params() -> Iterator[Bad]:
     )
     yield Bad("no validation batch", {"validate__batch": 0}, "validate.batch: 0 is below 1")
     yield Bad("a batch in words", {"validate__batch": "many"}, "validate.batch: wrong type")
+    for key in ("validate", "evaluate", "tracking"):
+        yield Bad(f"nothing under {key}", {key: None}, "missing; DVC reads it from here, so write it out: ")
     yield Bad("an interpolation", {"train__name": "$" + "{data.task}"}, "must be written out: DVC reads")
 
 
