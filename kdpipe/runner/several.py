@@ -53,7 +53,7 @@ def train_on_several(job: Job, work: Path, progress: TrainingProgress, listener:
         process.wait()
     if (work / MISTAKE_FILE).exists():
         raise KdpipeError((work / MISTAKE_FILE).read_text())
-    if process.returncode > 0:
+    if process.returncode:
         raise KdpipeError(f"a process of the training ended; {work / LOG_FILE} says why")
 
 
