@@ -71,11 +71,11 @@ class LabelRules:
 def _detect(columns: list[float], _: LabelRules) -> Label:
     """A box, or a polygon, of which Ultralytics takes the enclosing box."""
     values = columns[1:]
-    _check_inside(values)
     if len(values) >= POLYGON_VALUES and len(values) % 2 == 0:
         return Label(int(columns[0]), _enclosing(values))
     if len(values) != BOX_VALUES:
         raise ValueError(f"{len(columns)} columns, where a detection label has 5")
+    _check_inside(values)
     return Label(int(columns[0]), _box(values))
 
 
@@ -83,7 +83,6 @@ def _segment(columns: list[float], _: LabelRules) -> Label:
     values = columns[1:]
     if len(values) < POLYGON_VALUES or len(values) % 2:
         raise ValueError(f"{len(columns)} columns, where an outline has a class and x y of 3 points or more")
-    _check_inside(values)
     return Label(int(columns[0]), _enclosing(values), tuple(values))
 
 
@@ -91,7 +90,6 @@ def _obb(columns: list[float], _: LabelRules) -> Label:
     values = columns[1:]
     if len(values) != CORNER_VALUES:
         raise ValueError(f"{len(columns)} columns, where a rotated box has 9: a class and x y of 4 corners")
-    _check_inside(values)
     return Label(int(columns[0]), _enclosing(values), tuple(values))
 
 
@@ -128,5 +126,8 @@ def _box(values: list[float]) -> Box:
 
 
 def _enclosing(values: list[float]) -> Box:
+    """The box round some points, of which single ones may lie outside, as Ultralytics lets them."""
     xs, ys = values[0::2], values[1::2]
-    return (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2, max(xs) - min(xs), max(ys) - min(ys)
+    box = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2, max(xs) - min(xs), max(ys) - min(ys)
+    _check_inside(list(box))
+    return box
