@@ -301,7 +301,10 @@ def test_trouble_in_the_middle_of_a_training_costs_nothing(
     check_whole(server)
 
 
-def test_a_server_that_comes_back_gets_the_epochs_that_it_missed(server: Server) -> None:
+def test_a_server_that_comes_back_gets_the_epochs_that_it_missed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_run, "PATIENCE", 60.0)  # a server that has just started is slow at first
     finish(CELLS[0], 0.4)
     record = load_record(CELLS[0].train_dir)
     server.stop()
