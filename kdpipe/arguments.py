@@ -36,7 +36,7 @@ OWNED = {
 
 
 @cache
-def ultralytics_arguments() -> frozenset[str]:
+def ultralytics_arguments() -> dict[str, Any]:
     """Every argument in the installed Ultralytics' default.yaml, read without importing it.
 
     Raises:
@@ -46,7 +46,7 @@ def ultralytics_arguments() -> frozenset[str]:
     if spec is None or not spec.submodule_search_locations:
         raise KdpipeError("ultralytics is not installed; run `make install`")
     defaults = OmegaConf.load(Path(spec.submodule_search_locations[0]) / "cfg" / "default.yaml")
-    return frozenset(str(key) for key in defaults)
+    return {str(key): value for key, value in defaults.items()}
 
 
 def check_names(arguments: Mapping[str, Any], key: str) -> None:
@@ -59,7 +59,7 @@ def check_names(arguments: Mapping[str, Any], key: str) -> None:
         if name in OWNED:
             raise ParamsError(f"{key}.{name}", f"kdpipe sets it; {OWNED[name]}")
         if name not in ultralytics_arguments():
-            known = sorted(ultralytics_arguments() - OWNED.keys())
+            known = sorted(ultralytics_arguments().keys() - OWNED.keys())
             hint = did_you_mean(str(name), known, otherwise="see Ultralytics' train settings")
             raise ParamsError(f"{key}.{name}", f"no train argument of Ultralytics; {hint}")
     if arguments.get("cache") == "disk":

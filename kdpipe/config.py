@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from kdpipe.errors import ParamsError, did_you_mean
+from kdpipe.written import read, require_named
 
 PARAMS_FILE = "params.yaml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 SCRATCH, RELEASED = "scratch", "released"  # start weights that are no path
 SPLITS = ("train", "val", "test")
 FEWEST_RESAMPLES = 100
-# What has a default here but must stand in the file, because dvc.yaml names it, with an example.
-NAMED_BY_DVC = {
-    "data.task": "task: detect",
-    "train.imgsz": "imgsz: 640",
-    "validate.splits": "splits: [val, test]",
-    "evaluate": "evaluate: {resamples: 1000}",
-    "tracking": "tracking: {experiment: kdpipe}",
-}
 
 
 @dataclass
@@ -131,11 +123,9 @@ def load(path: Path | str = PARAMS_FILE) -> Params:
     Raises:
         ParamsError: at the first thing that is wrong, with its key and what to write instead.
     """
-    raw = _read(Path(path))
-    _refuse_interpolation(raw)
-    _require_mappings(raw)
+    raw = read(Path(path), _keys(Params))
     try:
-        _require_named(raw)
+        require_named(raw)
         merged = OmegaConf.merge(OmegaConf.structured(Params), raw)
         OmegaConf.to_container(merged, throw_on_missing=True)
         params = OmegaConf.to_object(merged)
@@ -147,56 +137,6 @@ def load(path: Path | str = PARAMS_FILE) -> Params:
     _check_validate(params.validate)
     _check_evaluate(params.evaluate)
     return params
-
-
-def _read(path: Path) -> DictConfig:
-    raw: object
-    try:
-        raw = OmegaConf.load(path)
-    except FileNotFoundError:
-        raise ParamsError("(file)", f"not found in {path.parent.resolve()}") from None
-    except OSError:  # OmegaConf's, where a file holds a number or a word
-        raw = None
-    except Exception as error:
-        raise ParamsError("(file)", f"not readable as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(raw, DictConfig):
-        raise ParamsError("(file)", "must be a mapping with the keys " + ", ".join(_keys(Params)))
-    return raw
-
-
-def _refuse_interpolation(raw: DictConfig) -> None:
-    def walk(node: object, key: str) -> Iterator[tuple[str, object]]:
-        if isinstance(node, dict):
-            for name, value in node.items():
-                yield from walk(value, f"{key}.{name}" if key else str(name))
-        elif isinstance(node, list):
-            for index, value in enumerate(node):
-                yield from walk(value, f"{key}[{index}]")
-        else:
-            yield key, node
-
-    for key, value in walk(OmegaConf.to_container(raw, resolve=False), ""):
-        if isinstance(value, str) and "${" in value:
-            raise ParamsError(key, f"{value!r} must be written out: DVC reads the values as they are")
-
-
-def _require_mappings(raw: DictConfig) -> None:
-    examples = {
-        "students": "{yolo26n: {init: scratch}}",
-        "teachers": "{yolo26s: {init: scratch}}",
-        "pairs": "{n-s: {student: yolo26n, teacher: yolo26s}}",
-    }
-    for axis, example in examples.items():
-        entries = raw.get(axis, {})
-        entry_values = entries.values() if isinstance(entries, DictConfig) else [None]
-        if not all(isinstance(value, DictConfig) for value in entry_values):
-            raise ParamsError(axis, f"must map names to mappings, such as {example}")
-
-
-def _require_named(raw: DictConfig) -> None:
-    for key, example in NAMED_BY_DVC.items():
-        if OmegaConf.select(raw, key) is None:
-            raise ParamsError(key, f"missing; DVC reads it from here, so write it out: {example}")
 
 
 def _sentence(error: OmegaConfBaseException) -> ParamsError:

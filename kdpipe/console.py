@@ -41,7 +41,11 @@ def reporting_mistakes(function: Callable[Arguments, None]) -> Callable[Argument
         except OSError as error:
             if error.errno not in (*FULL, *CLOSED):
                 raise
-            remedy = "make room there" if error.errno in FULL else "kdpipe must be able to write there"
+            remedy = (
+                "make room there"
+                if error.errno in FULL
+                else "kdpipe must be able to write there, and to read"
+            )
             said = escape(f"{error}; {remedy}; nothing that was finished is lost")
             errors.print(f"[bold red]error:[/] {said}")
             sys.exit(FAILED)

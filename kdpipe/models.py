@@ -16,7 +16,6 @@ from kdpipe.tasks import TASKS
 
 RECOMMENDED, UNKNOWN = "recommended", "unknown"  # teachers that are no names
 HEADS = {"detect": "Detect", "segment": "Segment", "pose": "Pose", "obb": "OBB"}
-LEVELS = {"": 3, "-p2": 4, "-p6": 4}
 ACTIVATION = re.compile(r"(torch\.)?nn\.\w+\([\w=., -]*\)")
 
 
@@ -84,10 +83,11 @@ def _check_own(found: zoo.ModelName, path: str) -> None:
         raise ValueError(
             f"{path!r}: end2end is {end_to_end}; write end2end: {not end_to_end}, as {found.family} has"
         )
-    if len(levels) != LEVELS[found.variant]:
+    first, last = zoo.LEVELS[found.variant]
+    if len(levels) != last - first + 1:
         raise ValueError(
-            f"{path!r}: the head takes {len(levels)} levels, {zoo.LEVELS[found.variant]} are "
-            f"{LEVELS[found.variant]}; name it ...-p2{zoo.YAML} or ...-p6{zoo.YAML} if it is that"
+            f"{path!r}: the head takes {len(levels)} levels, {found.levels} are "
+            f"{last - first + 1}; name it ...-p2{zoo.YAML} or ...-p6{zoo.YAML} if it is that"
         )
 
 

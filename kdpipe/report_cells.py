@@ -17,7 +17,8 @@ from kdpipe.lint import lint
 from kdpipe.preflight import measured_splits
 from kdpipe.records import unlike_pairs
 from kdpipe.report.files import Report, write_report
-from kdpipe.report.results import Results, tidy
+from kdpipe.report.results import Results
+from kdpipe.report.tidy import tidy
 from kdpipe.tracking import Finished, Synced, finished_cells, register, runs_table, sync
 
 

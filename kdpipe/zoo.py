@@ -19,7 +19,7 @@ DEFAULT_IMGSZ = 640
 RECOMMENDED_TEACHER = {"n": "s", "s": "m", "m": "x", "l": "x"}
 
 # Architectures whose features come from other levels of the pyramid than P3, P4 and P5.
-LEVELS = {"": "P3 to P5", "-p2": "P2 to P5", "-p6": "P3 to P6"}
+LEVELS = {"": (3, 5), "-p2": (2, 5), "-p6": (3, 6)}  # the first and the last
 VARIANTS = {
     ("yolov8", "detect"): ("-p2", "-p6"),
     ("yolov8", "segment"): ("-p6",),
@@ -57,6 +57,11 @@ class ModelName:
     def heads(self) -> tuple[str, ...]:
         """The heads that this model can be validated on."""
         return HEADS if self.family in END_TO_END_FAMILIES else ("nms",)
+
+    @property
+    def levels(self) -> str:
+        """The levels of the pyramid that its head takes, in words."""
+        return "P{} to P{}".format(*LEVELS[self.variant])
 
     @property
     def recommended_teacher(self) -> ModelName | None:
@@ -130,10 +135,7 @@ def pairing_problem(student: ModelName, teacher: ModelName) -> str | None:
     if teacher.task != student.task:
         return f"{teacher} solves {teacher.task}, {student} solves {student.task}; take one task"
     if teacher.variant != student.variant:
-        return (
-            f"{teacher} has features of {LEVELS[teacher.variant]}, {student} of {LEVELS[student.variant]}; "
-            "take one kind"
-        )
+        return f"{teacher} has features of {teacher.levels}, {student} of {student.levels}; take one kind"
     if SIZES.index(teacher.size) <= SIZES.index(student.size):
         return f"{teacher} is not larger than {student}; take a larger teacher"
     return None

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,11 @@ def checkpoints() -> Iterator[Bad]:
         _checkpoint(model_file(fused=True)),
         "as a fused model does: take the checkpoint",
     )
+    yield Bad(
+        "a fused checkpoint that is trusted",
+        lambda folder: _student(init="mine.pt", sha256=_made(folder, model_file(fused=True))),
+        "is fused (its normalisation is gone, as in an export)",
+    )
     taught = "knows 80 classes (0, 1, 2, ...), the data has 10 (0, 1, 2, ...); train it on this data"
     yield Bad("a teacher of other classes", _as_teacher(model_file("yolo26s", classes=80)), taught)
     order = _as_teacher(model_file("yolo26s", names=[str(digit) for digit in reversed(range(10))]))
@@ -262,6 +268,12 @@ def _checkpoint(make: Callable[[Path], object], **more: object) -> Arrange:
         return _student(init="mine.pt", **more)
 
     return arrange
+
+
+def _made(folder: Path, make: Callable[[Path], object]) -> str:
+    """Make a checkpoint; returns its sha256."""
+    make(folder / "mine.pt")
+    return sha256((folder / "mine.pt").read_bytes()).hexdigest()
 
 
 def _as_teacher(make: Callable[[Path], object]) -> Arrange:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from kdpipe import config
+from kdpipe import config, written
 from tests.conftest import REPOSITORY
 
 Write = Callable[..., Path]
@@ -36,4 +36,4 @@ def test_what_dvc_reads_must_be_there() -> None:
     stages = OmegaConf.to_container(OmegaConf.load(REPOSITORY / "dvc.yaml"))["stages"].values()
     named = {key for stage in stages for key in stage.get("params", []) if "$" not in key}
     required = {"data", "students", "teachers", "pairs", "sweep", "train", "data.source"}
-    assert named - required - {"validate"} == config.NAMED_BY_DVC.keys()
+    assert named - required - {"validate"} == written.NAMED_BY_DVC.keys()

@@ -125,6 +125,14 @@ def test_outlines_and_keypoints_of_coco(tmp_path: Path, task: str, expected: lis
     prepare(Data(source=str(done.yaml), task=task), tmp_path / "dataset")
 
 
+@pytest.mark.parametrize(
+    ("write", "task"), [(as_voc, "segment"), (as_voc, "pose"), (as_voc, "obb"), (as_coco, "obb")]
+)
+def test_boxes_are_not_taken_for_more(tmp_path: Path, write: Write, task: str) -> None:
+    with pytest.raises(DataError, match=f"which {task} learns from"):
+        imported(write(tmp_path / "theirs"), tmp_path / "out", task)
+
+
 def test_groups_stay_together_and_a_seed_means_a_split(tmp_path: Path) -> None:
     source = as_yolo(tmp_path / "theirs")
     together = imported(source, tmp_path / "a", groups=r"(cam\d+)_")

@@ -27,7 +27,7 @@ from kdpipe.report.benchmark import (
 )
 from kdpipe.report.files import Report, write_report
 from kdpipe.report.readme import END, START, with_table
-from kdpipe.report.results import tidy
+from kdpipe.report.tidy import tidy
 from kdpipe.tracking import finished_cells, runs_table, sync
 
 SCORES = {  # cell: COCO AP on the e2e head; the classical head has 0.01 more, Ultralytics 0.02 less

@@ -41,7 +41,7 @@ def test_every_model_is_what_its_name_says(stem: str) -> None:
     head = model.model.model[-1]
     assert hasattr(head, "one2one_cv3") == ("e2e" in found.heads)
     first, last = (round(math.log2(stride)) for stride in (min(head.stride), max(head.stride)))
-    assert zoo.LEVELS[found.variant] == f"P{first} to P{last}"
+    assert found.levels == f"P{first} to P{last}"
     teacher = zoo.parse(sized(stem, "s"))
     assert found.recommended_teacher == teacher
     assert zoo.pairing_problem(found, teacher) is None

@@ -15,6 +15,8 @@ from kdpipe.data.files import IMAGE_SUFFIXES, label_path
 from kdpipe.errors import DataError
 
 NAME_FILES = ("classes.txt", "obj.names", "labels.txt")  # of labelImg, Darknet and others
+# What annotations must hold for each task; rotated boxes are in none of the formats.
+BESIDE_BOXES = {"detect": None, "segment": "segmentation", "pose": "keypoints", "obb": "rotated boxes"}
 FEW = 3  # missing files that are named
 
 
@@ -72,6 +74,9 @@ def _from_coco(coco: COCO, folder: Path, task: str, images: Path | None) -> Foun
     if health["errors"]:
         raise DataError(f"{folder}: {'; '.join(_messages(health['errors']))}")
     data = dict(coco.dataset)
+    wanted = BESIDE_BOXES[task]
+    if wanted and not any(annotation.get(wanted) for annotation in data["annotations"]):
+        raise DataError(f"{folder} has no {wanted}, which {task} learns from")
     used = {annotation["category_id"] for annotation in data["annotations"]}
     categories = sorted((c for c in data["categories"] if c["id"] in used), key=lambda c: int(c["id"]))
     if not categories:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from kdpipe.data.shipped import downloads_dir
-from kdpipe.paths import project_root, state_dir
+from kdpipe.paths import state_dir, weights_dir
 
 INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
 
@@ -44,7 +44,7 @@ def configure() -> None:
         **dict.fromkeys(INTEGRATIONS, False),
         "sync": False,
         "datasets_dir": str(downloads_dir()),
-        "weights_dir": str(project_root() / "weights"),
+        "weights_dir": str(weights_dir()),
         "runs_dir": str(state_dir() / "ultralytics" / "runs"),
     }
     if any(settings[key] != value for key, value in wanted.items()):

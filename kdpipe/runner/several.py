@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from kdpipe.arguments import ultralytics_arguments
 from kdpipe.errors import KdpipeError
 from kdpipe.history import ENDED, HISTORY_FILE, read_history
 from kdpipe.runner import arguments, checkpoints
@@ -32,7 +33,7 @@ def train_on_several(job: Job, work: Path, progress: TrainingProgress, listener:
     """
     saved = checkpoints.load(work)
     known = saved.epochs if saved else 0
-    epochs = int(job.arguments.get("epochs", 100))
+    epochs = int({**ultralytics_arguments(), **job.arguments}["epochs"])
     (work / MISTAKE_FILE).unlink(missing_ok=True)
     job.save(work)
     progress.start(start_epoch=known, epochs=epochs, batches=1)

@@ -1,0 +1,81 @@
+"""params.yaml as it is written, before it means anything: DVC reads the same file, as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from kdpipe.errors import ParamsError
+
+# What has a default here but must stand in the file, because dvc.yaml names it, with an example.
+NAMED_BY_DVC = {
+    "data.task": "task: detect",
+    "train.imgsz": "imgsz: 640",
+    "validate.splits": "splits: [val, test]",
+    "evaluate": "evaluate: {resamples: 1000}",
+    "tracking": "tracking: {experiment: kdpipe}",
+}
+
+
+def read(path: Path, keys: Iterable[str]) -> DictConfig:
+    """Read the file: a mapping, of plain values, with mappings where DVC runs over their keys.
+
+    Raises:
+        ParamsError: if it is something else; `keys` are those that it may have.
+    """
+    raw: object
+    try:
+        raw = OmegaConf.load(path)
+    except FileNotFoundError:
+        raise ParamsError("(file)", f"not found in {path.parent.resolve()}") from None
+    except OSError:  # OmegaConf's, where a file holds a number or a word
+        raw = None
+    except Exception as error:
+        raise ParamsError("(file)", f"not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, DictConfig):
+        raise ParamsError("(file)", "must be a mapping with the keys " + ", ".join(keys))
+    _refuse_interpolation(raw)
+    _require_mappings(raw)
+    return raw
+
+
+def _refuse_interpolation(raw: DictConfig) -> None:
+    def walk(node: object, key: str) -> Iterator[tuple[str, object]]:
+        if isinstance(node, dict):
+            for name, value in node.items():
+                yield from walk(value, f"{key}.{name}" if key else str(name))
+        elif isinstance(node, list):
+            for index, value in enumerate(node):
+                yield from walk(value, f"{key}[{index}]")
+        else:
+            yield key, node
+
+    for key, value in walk(OmegaConf.to_container(raw, resolve=False), ""):
+        if isinstance(value, str) and "${" in value:
+            raise ParamsError(key, f"{value!r} must be written out: DVC reads the values as they are")
+
+
+def _require_mappings(raw: DictConfig) -> None:
+    examples = {
+        "students": "{yolo26n: {init: scratch}}",
+        "teachers": "{yolo26s: {init: scratch}}",
+        "pairs": "{n-s: {student: yolo26n, teacher: yolo26s}}",
+    }
+    for axis, example in examples.items():
+        entries = raw.get(axis, {})
+        entry_values = entries.values() if isinstance(entries, DictConfig) else [None]
+        if not all(isinstance(value, DictConfig) for value in entry_values):
+            raise ParamsError(axis, f"must map names to mappings, such as {example}")
+
+
+def require_named(raw: DictConfig) -> None:
+    """Refuse a file without what DVC reads from it.
+
+    Raises:
+        ParamsError: naming the first key that is missing, with an example.
+    """
+    for key, example in NAMED_BY_DVC.items():
+        if OmegaConf.select(raw, key) is None:
+            raise ParamsError(key, f"missing; DVC reads it from here, so write it out: {example}")
