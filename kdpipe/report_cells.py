@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -19,7 +19,7 @@ from kdpipe.records import unlike_pairs
 from kdpipe.report.files import Report, write_report
 from kdpipe.report.results import Results
 from kdpipe.report.tidy import tidy
-from kdpipe.tracking import Finished, Synced, finished_cells, register, runs_table, sync
+from kdpipe.tracking import Finished, Synced, finished_cells, register, sync
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ def unfinished(params: Params, finished: Iterable[Finished]) -> list[str]:
     return [cell.id for cell in all_cells(params) if cell not in done]
 
 
-def read_results(params: Params, finished: Iterable[Finished], synced: Synced) -> Results:
+def read_results(params: Params, finished: Sequence[Finished], synced: Synced) -> Results:
     """What the runs in MLflow say; half samples and single classes come from the cells' own files."""
     splits = measured_splits(params, load_manifest(DATASET_DIR))
     cells = {done.cell.id: done for done in finished}
-    runs = runs_table(synced.runs[done.record.fingerprint] for done in cells.values())
+    runs = [synced.runs[done.record.fingerprint].to_dictionary() for done in finished]
     return tidy(runs, splits, cells)
 
 

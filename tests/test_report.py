@@ -28,7 +28,7 @@ from kdpipe.report.benchmark import (
 from kdpipe.report.files import Report, write_report
 from kdpipe.report.readme import END, START, with_table
 from kdpipe.report.tidy import tidy
-from kdpipe.tracking import finished_cells, runs_table, sync
+from kdpipe.tracking import finished_cells, sync
 
 SCORES = {  # cell: COCO AP on the e2e head; the classical head has 0.01 more, Ultralytics 0.02 less
     teacher_cell("yolo26s"): 0.50,
@@ -81,7 +81,7 @@ def evaluated(ap: float) -> dict[str, float]:
 
 def report(cells: list[Cell], splits: tuple[str, ...] = ("val", "test")) -> Report:
     finished = finished_cells(cells)
-    runs = runs_table(sync(Tracking(experiment="test"), finished).runs.values())
+    runs = [run.to_dictionary() for run in sync(Tracking(experiment="test"), finished).runs.values()]
     results = tidy(runs, splits, {cell.cell.id: cell for cell in finished})
     histories = {cell.cell.id: cell.history for cell in finished}
     return write_report(results, histories, unlike_pairs(cell.record for cell in finished), ["a note"])

@@ -15,12 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-RESAMPLES_FILE = "resamples.npz"
+RESAMPLES_FILE = "resamples.npy"
 FEWEST_IMAGES = 2
 
 
@@ -47,13 +46,19 @@ def deviations(values: NDArray[np.float64], images: int) -> NDArray[np.float64]:
 
 
 def save_resamples(samples: Mapping[str, NDArray[np.float64]], path: Path) -> None:
-    """Store deviations by `split/head`."""
-    arrays: dict[str, Any] = {key: values.astype(np.float32) for key, values in samples.items()}
-    np.savez_compressed(path, **arrays)
+    """Store deviations by `split/head`: a field each, of NaN where there are none."""
+    longest = max(map(len, samples.values()))
+    stored = np.full(longest, np.nan, [(place, np.float32) for place in samples])
+    for place, values in samples.items():
+        stored[place][: len(values)] = values
+    np.save(path, stored)
 
 
-def load_deviations(path: Path, place: str) -> NDArray[np.float64]:
-    """Read the deviations of one `split/head`."""
-    with np.load(path) as stored:
-        found: NDArray[np.float64] = stored[place].astype(float)
-    return found
+def load_deviations(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Read the deviations by `split/head`."""
+    stored = np.load(path)
+    return {place: _known(stored[place].astype(float)) for place in stored.dtype.names}
+
+
+def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[~np.isnan(values)]

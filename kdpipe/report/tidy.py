@@ -2,58 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 from typing import Any
 
 import pandas as pd
 
 from kdpipe.report.results import METRIC, NO_DIS, Files, Results
 from kdpipe.tasks import TASKS
-from kdpipe.zoo import DEFAULT_IMGSZ, HEADS
+from kdpipe.zoo import DEFAULT_IMGSZ
 
 TAGS = {"kind": "stage", **{name: name for name in ("pair", "student", "teacher", "dis", "seed")}}
 PARAMS = {"data": "data.source", "model": "model", "init": "init", "epochs": "train.epochs"}
 COSTS = ("seconds", "peak_memory_mib", "parameters", "gflops", "file_bytes")
 SPEED = "ms/"
+PLACE = 2  # of split and head before a metric's name
 
 
-def tidy(runs: pd.DataFrame, splits: Iterable[str], files: Mapping[str, Files]) -> Results:
-    """The results in the runs, as far as they are of these splits; `files` are the cells' own, by cell."""
-    lines: list[dict[str, object]] = []
-    found = []
-    known = [(run, _identity(run)) for run in runs.to_dict("records")]
-    for split in splits:
-        before = len(lines)
-        for head in HEADS:
-            columns, place = _columns(runs, split, head), {"split": split, "head": head}
-            for run, identity in known:
-                metrics = {name: float(run[column]) for column, name in columns if pd.notna(run[column])}
-                if METRIC in metrics:
-                    lines.append({**identity, **place, **metrics, "run_id": run["run_id"]})
-        if len(lines) > before:
-            found.append(split)
+def tidy(runs: Sequence[Mapping[str, Any]], splits: Sequence[str], files: Mapping[str, Files]) -> Results:
+    """The results in the runs, as far as they are of these splits.
+
+    Args:
+        runs: As MLflow's `Run.to_dictionary` gives them.
+        splits: The splits, in the order of params.yaml.
+        files: The cells' own files, by cell.
+    """
+    lines = [line for run in runs for line in _lines(run) if line["split"] in splits]
     table = pd.DataFrame(lines).sort_values(["split", "kind", "cell", "head"], ignore_index=True)
-    return Results(table, found, files, TASKS[runs["tags.task"].iloc[0]])
+    measured = set(table["split"])
+    found = [split for split in splits if split in measured]
+    return Results(table, found, files, TASKS[runs[0]["data"]["tags"]["task"]])
 
 
-def _identity(run: Mapping[Any, Any]) -> dict[str, object]:
-    found: dict[str, object] = {"cell": run["tags.cell"]}
-    found |= {name: _text(run, f"tags.{tag}") for name, tag in TAGS.items()}
-    found |= {name: _text(run, f"params.{param}") for name, param in PARAMS.items()}
+def _lines(run: Mapping[str, Any]) -> Iterator[dict[str, object]]:
+    """A line for each split and head that a run was measured on."""
+    data, run_id = run["data"], run["info"]["run_id"]
+    places: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for column, value in sorted(data["metrics"].items()):  # MLflow's order varies
+        split, *rest = column.split("/", PLACE)
+        if len(rest) == PLACE and not rest[1].startswith(SPEED) and not isnan(value):
+            places[split, rest[0]][rest[1]] = value
+    identity = _identity(data["tags"], data["params"], data["metrics"])
+    for (split, head), metrics in places.items():
+        if METRIC in metrics:
+            yield {**identity, "split": split, "head": head, **metrics, "run_id": run_id}
+
+
+def _identity(
+    tags: Mapping[str, str], params: Mapping[str, str], metrics: Mapping[str, float]
+) -> dict[str, object]:
+    found: dict[str, object] = {"cell": tags["cell"]}
+    found |= {name: tags.get(tag) for name, tag in TAGS.items()}
+    found |= {name: params.get(param) for name, param in PARAMS.items()}
     if found["kind"] == "distill":
         found["dis"] = found["dis"] or NO_DIS
-    found["imgsz"] = int(_text(run, "params.train.imgsz") or DEFAULT_IMGSZ)
-    return found | {name: float(run[f"metrics.cost/{name}"]) for name in COSTS}
-
-
-def _text(run: Mapping[Any, Any], column: str) -> str | None:
-    value = run.get(column)
-    return value if isinstance(value, str) else None
-
-
-def _columns(runs: pd.DataFrame, split: str, head: str) -> list[tuple[str, str]]:
-    """The columns of a head's metrics on a split, and the names of these metrics."""
-    prefix = f"metrics.{split}/{head}/"
-    columns = sorted(name for name in map(str, runs) if name.startswith(prefix))  # MLflow's order varies
-    named = [(column, column.removeprefix(prefix)) for column in columns]
-    return [(column, name) for column, name in named if not name.startswith(SPEED)]
+    found["imgsz"] = int(params.get("train.imgsz", DEFAULT_IMGSZ))
+    return found | {name: metrics[f"cost/{name}"] for name in COSTS}

@@ -100,7 +100,7 @@ class Finished:
 
     def deviations(self, split: str, head: str) -> NDArray[np.float64]:
         """How COCO AP deviates over half samples of the images."""
-        return load_deviations(self.root / self.cell.eval_dir / RESAMPLES_FILE, f"{split}/{head}")
+        return self._deviations[f"{split}/{head}"]
 
     @property
     def digest(self) -> str:
@@ -110,6 +110,10 @@ class Finished:
             with suppress(FileNotFoundError):
                 digest.update(path.read_bytes())
         return digest.hexdigest()[:32]
+
+    @cached_property
+    def _deviations(self) -> dict[str, NDArray[np.float64]]:
+        return load_deviations(self.root / self.cell.eval_dir / RESAMPLES_FILE)
 
     @property
     def _metrics_files(self) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Make MLflow equal to the records, and read the runs back as a table."""
+"""Make MLflow equal to the records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pandas as pd
 from mlflow.entities import Run
 from rich.console import Console
 from rich.markup import escape
@@ -75,17 +74,6 @@ def publish_quietly(tracking: Tracking, cell: Cell, console: Console) -> None:
         console.print(
             f"[yellow]warning:[/] MLflow is away; the report stage will log {cell.id} ({escape(str(error))})"
         )
-
-
-def runs_table(runs: Iterable[Run]) -> pd.DataFrame:
-    """Runs as a table, a line per run, with the columns of `mlflow.search_runs`."""
-    lines: list[dict[str, object]] = []
-    for run in runs:
-        line: dict[str, object] = {"run_id": run.info.run_id, "status": run.info.status}
-        for kind in ("metrics", "params", "tags"):
-            line |= {f"{kind}.{name}": value for name, value in getattr(run.data, kind).items()}
-        lines.append(line)
-    return pd.DataFrame(lines)
 
 
 def _is_right(store: Store, found: list[Run], finished: Finished, *, dry_run: bool) -> bool:
