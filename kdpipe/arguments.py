@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean
 
+AUTO = "auto"
 OWNED = {
     "task": "set data.task",
     "mode": "kdpipe trains and validates",
@@ -71,3 +72,11 @@ def check_names(arguments: Mapping[str, Any], key: str) -> None:
             f"{batch!r} lets each training choose, the baseline another batch than the distilled student; "
             "write a whole number (if it is too much for the memory, the training says what fits)",
         )
+
+
+def device_names(wanted: object) -> list[str]:
+    """The devices of a training, one by one: `"0,1"` and `[0, 1]` mean two, nothing means `auto`."""
+    if wanted in (None, ""):
+        return [AUTO]
+    names = wanted if isinstance(wanted, (list, tuple)) else str(wanted).split(",")
+    return [str(name).strip() for name in names]

@@ -1,4 +1,4 @@
-"""The command line: kdpipe check | preset | import | sync | table | ui | clean."""
+"""The command line: kdpipe check | repro | tune | preset | import | sync | table | ui | clean."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from kdpipe import __version__
-from kdpipe.console import console, reporting_mistakes
+from kdpipe.console import FAILED, console, reporting_mistakes
 from kdpipe.errors import KdpipeError, did_you_mean
 from kdpipe.paths import project_root
 
 README = Path("README.md")
 IMPORTED = Path("data/imported")
 LOCALHOST = "127.0.0.1"  # whatever MLFLOW_HOST says
+
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Side by side on a machine; by default one per GPU.")
+]
+Ray = Annotated[str | None, typer.Option(help="Address of a Ray cluster that shares this folder.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
 
@@ -63,6 +68,41 @@ def check() -> None:
     console.print(plan.summary)
     for sentence in (*drift(params), *lint(params)):
         console.print(f"[yellow]warning:[/] {escape(sentence)}")
+
+
+@app.command()
+def repro(
+    targets: Annotated[list[str] | None, typer.Argument(help="Stages; by default all.")] = None,
+    *,
+    jobs: Jobs = None,
+    ray: Ray = None,
+) -> None:
+    """Do what `dvc repro` does, with stages side by side."""
+    from kdpipe.preflight import preflight
+    from kdpipe.scale.command import run
+
+    if not run(preflight(), targets or [], jobs, ray):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def tune(
+    pairs: Annotated[list[str] | None, typer.Argument(help="Pairs; by default all.")] = None,
+    *,
+    trials: Annotated[int, typer.Option(min=1, help="How often to try a pair at one dis.")] = 12,
+    low: Annotated[float, typer.Option(help="The smallest dis.")] = 0.1,
+    high: Annotated[float, typer.Option(help="The largest dis.")] = 30.0,
+    jobs: Jobs = None,
+    ray: Ray = None,
+) -> None:
+    """Look for the dis (and the pair) that pays most, and measure its gain."""
+    from kdpipe.scale.command import connected, the_only_one
+    from kdpipe.scale.tune import tell, tune
+
+    if not 0 < low < high:
+        raise KdpipeError(f"--low {low:g} --high {high:g}: write two numbers above 0, the smaller one first")
+    with the_only_one(), connected(jobs, ray) as cluster:
+        tell(tune(pairs or [], trials, (low, high), cluster))
 
 
 @app.command()

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from ultralytics.cfg import check_cfg
 
+from kdpipe.arguments import AUTO, device_names
 from kdpipe.errors import ParamsError
 
-AUTO = "auto"
 DEFAULTS: dict[str, Any] = {"device": AUTO, "plots": False}
 """Where kdpipe's defaults differ from Ultralytics'."""
 
@@ -30,16 +30,15 @@ def check_values(arguments: Mapping[str, Any], key: str) -> None:
 
 def device(wanted: object = AUTO) -> str:
     """The device in Ultralytics' words; `auto` is the first GPU if there is one, else the CPU."""
-    if isinstance(wanted, (list, tuple)):
-        return ",".join(map(str, wanted))
-    if wanted not in (AUTO, None, ""):
-        return str(wanted)
+    names = device_names(wanted)
+    if names != [AUTO]:
+        return ",".join(names)
     return "0" if torch.cuda.is_available() else "cpu"
 
 
 def devices(arguments: Mapping[str, Any]) -> list[str]:
     """Each of the devices that a training uses."""
-    return device(arguments.get("device", AUTO)).replace(" ", "").split(",")
+    return device(arguments.get("device", AUTO)).split(",")
 
 
 def has_bfloat16() -> bool:

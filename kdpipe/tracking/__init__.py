@@ -6,7 +6,8 @@ from kdpipe.tracking.registry import register
 from kdpipe.tracking.revisions import experiments, finished_at
 from kdpipe.tracking.store import Store
 from kdpipe.tracking.system import SYSTEM_FILE
-from kdpipe.tracking.view import Synced, publish_quietly, runs_table, sync
+from kdpipe.tracking.trials import log_trials
+from kdpipe.tracking.view import Synced, publish_quietly, sync
 
 __all__ = [
     "SYSTEM_FILE",
@@ -18,8 +19,8 @@ __all__ = [
     "experiments",
     "finished_at",
     "finished_cells",
+    "log_trials",
     "publish_quietly",
     "register",
-    "runs_table",
     "sync",
 ]

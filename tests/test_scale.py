@@ -1,0 +1,291 @@
+"""Stages side by side on Ray: the same as one after another, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from dvc.utils.serialize import load_yaml
+from omegaconf import OmegaConf
+
+from kdpipe.config import load
+from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.scale.cluster import MISSING, Machines, Need, RayCluster, _run
+from kdpipe.scale.needs import Needs
+from kdpipe.scale.pipeline import Pipeline
+from kdpipe.scale.repro import repro
+from tests.conftest import REPOSITORY, TINY, Project
+
+pytestmark = pytest.mark.slow
+PATIENCE = 90  # seconds
+TICKS = 15
+
+
+class Dummies(Project):
+    """Four trainings on one data set, an evaluation of each, and a report, none of which learns anything."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        folder.mkdir()
+        self.marks = folder.parent / f"{folder.name}-marks"
+        self.marks.mkdir()
+        OmegaConf.save(OmegaConf.create(TINY), folder / "params.yaml")
+        (folder / "names.yaml").write_text("names: {a: 1, b: 2}\n")
+        shutil.copyfile(REPOSITORY / "tests/dummy_stage.py", folder / "stage.py")
+        run, cell = "python stage.py", "${item.name}/${item.seed}"
+        matrix = {"name": "${names}", "seed": [0, 1]}
+        stages = {
+            "prepare": {"cmd": f"{run} data/all 1 {self.marks}", "params": ["data"], "outs": ["data"]},
+            "train": {
+                "matrix": matrix,
+                "cmd": f"{run} runs/{cell} {TICKS} {self.marks}",
+                "deps": ["data"],
+                "params": [{"names.yaml": ["names.${item.name}"]}],
+                "outs": [f"runs/{cell}"],
+            },
+            "evaluate": {
+                "matrix": matrix,
+                "cmd": f"{run} eval/{cell} 1 {self.marks}",
+                "deps": [f"runs/{cell}"],
+                "outs": [f"eval/{cell}"],
+            },
+            "report": {"cmd": f"{run} report.txt 1 {self.marks}", "deps": ["eval"], "outs": ["report.txt"]},
+        }
+        OmegaConf.save(OmegaConf.create({"vars": ["names.yaml"], "stages": stages}), folder / "dvc.yaml")
+        (folder / ".gitignore").write_text("/data\n/runs\n/eval\n/report.txt\n/.kdpipe\n")
+        for command in ("git init -q", "dvc init -q", "git add -A"):
+            self.run(*command.split())
+        author = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        self.run("git", *author, "commit", "-qm", "made up")
+
+    def noted(self, stage: str) -> list[str]:
+        path = self.marks / f"{stage}.marks"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def trainings(self) -> dict[str, list[str]]:
+        return {
+            f"train@{name}-{seed}": self.noted(f"train@{name}-{seed}") for name in "ab" for seed in range(2)
+        }
+
+    def guards(self) -> list[psutil.Process]:
+        """What waits for a command of this project."""
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            line = " ".join(process.info["cmdline"] or [])
+            if "guard.py" in line and str(self.folder) in line:
+                found.append(process)
+        return found
+
+    def wait_for(self, what: Callable[[], Any]) -> Any:
+        end = time.monotonic() + PATIENCE
+        while not (found := what()):
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.05)
+        return found
+
+    def under_way(self, count: int = 1) -> list[str]:
+        """Trainings that have begun and not ended, once there are so many."""
+        noted = self.trainings().items()
+        found = [stage for stage, marks in noted if "tick" in marks and "end" not in marks]
+        return found if len(found) >= count else []
+
+    def check_whole(self) -> None:
+        """Everything was done once, nothing is left behind."""
+        for stage, marks in self.trainings().items():
+            assert marks.count("tick") == TICKS, f"{stage}: {marks}"
+            assert "twice at once" not in marks
+            assert marks.count("end") == 1
+        assert "up to date" in self.run("dvc", "status").stdout
+        assert not self.guards()
+        assert "report.txt" not in (self.folder / ".dvc/tmp/rwlock").read_text()
+
+
+@pytest.fixture
+def dummies(tmp_path: Path) -> Dummies:
+    return Dummies(tmp_path / "project")
+
+
+def test_the_lock_file_is_that_of_dvc_repro(dummies: Dummies) -> None:
+    answer = dummies.run("kdpipe", "repro", "--jobs", "2")
+    assert "10 stages ran" in answer.stdout
+    dummies.check_whole()
+    lock = dummies.folder / "dvc.lock"
+    side_by_side = lock.read_text()
+    for path in (lock, dummies.folder / ".dvc/cache"):
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+    for marks in dummies.marks.iterdir():
+        marks.unlink()
+    dummies.run("dvc", "repro", "--force")
+    assert lock.read_text() == side_by_side
+
+
+def test_nothing_runs_that_is_up_to_date_or_in_the_run_cache(dummies: Dummies) -> None:
+    dummies.run("kdpipe", "repro", "--jobs", "2")
+    assert "0 stages ran, 10" in dummies.run("kdpipe", "repro").stdout
+    for path in ("runs", "eval"):
+        shutil.rmtree(dummies.folder / path)
+    (dummies.folder / "dvc.lock").unlink()
+    assert "0 stages ran, 10" in dummies.run("kdpipe", "repro").stdout
+    assert "up to date" in dummies.run("dvc", "status").stdout
+    (dummies.folder / "names.yaml").write_text("names: {a: 1, b: 5}\n")
+    assert "2 stages ran, 3" in dummies.run("kdpipe", "repro", "train").stdout
+
+
+def test_a_stage_that_fails_fails_alone(dummies: Dummies, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDPIPE_TEST_FAILS", "train@a-1")
+    answer = dummies.run("kdpipe", "repro", "--jobs", "2", check=False)
+    assert answer.returncode == 1
+    said = answer.stdout[answer.stdout.index("stages ran") :]
+    assert "failed train@a-1: there is no such teacher (exit code 3)" in said
+    assert "left out evaluate@a-1: it needs train@a-1" in said
+    assert "left out report: it needs train@a-1" in said
+    lock = load_yaml(dummies.folder / "dvc.lock")["stages"]
+    assert len(lock) == 1 + 3 + 3
+    monkeypatch.delenv("KDPIPE_TEST_FAILS")
+    assert "3 stages ran, 7" in dummies.run("kdpipe", "repro", "--jobs", "2").stdout
+
+
+def test_a_killed_worker_is_replaced_and_the_training_goes_on(dummies: Dummies) -> None:
+    running = dummies.start("kdpipe", "repro", "--jobs", "2")
+    dummies.wait_for(lambda: dummies.under_way(2))
+    started = psutil.Process(running.pid).children(recursive=True)
+    names = [(process, process.as_dict(["cmdline"])["cmdline"] or [""]) for process in started]
+    workers = [process for process, (name, *_) in names if name.startswith("ray::train@")]
+    assert len(workers) == 2
+    workers[0].kill()
+    assert running.wait(PATIENCE) == 0
+    dummies.check_whole()
+    starts = [sum(mark.startswith("start") for mark in marks) for marks in dummies.trainings().values()]
+    assert sorted(starts) == [1, 1, 1, 2]
+
+
+def test_a_killed_driver_leaves_what_was_finished_and_no_lock(dummies: Dummies) -> None:
+    running = dummies.start("kdpipe", "repro", "--jobs", "2")
+    saved = dummies.wait_for(lambda: _trainings_in(dummies.folder / "dvc.lock"))
+    dummies.wait_for(dummies.under_way)
+    running.kill()
+    running.wait()
+    dummies.wait_for(lambda: not dummies.guards())
+    (dummies.folder / ".dvc/tmp/rwlock").write_text("")  # as it may be, if just then it was being written
+    dummies.run("kdpipe", "repro", "--jobs", "2")
+    dummies.check_whole()
+    for stage in saved:
+        assert sum(mark.startswith("start") for mark in dummies.noted(stage)) == 1
+
+
+def _trainings_in(lock: Path) -> list[str]:
+    stages = load_yaml(lock)["stages"] if lock.exists() else {}
+    return [name for name in stages if name.startswith("train@")]
+
+
+def test_ctrl_c_stops_in_order(dummies: Dummies) -> None:
+    running = dummies.start("kdpipe", "repro", "--jobs", "2")
+    dummies.wait_for(lambda: dummies.under_way(2))
+    begun = dummies.under_way()
+    running.send_signal(signal.SIGINT)
+    assert running.wait(PATIENCE) == 130
+    assert not dummies.guards()
+    assert all("interrupted" in dummies.noted(stage) for stage in begun)
+    dummies.run("kdpipe", "repro", "--jobs", "2")
+    dummies.check_whole()
+
+
+def test_a_second_one_is_refused_while_one_is_at_work(dummies: Dummies) -> None:
+    running = dummies.start("kdpipe", "repro", "--jobs", "2")
+    dummies.wait_for(dummies.under_way)
+    answer = dummies.run("kdpipe", "repro", check=False)
+    assert (answer.returncode, running.poll()) == (2, None)
+    assert "another `kdpipe repro` is at work here" in answer.stderr
+    assert running.wait(PATIENCE) == 0
+
+
+def test_a_stage_that_ended_while_nobody_waited_is_not_run_again(
+    dummies: Dummies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver may die between the end of a training and its commit."""
+    monkeypatch.chdir(dummies.folder)
+    pipeline = Pipeline(dummies.folder, ["prepare"])
+    command = pipeline.begin(pipeline.stages[0])
+    assert command is not None
+    assert _run(command, "1") == 0
+    pipeline.close()
+    again = Pipeline(dummies.folder, ["prepare"])
+    assert again.begin(again.stages[0]) is None
+    again.close()
+    assert dummies.noted("prepare").count("end") == 1
+    assert "prepare:" in (dummies.folder / "dvc.lock").read_text()
+
+
+@pytest.fixture
+def two_nodes() -> Iterator[Any]:
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield cluster, cluster.add_node(num_cpus=1)
+    cluster.shutdown()
+
+
+def test_a_node_that_leaves_takes_nothing_with_it(dummies: Dummies, two_nodes: Any) -> None:
+    cluster, node = two_nodes
+    running = dummies.start("kdpipe", "repro", "--ray", cluster.address)
+    dummies.wait_for(lambda: dummies.under_way(2))
+    cluster.remove_node(node, allow_graceful=False)
+    assert running.wait(PATIENCE) == 0
+    dummies.check_whole()
+    starts = sum(mark.startswith("start") for marks in dummies.trainings().values() for mark in marks)
+    assert starts >= 5  # one of the four was on that node
+
+
+def _repro(dummies: Dummies, cluster: RayCluster, need: Need) -> int:
+    """Run the trainings in this process; returns how many there were at once, at most."""
+    at_once = []
+    pipeline = Pipeline(dummies.folder, ["train"])
+    try:
+        outcome = repro(pipeline, cluster, lambda _: need, lambda _: at_once.append(len(dummies.guards())))
+    finally:
+        cluster.close()
+        pipeline.close()
+    assert not outcome.failed
+    return max(at_once)
+
+
+def test_a_task_sees_its_gpu_and_its_share_of_the_cores(
+    dummies: Dummies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(dummies.folder)
+    assert _repro(dummies, RayCluster(None, num_cpus=6, num_gpus=2), Need(gpus=1)) == 2
+    assert {marks[0] for marks in dummies.trainings().values()} == {"start 3 0", "start 3 1"}
+
+
+def test_a_task_that_does_not_fit_in_memory_waits(dummies: Dummies, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(dummies.folder)
+    assert _repro(dummies, RayCluster(2, _memory=10 * 2**30), Need(memory=6 * 2**30)) == 1
+
+
+def test_what_a_training_takes(write_params: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = RayCluster(4)
+    monkeypatch.setitem(cluster.__dict__, "machines", Machines(count=1, cpus=8, gpus=2, memory=2**30))
+    wanted = Needs(load(write_params(train__device="auto")), cluster)
+    assert wanted("baseline@yolo26n-0") == Need(gpus=0.5)
+    assert wanted("validate_distill@n-s-1.0-0") == Need(gpus=0.5)
+    assert wanted("evaluate_distill@n-s-1.0-0") == wanted("prepare") == Need()
+    assert Needs(load(write_params(train__device="cpu")), cluster)("baseline@yolo26n-0") == Need()
+    two = Needs(load(write_params(train__device=[0, 1])), cluster)
+    assert two("baseline@yolo26n-0") == Need(gpus=2)
+    assert two("validate_baseline@yolo26n-0") == Need(gpus=0.5)
+    for device, message in ((1, "counts the GPUs that it is given from 0"), ([0, 1, 2], "a machine has 2")):
+        with pytest.raises(ParamsError, match=message):
+            Needs(load(write_params(train__device=device)), cluster)("baseline@yolo26n-0")
+
+
+def test_without_ray_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdpipe.scale.cluster.find_spec", lambda _: None)
+    with pytest.raises(KdpipeError, match="Ray is not installed") as caught:
+        RayCluster(2)
+    assert str(caught.value) == MISSING
