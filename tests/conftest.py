@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,10 +131,8 @@ def copy_repository(folder: Path) -> None:
             shutil.copyfile(REPOSITORY / name, folder / name)
 
 
-@pytest.fixture(scope="session")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A fresh clone, nothing run yet; shared by the tests of a session, in their order."""
-    folder = tmp_path_factory.mktemp("clone with space")
+def fresh_clone(folder: Path) -> Project:
+    """A clone with tiny params, nothing run yet."""
     copy_repository(folder)
     shutil.rmtree(folder / "reports", ignore_errors=True)
     (folder / "dvc.lock").unlink(missing_ok=True)
@@ -148,6 +147,21 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Project:
     ):
         project.run(*command)
     return project
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A fresh clone; shared by the tests of a session, in their order."""
+    return fresh_clone(tmp_path_factory.mktemp("clone with space"))
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 90) -> Any:
+    """Wait until something is there, and return it."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+    return found
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from kdpipe.scale.cluster import MISSING, Machines, Need, RayCluster, _run
 from kdpipe.scale.needs import Needs
 from kdpipe.scale.pipeline import Pipeline
 from kdpipe.scale.repro import repro
-from tests.conftest import REPOSITORY, TINY, Project
+from tests.conftest import REPOSITORY, TINY, Project, wait_for
 
 pytestmark = pytest.mark.slow
 PATIENCE = 90  # seconds
@@ -80,13 +79,6 @@ class Dummies(Project):
             line = " ".join(process.info["cmdline"] or [])
             if "guard.py" in line and str(self.folder) in line:
                 found.append(process)
-        return found
-
-    def wait_for(self, what: Callable[[], Any]) -> Any:
-        end = time.monotonic() + PATIENCE
-        while not (found := what()):
-            assert time.monotonic() < end, "waited in vain"
-            time.sleep(0.05)
         return found
 
     def under_way(self, count: int = 1) -> list[str]:
@@ -153,7 +145,7 @@ def test_a_stage_that_fails_fails_alone(dummies: Dummies, monkeypatch: pytest.Mo
 
 def test_a_killed_worker_is_replaced_and_the_training_goes_on(dummies: Dummies) -> None:
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
-    dummies.wait_for(lambda: dummies.under_way(2))
+    wait_for(lambda: dummies.under_way(2))
     started = psutil.Process(running.pid).children(recursive=True)
     names = [(process, process.as_dict(["cmdline"])["cmdline"] or [""]) for process in started]
     workers = [process for process, (name, *_) in names if name.startswith("ray::train@")]
@@ -167,11 +159,11 @@ def test_a_killed_worker_is_replaced_and_the_training_goes_on(dummies: Dummies) 
 
 def test_a_killed_driver_leaves_what_was_finished_and_no_lock(dummies: Dummies) -> None:
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
-    saved = dummies.wait_for(lambda: _trainings_in(dummies.folder / "dvc.lock"))
-    dummies.wait_for(dummies.under_way)
+    saved = wait_for(lambda: _trainings_in(dummies.folder / "dvc.lock"))
+    wait_for(dummies.under_way)
     running.kill()
     running.wait()
-    dummies.wait_for(lambda: not dummies.guards())
+    wait_for(lambda: not dummies.guards())
     (dummies.folder / ".dvc/tmp/rwlock").write_text("")  # as it may be, if just then it was being written
     dummies.run("kdpipe", "repro", "--jobs", "2")
     dummies.check_whole()
@@ -186,7 +178,7 @@ def _trainings_in(lock: Path) -> list[str]:
 
 def test_ctrl_c_stops_in_order(dummies: Dummies) -> None:
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
-    dummies.wait_for(lambda: dummies.under_way(2))
+    wait_for(lambda: dummies.under_way(2))
     begun = dummies.under_way()
     running.send_signal(signal.SIGINT)
     assert running.wait(PATIENCE) == 130
@@ -198,7 +190,7 @@ def test_ctrl_c_stops_in_order(dummies: Dummies) -> None:
 
 def test_a_second_one_is_refused_while_one_is_at_work(dummies: Dummies) -> None:
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
-    dummies.wait_for(dummies.under_way)
+    wait_for(dummies.under_way)
     answer = dummies.run("kdpipe", "repro", check=False)
     assert (answer.returncode, running.poll()) == (2, None)
     assert "another `kdpipe repro` is at work here" in answer.stderr
@@ -234,7 +226,7 @@ def two_nodes() -> Iterator[Any]:
 def test_a_node_that_leaves_takes_nothing_with_it(dummies: Dummies, two_nodes: Any) -> None:
     cluster, node = two_nodes
     running = dummies.start("kdpipe", "repro", "--ray", cluster.address)
-    dummies.wait_for(lambda: dummies.under_way(2))
+    wait_for(lambda: dummies.under_way(2))
     cluster.remove_node(node, allow_graceful=False)
     assert running.wait(PATIENCE) == 0
     dummies.check_whole()

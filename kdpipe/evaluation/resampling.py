@@ -54,11 +54,7 @@ def save_resamples(samples: Mapping[str, NDArray[np.float64]], path: Path) -> No
     np.save(path, stored)
 
 
-def load_deviations(path: Path) -> dict[str, NDArray[np.float64]]:
+def load_deviations(path: Path) -> dict[str, NDArray[np.float32]]:
     """Read the deviations by `split/head`."""
     stored = np.load(path)
-    return {place: _known(stored[place].astype(float)) for place in stored.dtype.names}
-
-
-def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values[~np.isnan(values)]
+    return {place: stored[place][~np.isnan(stored[place])] for place in stored.dtype.names}

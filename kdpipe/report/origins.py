@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Iterable
+from math import isnan
 
 from kdpipe.evaluation.ap import ERRORS, OVERALL
 from kdpipe.report.formats import HEAD_NAMES, markdown, percent
@@ -37,7 +38,8 @@ def by_class(results: Results) -> str:
     lines = []
     for item in results.best:
         for head in HEADS:
-            change = class_gains(results, item, head).sort_values(ascending=False)
+            gains = class_gains(results, item, head)
+            change = sorted(gains.items(), key=lambda named: named[1], reverse=True)
             count = min(MOST_CHANGED, len(change) // 2)
             if count:
                 line = {"pair": item.pair, "dis": item.dis, "head": HEAD_NAMES[head]}
@@ -46,11 +48,12 @@ def by_class(results: Results) -> str:
     return markdown(lines)
 
 
-def class_gains(results: Results, item: PairAt, head: str) -> pd.Series[float]:
+def class_gains(results: Results, item: PairAt, head: str) -> dict[str, float]:
     """Gain of each class in COCO AP: the difference of the means over seeds."""
     before, after = (results.class_ap(setting, head) for setting in (item.baseline, item.distilled))
-    return (after - before).dropna()
+    gains = {name: after[name] - before[name] for name in before if name in after}
+    return {name: value for name, value in gains.items() if not isnan(value)}
 
 
-def _named(changes: pd.Series[float]) -> str:
-    return ", ".join(f"{name} {100 * value:+.1f}" for name, value in changes.items())
+def _named(changes: Iterable[tuple[str, float]]) -> str:
+    return ", ".join(f"{name} {100 * value:+.1f}" for name, value in changes)

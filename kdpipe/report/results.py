@@ -118,12 +118,13 @@ class Results:
         per_head = (self.of(setting, self.split, head) for head in HEADS)
         return next((lines for lines in per_head if not lines.empty), self._none)
 
-    def class_ap(self, setting: Setting, head: str) -> pd.Series[float]:
+    def class_ap(self, setting: Setting, head: str) -> dict[str, float]:
         """COCO AP of each class on the measuring split: the mean over seeds."""
         if (setting, head) not in self._class_ap:
             cells = self.of(setting, self.split, head)["cell"]
-            found = pd.DataFrame([self.files[cell].class_ap(self.split, head) for cell in cells])
-            self._class_ap[setting, head] = found.mean()
+            found = [self.files[cell].class_ap(self.split, head) for cell in cells]
+            names = found[0] if found else ()  # all were evaluated on the same classes
+            self._class_ap[setting, head] = {name: fmean(one[name] for one in found) for name in names}
         return self._class_ap[setting, head]
 
     def mean(self, setting: Setting, head: str) -> Mapping[str, float]:
@@ -174,7 +175,7 @@ class Results:
         return {}
 
     @cached_property
-    def _class_ap(self) -> dict[tuple[Setting, str], pd.Series[float]]:
+    def _class_ap(self) -> dict[tuple[Setting, str], dict[str, float]]:
         return {}
 
     @cached_property

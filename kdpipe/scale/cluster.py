@@ -103,6 +103,12 @@ class RayCluster:
         least = {name: min(found.get(name, 0.0) for found in chosen) for name in ("CPU", "GPU", "memory")}
         return Machines(len(chosen), least["CPU"], least["GPU"], int(least["memory"]))
 
+    @cached_property
+    def _task(self) -> Any:
+        import ray
+
+        return ray.remote(max_retries=RETRIES)(_run)
+
     @property
     def jobs(self) -> int:
         """Side by side on a machine."""
@@ -115,10 +121,8 @@ class RayCluster:
 
     def submit(self, command: Command, need: Need) -> object:
         """Run a command as soon as there is room for it."""
-        import ray
-
         machines, cpus = self.machines, self.machines.cpus / self.jobs
-        run = ray.remote(max_retries=RETRIES)(_run).options(
+        run = self._task.options(
             name=command.folder.name,
             num_cpus=cpus,
             num_gpus=need.gpus,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -29,6 +31,8 @@ from kdpipe.errors import KdpipeError
 from kdpipe.paths import state_dir
 from kdpipe.scale.guard import DONE_FILE, LOG_FILE, has_succeeded
 
+ENOUGH = 4096  # bytes of a log, for its last line
+
 
 @dataclass(frozen=True)
 class Command:
@@ -46,9 +50,11 @@ class Command:
     @property
     def last_words(self) -> str:
         """The last line that it printed."""
-        log = self.folder / LOG_FILE
-        lines = log.read_text(errors="replace").replace("\r", "\n").split("\n") if log.exists() else []
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        with suppress(FileNotFoundError), (self.folder / LOG_FILE).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - ENOUGH))
+            lines = log.read().decode(errors="replace").replace("\r", "\n").split("\n")
+            return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return ""
 
 
 class Pipeline:
@@ -131,7 +137,7 @@ class Pipeline:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         try:
-            with self._repo.lock, self._repo.scm_context(quiet=True):
+            with self._repo.lock, undisturbed(), self._repo.scm_context(quiet=True):
                 yield
         except DvcException as error:
             raise KdpipeError(str(error)) from error
@@ -175,6 +181,19 @@ class Pipeline:
             of_one = [stage for stage in stages if stage.path == path]
             of_one[0].dvcfile.dump_stages(of_one, update_pipeline=False)
         self._saved |= {stage.name for stage in stages if stage.path_in_repo == PROJECT_FILE}
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let Ctrl-C wait: DVC writes its files in place, and half of one would be worth nothing."""
+    caught: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if caught:
+            raise KeyboardInterrupt
 
 
 def _mend(rwlock_file: Path) -> None:

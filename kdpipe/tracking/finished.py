@@ -100,7 +100,7 @@ class Finished:
 
     def deviations(self, split: str, head: str) -> NDArray[np.float64]:
         """How COCO AP deviates over half samples of the images."""
-        return self._deviations[f"{split}/{head}"]
+        return self._deviations[f"{split}/{head}"].astype(float)
 
     @property
     def digest(self) -> str:
@@ -112,7 +112,7 @@ class Finished:
         return digest.hexdigest()[:32]
 
     @cached_property
-    def _deviations(self) -> dict[str, NDArray[np.float64]]:
+    def _deviations(self) -> dict[str, NDArray[np.float32]]:
         return load_deviations(self.root / self.cell.eval_dir / RESAMPLES_FILE)
 
     @property

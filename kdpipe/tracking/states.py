@@ -50,7 +50,8 @@ class State:
 
     def shown(self) -> list[tuple[str, str]]:
         """The chosen parameters; of what has entries, their names."""
-        values = ((key, OmegaConf.select(OmegaConf.create(dict(self.params)), key)) for key in SHOWN)
+        params = OmegaConf.create(dict(self.params))
+        values = ((key, OmegaConf.select(params, key)) for key in SHOWN)
         return [(key, _short(value)) for key, value in values if value is not None]
 
 

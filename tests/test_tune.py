@@ -1,0 +1,117 @@
+"""Looking for `dis`: on a made-up curve, and for real."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import psutil
+import pytest
+from omegaconf import OmegaConf
+
+from kdpipe.errors import KdpipeError
+from kdpipe.history import read_history
+from kdpipe.scale.search import MISSING, Space, Trial, best_of, search
+from tests.conftest import fresh_clone, wait_for
+
+SPACE = Space(pairs=("n-s",), low=0.1, high=30.0, seeds=(0, 1, 2), known=(6.0, 1.0))
+NOISE = (0.0, 0.004, -0.004)  # of each seed
+Asked = list[tuple[Trial, int]]
+
+
+def ap(trial: Trial, seed: int) -> float:
+    """Best at a dis of 2."""
+    return 0.5 - 0.1 * math.log10(trial.dis / 2) ** 2 + NOISE[seed]
+
+
+def measure(asked: Asked) -> list[float | None]:
+    return [ap(trial, seed) for trial, seed in asked]
+
+
+def test_the_search_finds_the_top_and_spends_little_on_the_rest() -> None:
+    found = search(SPACE, 16, 2, measure)
+    assert [trial.dis for trial in found[:2]] == [6.0, 1.0]
+    assert all(0.1 <= trial.dis <= 30.0 for trial in found)
+    assert 1.0 <= best_of(found).dis <= 4.0
+    stopped = [trial for trial in found if trial.stopped]
+    assert stopped
+    assert all(len(trial.ap) < 3 for trial in stopped)
+    assert all(len(trial.ap) == 3 for trial in found if not trial.stopped)
+    assert max(trial.mean for trial in stopped) < best_of(found).mean
+
+
+def test_a_search_that_is_run_again_asks_for_the_same() -> None:
+    first, again = (search(SPACE, 8, 2, measure) for _ in range(2))
+    assert first == again
+
+
+def test_several_are_measured_side_by_side() -> None:
+    rounds: list[int] = []
+
+    def noting(asked: Asked) -> list[float | None]:
+        rounds.append(len(asked))
+        return measure(asked)
+
+    search(SPACE, 6, 3, noting)
+    assert rounds[0] == 3
+
+
+def test_what_fails_is_left_out() -> None:
+    def failing(asked: Asked) -> list[float | None]:
+        return [None if trial.dis > 3 else ap(trial, seed) for trial, seed in asked]
+
+    found = search(SPACE, 6, 2, failing)
+    assert best_of(found).dis <= 3
+    with pytest.raises(KdpipeError, match="no trial was trained to the end"):
+        best_of(search(SPACE, 2, 2, lambda asked: [None] * len(asked)))
+
+
+def test_pairs_are_searched_too() -> None:
+    def one_is_better(asked: Asked) -> list[float | None]:
+        return [ap(trial, seed) + 0.1 * (trial.pair == "n-m") for trial, seed in asked]
+
+    space = Space(pairs=("n-s", "n-m"), low=0.1, high=30.0, seeds=(0,), known=(1.0,))
+    found = search(space, 12, 1, one_is_better)
+    assert [(trial.pair, trial.dis) for trial in found[:2]] == [("n-s", 1.0), ("n-m", 1.0)]
+    assert best_of(found).pair == "n-m"
+
+
+def test_without_optuna_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdpipe.scale.search.find_spec", lambda _: None)
+    with pytest.raises(KdpipeError, match="Optuna is not installed") as caught:
+        search(SPACE, 1, 1, measure)
+    assert str(caught.value) == MISSING
+
+
+@pytest.mark.slow
+def test_real_trainings_side_by_side(tmp_path: Path) -> None:
+    """A worker is killed in the middle of a training; then a dis is looked for over the same cells."""
+    folder = tmp_path / "a clone"
+    project = fresh_clone(folder)
+    project.edit("train.epochs", 4)
+    running = project.start("kdpipe", "repro", "--jobs", "2", "baseline", "teacher")
+    log = folder / ".kdpipe/stages/baseline@yolo26n-0/log.txt"
+    wait_for(lambda: log.exists() and "epoch 1/4" in log.read_text())
+    processes = psutil.Process(running.pid).children(recursive=True)
+    names = [(process, process.as_dict(["cmdline"])["cmdline"] or [""]) for process in processes]
+    next(process for process, (name, *_) in names if name == "ray::baseline@yolo26n-0").kill()
+    assert running.wait(300) == 0
+    assert "continuing after epoch" in log.read_text()
+    rows = read_history(folder / "runs/baseline/yolo26n/0/train/history.csv")
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+
+    answer = project.run("kdpipe", "tune", "n-s", "--trials", "2", "--jobs", "2").stdout
+    assert "best on val: n-s at dis" in answer
+    assert answer.count("within noise") + answer.count("better") + answer.count("worse") == 2  # heads
+    assert "up to date" in project.run("dvc", "status").stdout
+    tried = OmegaConf.load(folder / "params.yaml").sweep.dis
+    assert tried[0] == 1.0
+    assert len(tried) <= 2
+    assert {path.name for path in (folder / "runs/distill/n-s").iterdir()} >= {str(dis) for dis in tried}
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    runs = mlflow.search_runs(experiment_names=["test"], filter_string="tags.stage = 'tune'")
+    assert isinstance(runs, pd.DataFrame)
+    history = mlflow.MlflowClient().get_metric_history(runs["run_id"][0], "tune/val/AP")
+    assert [metric.step for metric in history] == [0, 1]
