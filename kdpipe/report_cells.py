@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -53,7 +54,9 @@ def report_cells(params: Params) -> Reported:
     missing = unfinished(params, finished)
     if missing:
         raise KdpipeError(f"not trained and evaluated yet: {', '.join(missing)}; run `dvc repro`")
-    synced = sync(params.tracking, finished)
+    with ThreadPoolExecutor() as threads:  # files are slow where they are many, or far
+        threads.map(Finished.read_ahead, finished)
+        synced = sync(params.tracking, finished)
     results = read_results(params, finished, synced)
     registered = register_best(params, finished, results)
     unlike = unlike_pairs(done.record for done in finished)

@@ -85,6 +85,25 @@ def test_without_optuna_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
     assert str(caught.value) == MISSING
 
 
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        ({}, ["--low", "5", "--high", "1"], "write two numbers above 0, the smaller one first"),
+        ({}, ["n-x"], "pairs.n-x: no pair that is trained; there are n-s"),
+        ({"data.digits.test": 0}, ["--trials", "1"], "validate.splits: only val is there"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(
+    tmp_path: Path, changes: dict[str, object], options: list[str], message: str
+) -> None:
+    project = fresh_clone(tmp_path)
+    for key, value in changes.items():
+        project.edit(key, value)
+    answer = project.run("kdpipe", "tune", *options, check=False)
+    assert answer.returncode == 2
+    assert message in answer.stderr
+
+
 @pytest.mark.slow
 def test_real_trainings_side_by_side(tmp_path: Path) -> None:
     """A worker is killed in the middle of a training; then a dis is looked for over the same cells."""

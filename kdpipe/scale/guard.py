@@ -79,6 +79,8 @@ def _stop(process: subprocess.Popen[bytes]) -> int:
 
 if __name__ == "__main__":
     if os.fork():
-        os._exit(0)  # Ray kills the children of a worker that ends, and then nobody would stop the command
+        # Ray kills the children of a worker that ends (docs.ray.io, Lifetimes of a User-Spawn Process);
+        # then nobody would stop the command.
+        os._exit(0)
     os.setsid()
     sys.stdout.write(str(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])))

@@ -175,6 +175,7 @@ class Pipeline:
         outside_cache = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
         stage.save(run_cache=not outside_cache)
         stage.commit()
+        (stage_dir(stage) / DONE_FILE).unlink(missing_ok=True)  # from now on DVC knows better
 
     def _dump(self, stages: Sequence[Stage]) -> None:
         for path in dict.fromkeys(stage.path for stage in stages):

@@ -45,6 +45,13 @@ class Finished:
         """Where its training wrote."""
         return self.root / self.cell.train_dir
 
+    def read_ahead(self) -> None:
+        """Have the system read the files that a report needs, so that they are at hand then."""
+        resamples = self.root / self.cell.eval_dir / RESAMPLES_FILE
+        for path in (self.folder / RECORD_FILE, *self._metrics_files, resamples):
+            with suppress(FileNotFoundError):
+                path.read_bytes()
+
     @property
     def evaluated(self) -> bool:
         """Whether everything is done."""

@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -68,6 +69,14 @@ def reachable(tracking: Tracking) -> Iterator[None]:
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Known:
+    """The runs of an experiment: the ids of all, and those of cells by fingerprint, finished ones first."""
+
+    ids: set[str]
+    of_cells: dict[str, list[Run]]
+
+
 class Store:
     """One experiment in one MLflow store."""
 
@@ -90,13 +99,14 @@ class Store:
         """The runs of a cell, finished ones first; several where two machines trained it."""
         return sorted(self._search(f"tags.{FINGERPRINT} = '{fingerprint}'"), key=_unfinished)
 
-    def runs(self) -> dict[str, list[Run]]:
-        """The runs of every cell by fingerprint, finished ones first."""
-        found: dict[str, list[Run]] = defaultdict(list)
+    def runs(self) -> Known:
+        """Everything."""
+        ids, found = set(), defaultdict(list)
         for run in self._search(""):
+            ids.add(run.info.run_id)
             if FINGERPRINT in run.data.tags:
                 found[run.data.tags[FINGERPRINT]].append(run)
-        return {fingerprint: sorted(same, key=_unfinished) for fingerprint, same in found.items()}
+        return Known(ids, {cell: sorted(same, key=_unfinished) for cell, same in found.items()})
 
     def model_name(self, pair: str) -> str:
         """What the registered model of a pair is called; MLflow takes no slash and no colon."""

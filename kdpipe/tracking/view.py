@@ -17,7 +17,7 @@ from kdpipe.config import Tracking
 from kdpipe.records import save_metrics
 from kdpipe.tracking import entries
 from kdpipe.tracking.finished import KEPT, Finished, finished_cells
-from kdpipe.tracking.store import Store, reachable
+from kdpipe.tracking.store import Known, Store, reachable
 from kdpipe.work import is_running
 
 CONTENT = "record_digest"
@@ -48,7 +48,7 @@ def sync(tracking: Tracking, finished: Iterable[Finished], *, dry_run: bool = Fa
     """
     with reachable(tracking):
         store = Store(tracking)
-        known: dict[str, list[Run]] | None = None
+        known: Known | None = None
         published: list[str] = []
         runs: dict[str, Run | None] = {}
         for cell in finished:
@@ -56,8 +56,8 @@ def sync(tracking: Tracking, finished: Iterable[Finished], *, dry_run: bool = Fa
             if fingerprint in runs:
                 continue
             known = store.runs() if known is None else known
-            found = known.get(fingerprint, [])
-            if not _is_right(store, found, cell, dry_run=dry_run):
+            found = known.of_cells.get(fingerprint, [])
+            if not _is_right(found, cell, known):
                 published.append(cell.cell.id)
                 found = found if dry_run else [_publish(store, found, cell)]
             runs[fingerprint] = found[0] if found else None
@@ -76,11 +76,12 @@ def publish_quietly(tracking: Tracking, cell: Cell, console: Console) -> None:
         )
 
 
-def _is_right(store: Store, found: list[Run], finished: Finished, *, dry_run: bool) -> bool:
-    """Whether the runs of a cell are one, and that one shows its record under the right parent."""
-    if len(found) != 1 or found[0].data.tags.get(CONTENT) != finished.digest:
+def _is_right(found: list[Run], finished: Finished, known: Known) -> bool:
+    """Whether the runs of a cell are one, and that one shows its record under a parent that is there."""
+    if len(found) != 1:
         return False
-    return dry_run or found[0].data.tags.get(entries.PARENT) == _parent(store, finished)
+    tags = found[0].data.tags
+    return tags.get(CONTENT) == finished.digest and tags.get(entries.PARENT) in known.ids
 
 
 def _publish(store: Store, found: list[Run], finished: Finished) -> Run:
