@@ -63,10 +63,10 @@ class Gain:
 
 def summarise(per_seed: Mapping[int, Measured]) -> Summary:
     """Mean and spread of one result over seeds."""
-    values = [found.value for found in per_seed.values()]
-    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
     by_seed = {seed: found.value for seed, found in per_seed.items()}
-    return Summary(float(np.mean(values)), sd, by_seed)
+    values = np.array(list(by_seed.values()))
+    sd = float(values.std(ddof=1)) if len(values) > 1 else None
+    return Summary(float(values.mean()), sd, by_seed)
 
 
 def paired_gain(before: Mapping[int, Measured], after: Mapping[int, Measured]) -> Gain:

@@ -68,14 +68,12 @@ def write_report(
 def _benchmark(
     results: Results, comparisons: Sequence[Comparison], warnings: Sequence[str]
 ) -> dict[str, object]:
-    table = results.table
     return {
         "metric": METRIC,
         "chosen_on": results.choice_split,
         "measured_on": results.split,
         "best": [asdict(item) for item in results.best],
         "comparisons": [comparison.as_dict() for comparison in comparisons],
-        "cells": table.astype(object).where(table.notna(), None).to_dict("records"),
         "warnings": list(warnings),
     }
 
