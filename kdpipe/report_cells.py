@@ -54,7 +54,7 @@ def report_cells(params: Params) -> Reported:
     missing = unfinished(params, finished)
     if missing:
         raise KdpipeError(f"not trained and evaluated yet: {', '.join(missing)}; run `dvc repro`")
-    with ThreadPoolExecutor() as threads:  # files are slow where they are many, or far
+    with ThreadPoolExecutor(2) as threads:  # files are slow where they are many, or far
         threads.map(Finished.read_ahead, finished)
         synced = sync(params.tracking, finished)
     results = read_results(params, finished, synced)

@@ -6,15 +6,16 @@ evaluation"), as the published tables are computed, by hotcoco.
 
 from kdpipe.evaluation.ap import evaluate
 from kdpipe.evaluation.predictions import load_predictions, predictions_file, save_predictions
-from kdpipe.evaluation.resampling import RESAMPLES_FILE, load_deviations, save_resamples
+from kdpipe.evaluation.resampling import RESAMPLES_FILE, deviations_at, load_resamples, save_resamples
 from kdpipe.evaluation.truth import Truth, load_truth
 
 __all__ = [
     "RESAMPLES_FILE",
     "Truth",
+    "deviations_at",
     "evaluate",
-    "load_deviations",
     "load_predictions",
+    "load_resamples",
     "load_truth",
     "predictions_file",
     "save_predictions",

@@ -54,7 +54,13 @@ def save_resamples(samples: Mapping[str, NDArray[np.float64]], path: Path) -> No
     np.save(path, stored)
 
 
-def load_deviations(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Read the deviations by `split/head`."""
-    stored = np.load(path)
-    return {place: stored[place][~np.isnan(stored[place])] for place in stored.dtype.names}
+def load_resamples(path: Path) -> NDArray[np.void]:
+    """Read what `save_resamples` stored."""
+    stored: NDArray[np.void] = np.load(path)
+    return stored
+
+
+def deviations_at(stored: NDArray[np.void], place: str) -> NDArray[np.float64]:
+    """The deviations of one `split/head`."""
+    values: NDArray[np.float64] = stored[place].astype(float)
+    return values[~np.isnan(values)]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from statistics import fmean
 
 from kdpipe import published
 from kdpipe.config import RELEASED
 from kdpipe.report.formats import HEAD_NAMES, markdown
-from kdpipe.report.results import METRIC, Results
+from kdpipe.report.results import METRIC, Line, Results
 from kdpipe.zoo import HEADS
 
 
@@ -23,10 +21,10 @@ def against_published(results: Results) -> str:
         table = published.DISTILLED if setting.kind == "distill" else published.BASELINE
         for head in HEADS:
             found = results.of(setting, results.split, head)
-            if found.empty or not _is_released(found.iloc[0]) or found.iloc[0]["model"] not in table:
+            if not found or not _is_released(found[0]) or found[0]["model"] not in table:
                 continue
-            measured = 100 * found[METRIC].mean()
-            expected = table[found.iloc[0]["model"]][head]
+            measured = 100 * fmean(line[METRIC] for line in found)
+            expected = table[found[0]["model"]][head]
             lines.append(
                 {
                     "model": str(setting),
@@ -39,7 +37,7 @@ def against_published(results: Results) -> str:
     return markdown(lines)
 
 
-def _is_released(line: pd.Series[Any]) -> bool:
+def _is_released(line: Line) -> bool:
     """Whether a setting, by any of its lines, is a file that was released, measured on published data."""
     data = Path(str(line["data"])).name
     return bool((line["init"], line["epochs"], data) == (RELEASED, "0", published.DATA))

@@ -111,8 +111,8 @@ def _unfair_seeds(
     if not unlike:
         return {}
     cells = (results.cells(setting) for setting in compared)
-    found = ((seed, cell) for lines in cells for seed, cell in zip(lines["seed"], lines["cell"], strict=True))
-    return {int(seed): unlike[cell] for seed, cell in found if cell in unlike}
+    found = (line for lines in cells for line in lines if line["cell"] in unlike)
+    return {int(line["seed"]): unlike[line["cell"]] for line in found}
 
 
 def weak_teachers(comparisons: list[Comparison]) -> list[str]:

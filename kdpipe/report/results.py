@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,10 @@ METRIC = "coco/AP"
 OWN_METRIC = "mAP50-95"  # Ultralytics' own
 BOX_METRIC, OWN_BOX_METRIC = "coco/box/AP", "box/mAP50-95"  # where boxes are not what is measured
 NO_DIS = "none"  # of a finished student, whose `dis` is not known
+
+
+Line = Mapping[Hashable, Any]
+"""Of the table, without the metrics but COCO AP."""
 
 
 class Files(Protocol):
@@ -101,28 +106,28 @@ class Results:
     def measured(self, setting: Setting, head: str) -> dict[int, Measured]:
         """COCO AP of a setting by seed, on the measuring split, with what is known of its noise."""
         if (setting, head) not in self._measured:
-            lines = self.of(setting, self.split, head)
-            columns = (lines[name] for name in ("cell", "seed", METRIC))
             self._measured[setting, head] = {
-                int(seed): Measured(float(ap), self.files[cell].deviations(self.split, head))
-                for cell, seed, ap in zip(*columns, strict=True)
+                int(line["seed"]): Measured(
+                    line[METRIC], self.files[line["cell"]].deviations(self.split, head)
+                )
+                for line in self.of(setting, self.split, head)
             }
         return self._measured[setting, head]
 
-    def of(self, setting: Setting, split: str, head: str) -> pd.DataFrame:
+    def of(self, setting: Setting, split: str, head: str) -> list[Line]:
         """The lines of a setting, one per seed; none where it was not measured."""
-        return self._by_setting.get(_key(setting, split, head), self._none)
+        return self._by_setting.get(_key(setting, split, head), [])
 
-    def cells(self, setting: Setting) -> pd.DataFrame:
+    def cells(self, setting: Setting) -> list[Line]:
         """A line per seed of a setting, whatever the head."""
         per_head = (self.of(setting, self.split, head) for head in HEADS)
-        return next((lines for lines in per_head if not lines.empty), self._none)
+        return next(filter(None, per_head), [])
 
     def class_ap(self, setting: Setting, head: str) -> dict[str, float]:
         """COCO AP of each class on the measuring split: the mean over seeds."""
         if (setting, head) not in self._class_ap:
-            cells = self.of(setting, self.split, head)["cell"]
-            found = [self.files[cell].class_ap(self.split, head) for cell in cells]
+            lines = self.of(setting, self.split, head)
+            found = [self.files[line["cell"]].class_ap(self.split, head) for line in lines]
             names = found[0] if found else ()  # all were evaluated on the same classes
             self._class_ap[setting, head] = {name: fmean(one[name] for one in found) for name in names}
         return self._class_ap[setting, head]
@@ -160,8 +165,7 @@ class Results:
     def _choice(self, item: PairAt) -> dict[str, float]:
         """By what is chosen: AP by cell on the choosing split, with the e2e head where there is one."""
         per_head = (self.of(item.distilled, self.choice_split, head) for head in HEADS)
-        lines = next(lines for lines in per_head if not lines.empty)
-        return dict(zip(lines["cell"], lines[METRIC], strict=True))
+        return {line["cell"]: line[METRIC] for line in next(filter(None, per_head))}
 
     def lines(self, **where: object) -> pd.DataFrame:
         """The lines of the table that match."""
@@ -184,17 +188,17 @@ class Results:
         return [self.table["kind"], name, dis, self.table["split"], self.table["head"]]
 
     @cached_property
-    def _by_setting(self) -> dict[Hashable, pd.DataFrame]:
-        return dict(iter(self.table.groupby(self._keys, sort=False)))
+    def _by_setting(self) -> dict[Hashable, list[Line]]:
+        lines = self.table.loc[:, :"head"].assign(**{METRIC: self.table[METRIC]}).to_dict("records")
+        found: dict[Hashable, list[Line]] = defaultdict(list)
+        for key, line in zip(zip(*self._keys, strict=True), lines, strict=True):
+            found[key].append(line)
+        return found
 
     @cached_property
     def _means(self) -> dict[Hashable, dict[str, float]]:
         means = self.table.groupby(self._keys, sort=False).mean(numeric_only=True)
         return dict(zip(means.index, means.to_dict("records"), strict=True))
-
-    @cached_property
-    def _none(self) -> pd.DataFrame:
-        return self.table.iloc[:0]
 
 
 def _key(setting: Setting, split: str, head: str) -> Hashable:

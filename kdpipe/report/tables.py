@@ -141,14 +141,16 @@ def costs(results: Results) -> str:
         alone, taught = results.cells(item.baseline), results.cells(item.distilled)
         line = {"pair": item.pair, "dis": item.dis}
         for name, column in (("time", "seconds"), ("memory", "peak_memory_mib")):
-            before = median(alone[column])  # which no seed trained beside other work can move
-            line[name] = f"{median(taught[column]) / before:.2f} x" if before else ""
+            # medians, which no seed trained beside other work can move
+            before, after = (median(cell[column] for cell in cells) for cells in (alone, taught))
+            line[name] = f"{after / before:.2f} x" if before else ""
         for name, column, unit in (
             ("params (M)", "parameters", 1e6),
             ("GFLOPs", "gflops", 1),
             ("file (MB)", "file_bytes", 1e6),
         ):
-            line[name] = " / ".join(f"{fmean(cells[column]) / unit:.2f}" for cells in (alone, taught))
+            means = (fmean(cell[column] for cell in cells) / unit for cells in (alone, taught))
+            line[name] = " / ".join(f"{mean:.2f}" for mean in means)
         lines.append(line)
     return markdown(lines)
 

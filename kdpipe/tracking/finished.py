@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kdpipe.cells import Cell
 from kdpipe.config import PARAMS_FILE
-from kdpipe.evaluation import RESAMPLES_FILE, load_deviations
+from kdpipe.evaluation import RESAMPLES_FILE, deviations_at, load_resamples
 from kdpipe.history import HISTORY_FILE, read_history, read_rows
 from kdpipe.records import (
     CLASS,
@@ -107,7 +107,7 @@ class Finished:
 
     def deviations(self, split: str, head: str) -> NDArray[np.float64]:
         """How COCO AP deviates over half samples of the images."""
-        return self._deviations[f"{split}/{head}"].astype(float)
+        return deviations_at(self._resamples, f"{split}/{head}")
 
     @property
     def digest(self) -> str:
@@ -119,8 +119,8 @@ class Finished:
         return digest.hexdigest()[:32]
 
     @cached_property
-    def _deviations(self) -> dict[str, NDArray[np.float32]]:
-        return load_deviations(self.root / self.cell.eval_dir / RESAMPLES_FILE)
+    def _resamples(self) -> NDArray[np.void]:
+        return load_resamples(self.root / self.cell.eval_dir / RESAMPLES_FILE)
 
     @property
     def _metrics_files(self) -> list[Path]:
