@@ -68,7 +68,7 @@ def test_one_command_does_it_all(clone: Project) -> None:
         "report",
     ]
     runs, table = tracked(clone), clone.folder / "reports/benchmark.csv"
-    cells = pd.read_csv(table, float_precision="round_trip").to_dict("records")
+    cells = pd.read_csv(table).to_dict("records")
     assert {(cell["cell"], cell["split"], cell["head"]) for cell in cells} == {
         (cell, split, head)
         for split in ("val", "test")

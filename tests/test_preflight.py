@@ -17,7 +17,7 @@ def test_the_shipped_params_pass() -> None:
 
 
 def test_owned_arguments_are_arguments_of_ultralytics() -> None:
-    assert OWNED.keys() - {"save_dir"} <= ultralytics_arguments()
+    assert OWNED.keys() - {"save_dir"} <= ultralytics_arguments().keys()
 
 
 def test_recommended_finds_the_teacher_by_its_architecture(write_params: Write) -> None:

@@ -90,7 +90,7 @@ def test_without_optuna_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
     [
         ({}, ["--low", "5", "--high", "1"], "write two numbers above 0, the smaller one first"),
         ({}, ["n-x"], "pairs.n-x: no pair that is trained; there are n-s"),
-        ({"data.digits.test": 0}, ["--trials", "1"], "validate.splits: only val is there"),
+        ({"validate.splits": ["val"]}, ["--trials", "1"], "validate.splits: only val is there"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(
