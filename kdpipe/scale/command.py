@@ -37,7 +37,7 @@ def run(params: Params, targets: Sequence[str], jobs: int | None, address: str |
 
 def bring_up_to_date(params: Params, targets: Sequence[str], cluster: RayCluster) -> Outcome:
     """Run what is stale of the targets, and show it."""
-    logging.getLogger("dvc").setLevel(logging.WARNING)
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its bars follow it; errors come as exceptions
     pipeline = Pipeline(Path.cwd(), targets)
     try:
         with Board(console) as board:
