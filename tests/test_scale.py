@@ -13,6 +13,8 @@ import pytest
 from dvc.utils.serialize import load_yaml
 from omegaconf import OmegaConf
 
+from benchmarks import made_up
+from kdpipe.cells import baseline_cell
 from kdpipe.config import load
 from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.scale.cluster import MISSING, Machines, Need, RayCluster, _run
@@ -259,7 +261,14 @@ def test_what_a_training_takes(write_params: Callable[..., Path], monkeypatch: p
     assert wanted("baseline@yolo26n-0") == Need(gpus=0.5)
     assert wanted("validate_distill@n-s-1.0-0") == Need(gpus=0.5)
     assert wanted("evaluate_distill@n-s-1.0-0") == wanted("prepare") == Need()
-    assert Needs(load(write_params(train__device="cpu")), cluster)("baseline@yolo26n-0") == Need()
+    on_cpu = Needs(load(write_params(train__device="cpu", sweep__seeds=[0, 1])), cluster)
+    assert on_cpu("baseline@yolo26n-1") == Need()
+    done = baseline_cell("yolo26n", 0)
+    done.train_dir.mkdir(parents=True)
+    made_up.record_of(done, "yolo26n", "yolo26s", epochs=1).save(done.train_dir)
+    assert on_cpu("baseline@yolo26n-1") == Need(memory=900 * 2**20)
+    assert on_cpu("distill@n-s-1.0-0") == on_cpu("validate_baseline@yolo26n-0") == Need()
+    done.train_dir.joinpath("record.json").unlink()
     two = Needs(load(write_params(train__device=[0, 1])), cluster)
     assert two("baseline@yolo26n-0") == Need(gpus=2)
     assert two("validate_baseline@yolo26n-0") == Need(gpus=0.5)

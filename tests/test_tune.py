@@ -47,6 +47,11 @@ def test_a_search_that_is_run_again_asks_for_the_same() -> None:
     assert first == again
 
 
+def test_a_known_dis_is_asked_for_as_it_is_written() -> None:
+    space = Space(pairs=("n-s",), low=0.1, high=30.0, seeds=(0,), known=(6, 0.125))
+    assert [str(trial.dis) for trial in search(space, 2, 1, measure)] == ["6", "0.125"]
+
+
 def test_several_are_measured_side_by_side() -> None:
     rounds: list[int] = []
 

@@ -6,13 +6,11 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any, Protocol
-
-import psutil
+from typing import Any
 
 from kdpipe.errors import KdpipeError
 from kdpipe.scale import guard
@@ -21,6 +19,7 @@ from kdpipe.scale.pipeline import Command
 LOST = -1  # the exit code of a command whose guard was killed
 RETRIES = 3  # when a worker or its machine is lost
 OBJECT_STORE = 100 * 1024**2  # bytes: almost nothing is sent around
+HERE: dict[str, Any] = {"object_store_memory": OBJECT_STORE, "include_dashboard": False}
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 MISSING = "Ray is not installed; install kdpipe with it: pip install -e '.[scale]'"
 
@@ -31,23 +30,6 @@ class Need:
 
     gpus: float = 0.0
     memory: int = 0
-
-
-class Cluster(Protocol):
-    """Runs commands side by side."""
-
-    @property
-    def slots(self) -> int:
-        """How many at once."""
-
-    def submit(self, command: Command, need: Need) -> object:
-        """Run a command as soon as there is room for it; returns what it is known by."""
-
-    def finished(self, seconds: float) -> Iterable[tuple[object, int | str]]:
-        """Wait so long for commands to end: their exit codes, or what else became of them."""
-
-    def close(self) -> None:
-        """Stop everything that runs."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +75,7 @@ class RayCluster:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
-        given = {**QUIET, **({} if self._address else _this_machine()), **self._given}
+        given = {**QUIET, **({} if self._address else HERE), **self._given}
         try:
             ray.init(address=self._address or "local", **given)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -120,7 +102,7 @@ class RayCluster:
         return self.jobs * self.machines.count
 
     def submit(self, command: Command, need: Need) -> object:
-        """Run a command as soon as there is room for it."""
+        """Run a command as soon as there is room for it; returns what it is known by."""
         machines, cpus = self.machines, self.machines.cpus / self.jobs
         run = self._task.options(
             name=command.folder.name,
@@ -133,7 +115,7 @@ class RayCluster:
         return reference
 
     def finished(self, seconds: float) -> Iterator[tuple[object, int | str]]:
-        """Wait so long for commands to end."""
+        """Wait so long for commands to end: their exit codes, or what else became of them."""
         if not self._running:
             return
         import ray
@@ -168,13 +150,3 @@ def _run(command: Command, threads: str) -> int:
     assert process.stdout is not None
     with process:
         return int(process.stdout.read() or LOST)
-
-
-def _this_machine() -> dict[str, Any]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count()
-    return {
-        "num_cpus": cores,
-        "object_store_memory": OBJECT_STORE,
-        "_memory": psutil.virtual_memory().available,
-        "include_dashboard": False,
-    }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dvc.stage import Stage
 
 from kdpipe.errors import KdpipeError
-from kdpipe.scale.cluster import Cluster, Need
+from kdpipe.scale.cluster import Need, RayCluster
 from kdpipe.scale.pipeline import Command, Pipeline
 
 LOOK = 0.5  # seconds
@@ -37,7 +37,7 @@ class Outcome:
 
 def repro(
     pipeline: Pipeline,
-    cluster: Cluster,
+    cluster: RayCluster,
     need: Callable[[str], Need],
     show: Callable[[Outcome], None],
 ) -> Outcome:
@@ -60,7 +60,7 @@ def repro(
     return now
 
 
-def _begin(pipeline: Pipeline, cluster: Cluster, need: Callable[[str], Need], now: Outcome) -> None:
+def _begin(pipeline: Pipeline, cluster: RayCluster, need: Callable[[str], Need], now: Outcome) -> None:
     """Hand over what can be run now, but no more than keeps every slot busy."""
     settled = {*now.done}
     for stage in list(now.waiting):
@@ -86,7 +86,7 @@ def _begin(pipeline: Pipeline, cluster: Cluster, need: Callable[[str], Need], no
                 now.running[reference] = Running(stage, command)
 
 
-def _end(pipeline: Pipeline, cluster: Cluster, now: Outcome) -> None:
+def _end(pipeline: Pipeline, cluster: RayCluster, now: Outcome) -> None:
     """Save what has ended."""
     good = []
     for reference, code in cluster.finished(LOOK):

@@ -98,7 +98,9 @@ def search(space: Space, trials: int, at_once: int, measure: Measure) -> list[Tr
 
 def _proposed(asked: optuna.Trial, space: Space) -> tuple[str, float]:
     pair = str(asked.suggest_categorical("pair", list(space.pairs)))
-    return pair, float(f"{asked.suggest_float('dis', space.low, space.high, log=True):.2g}")
+    value = asked.suggest_float("dis", space.low, space.high, log=True)
+    dis = value if value in space.known else float(f"{value:.2g}")
+    return pair, next((known for known in space.known if known == dis), dis)  # as written: 6 is not 6.0
 
 
 def _goes_on(trial: Trial, seed: int, ap: float | None, asked: optuna.Trial, seeds: int) -> bool:
