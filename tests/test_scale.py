@@ -25,15 +25,16 @@ from tests.conftest import REPOSITORY, TINY, Project, wait_for
 
 pytestmark = pytest.mark.slow
 PATIENCE = 90  # seconds
-TICKS = 15
+SHORT, LONG, ENDLESS = 15, 50, 600  # ticks of a training, 0.1 s each
 
 
 class Dummies(Project):
     """Four trainings on one data set, an evaluation of each, and a report, none of which learns anything."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ticks: int = SHORT) -> None:
         super().__init__(folder)
         folder.mkdir()
+        self.ticks = ticks
         self.marks = folder.parent / "marks"
         self.marks.mkdir()
         OmegaConf.save(OmegaConf.create(TINY), folder / "params.yaml")
@@ -45,7 +46,7 @@ class Dummies(Project):
             "prepare": {"cmd": f"{run} data/all 1 ../marks", "params": ["data"], "outs": ["data"]},
             "train": {
                 "matrix": matrix,
-                "cmd": f"{run} runs/{cell} {TICKS} ../marks",
+                "cmd": f"{run} runs/{cell} {ticks} ../marks",
                 "deps": ["data"],
                 "params": [{"names.yaml": ["names.${item.name}"]}],
                 "outs": [f"runs/{cell}"],
@@ -92,7 +93,7 @@ class Dummies(Project):
     def check_whole(self) -> None:
         """Everything was done once, nothing is left behind."""
         for stage, marks in self.trainings().items():
-            assert marks.count("tick") == TICKS, f"{stage}: {marks}"
+            assert marks.count("tick") == self.ticks, f"{stage}: {marks}"
             assert "twice at once" not in marks
             assert marks.count("end") == 1
         assert "up to date" in self.run("dvc", "status").stdout
@@ -148,7 +149,8 @@ def test_a_stage_that_fails_fails_alone(dummies: Dummies, monkeypatch: pytest.Mo
     assert len(lock) == 1 + 3 + 3
 
 
-def test_a_killed_worker_is_replaced_and_the_training_goes_on(dummies: Dummies) -> None:
+def test_a_killed_worker_is_replaced_and_the_training_goes_on(tmp_path: Path) -> None:
+    dummies = Dummies(tmp_path / "project", LONG)
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
     wait_for(lambda: dummies.under_way(2))
     started = psutil.Process(running.pid).children(recursive=True)
@@ -181,17 +183,18 @@ def _trainings_in(lock: Path) -> list[str]:
     return [name for name in stages if name.startswith("train@")]
 
 
-def test_a_second_one_is_refused_and_ctrl_c_stops_in_order(dummies: Dummies) -> None:
+def test_a_second_one_is_refused_and_ctrl_c_stops_in_order(tmp_path: Path) -> None:
+    dummies = Dummies(tmp_path / "project", ENDLESS)
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
     wait_for(lambda: dummies.under_way(2))
     answer = dummies.run("kdpipe", "repro", check=False)
     assert (answer.returncode, running.poll()) == (2, None)
     assert "another `kdpipe repro` is at work here" in answer.stderr
-    wait_for(lambda: dummies.under_way(2))
-    begun = dummies.under_way()
+    begun = dummies.under_way(2)
     running.send_signal(signal.SIGINT)
     assert running.wait(PATIENCE) == 130
     assert not dummies.guards()
+    assert len(begun) == 2
     assert all("interrupted" in dummies.noted(stage) for stage in begun)
     assert "changed" in dummies.run("dvc", "status").stdout
 
@@ -222,7 +225,8 @@ def two_nodes() -> Iterator[Any]:
     cluster.shutdown()
 
 
-def test_a_node_that_leaves_takes_nothing_with_it(dummies: Dummies, two_nodes: Any) -> None:
+def test_a_node_that_leaves_takes_nothing_with_it(tmp_path: Path, two_nodes: Any) -> None:
+    dummies = Dummies(tmp_path / "project", LONG)
     cluster, node = two_nodes
     running = dummies.start("kdpipe", "repro", "--ray", cluster.address)
     wait_for(lambda: dummies.under_way(2))
