@@ -30,7 +30,7 @@ from kdpipe.tracking.states import STAGE, STATE, State
 
 SQLITE = "sqlite:///"
 PLACE = "place"
-PAGE = 1000  # runs that one request brings
+RUNS_PAGE, MODELS_PAGE = 5000, 1000  # that one request brings; MLflow takes no more models
 
 # A tracking server that is away must not hold up a training for minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -115,7 +115,9 @@ class Store:
     def models(self) -> Iterator[RegisteredModel]:
         """The registered models of this experiment's pairs."""
         query = f"name LIKE '{self.model_name('%')}'"
-        yield from _pages(lambda token: self.client.search_registered_models(query, PAGE, page_token=token))
+        yield from _pages(
+            lambda token: self.client.search_registered_models(query, MODELS_PAGE, page_token=token)
+        )
 
     def running_here(self) -> list[Run]:
         """The runs that are marked as running in this repository on this machine."""
@@ -156,7 +158,7 @@ class Store:
 
     def _search(self, query: str) -> Iterator[Run]:
         search, experiments = self.client.search_runs, [self.experiment_id]
-        yield from _pages(lambda token: search(experiments, query, max_results=PAGE, page_token=token))
+        yield from _pages(lambda token: search(experiments, query, max_results=RUNS_PAGE, page_token=token))
 
     def _alone(self) -> FileLock:
         return FileLock(state_dir() / "mlflow.lock")
