@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format constraints ui clean
+.PHONY: help install run test check format docs constraints ui clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -38,6 +38,10 @@ check: install ## Lint, types and import contracts only
 format: install ## Format the code
 	ruff format .
 	ruff check --fix .
+
+docs: install ## Build the documentation into site/
+	typer kdpipe.cli utils docs --name kdpipe --title Commands --output docs/commands.md
+	zensical build --strict
 
 constraints: install ## Pin the newest packages that fit pyproject.toml
 	uv pip compile --quiet --universal --upgrade --extra dev --no-emit-index-url --output-file constraints.txt pyproject.toml

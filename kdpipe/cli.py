@@ -1,4 +1,4 @@
-"""The command line: kdpipe check | repro | tune | preset | import | sync | table | ui | clean."""
+"""The command line: `kdpipe --help` lists the commands."""
 
 from __future__ import annotations
 
@@ -68,6 +68,20 @@ def check() -> None:
     console.print(plan.summary)
     for sentence in (*drift(params), *lint(params)):
         console.print(f"[yellow]warning:[/] {escape(sentence)}")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has, and what would fail on it."""
+    from kdpipe.doctor import BAD, COLOURS, examine
+
+    failing = 0
+    for found in examine():
+        console.print(f"[{COLOURS[found.level]}]{found.level:>7}[/]  {found.what}: {escape(found.says)}")
+        failing += found.level == BAD
+    if failing:
+        console.print(f"{failing} of these would make `dvc repro` fail")
+        raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -151,6 +165,20 @@ def import_(
     console.print(
         f"data yaml -> {done.yaml}; next: data.source: {done.yaml} in params.yaml, then `kdpipe check`"
     )
+
+
+@app.command()
+def show() -> None:
+    """Print the gains of every pair and dis, and where to see more."""
+    from kdpipe.page.content import load_content
+    from kdpipe.page.terminal import gains_table
+    from kdpipe.report.files import PAGE_FILE, REPORTS_DIR
+
+    content = load_content()
+    console.print(gains_table(content))
+    for warning in content.warnings:
+        console.print(f"[yellow]warning:[/] {escape(warning)}")
+    console.print(f"figures, pictures, runs -> {REPORTS_DIR / PAGE_FILE}")
 
 
 @app.command()

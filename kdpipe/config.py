@@ -22,7 +22,15 @@ FEWEST_RESAMPLES = 100
 
 @dataclass
 class Digits:
-    """Size of the embedded data set: scenes per split, their side in pixels, and the seed."""
+    """Size of the embedded data set.
+
+    Attributes:
+        train: Scenes to train on.
+        val: Scenes on which the best epoch and the best `dis` are chosen.
+        test: Scenes to measure on.
+        size: Side of a scene in pixels.
+        seed: Another seed draws other scenes.
+    """
 
     train: int = 640
     val: int = 128
@@ -33,7 +41,14 @@ class Digits:
 
 @dataclass
 class Data:
-    """What to train and validate on."""
+    """What to train and validate on.
+
+    Attributes:
+        source: `digits`, the path of a data yaml or of a folder with one, or a name that Ultralytics
+            downloads.
+        task: `detect`, `segment`, `pose` or `obb`.
+        digits: The embedded data set; without effect for any other source.
+    """
 
     source: str = MISSING
     task: str = "detect"
@@ -42,8 +57,14 @@ class Data:
 
 @dataclass
 class Model:
-    """A student or a teacher: an architecture, its start weights (and their digest, if it is to be
-    checked), its own train arguments.
+    """A student or a teacher.
+
+    Attributes:
+        init: Start weights: `scratch`, `released`, or the path of a .pt file.
+        model: The Ultralytics model, or the path of a model yaml; by default the entry's own name.
+        sha256: Of the .pt file, which then may be more than a model.
+        train: Train arguments that differ from those under `train`; `{epochs: 0}` takes the weights as
+            they are.
     """
 
     init: str = MISSING
@@ -54,10 +75,14 @@ class Model:
 
 @dataclass
 class Pair:
-    """Which student learns from which teacher (a name, `recommended`, or a list of candidates).
+    """Which student learns from which teacher.
 
-    With `distilled` (`released` or a path) the student is not trained but that checkpoint taken as it
-    is; its teacher may then be `unknown`.
+    Attributes:
+        student: A name from `students`.
+        teacher: A name from `teachers`, `recommended`, or a list of names, of which the best on val is taken.
+        distilled: A finished distilled student, `released` or a path: nothing is trained, and its teacher may
+            be `unknown`.
+        sha256: Of that file, which then may be more than a model.
     """
 
     student: str = MISSING
@@ -68,7 +93,12 @@ class Pair:
 
 @dataclass
 class Sweep:
-    """The axes of the comparison."""
+    """The axes of the comparison.
+
+    Attributes:
+        dis: Weights of the distillation loss.
+        seeds: Random seeds.
+    """
 
     # int or float, as written: DVC names a cell by the very text of its value, and 6 is not 6.0.
     dis: list[Any] = MISSING
@@ -77,7 +107,15 @@ class Sweep:
 
 @dataclass
 class Validate:
-    """How every checkpoint is validated, once per split and head."""
+    """How every checkpoint is validated, once per split and head.
+
+    Attributes:
+        splits: The first one chooses the best `dis` and the best teacher, the last one measures.
+        batch: Images per step.
+        conf: Predictions below this confidence are dropped.
+        iou: Overlap from which the classical head's NMS drops the weaker of two boxes.
+        max_det: Predictions kept per image.
+    """
 
     splits: list[str] = field(default_factory=lambda: ["val", "test"])
     batch: int = 32
@@ -88,7 +126,12 @@ class Validate:
 
 @dataclass
 class Evaluate:
-    """How sure a gain is: the number of half samples of the images, and their random seed."""
+    """How sure a gain is.
+
+    Attributes:
+        resamples: Random halves of the images on which AP is measured again.
+        seed: Another seed draws other halves.
+    """
 
     resamples: int = 1000
     seed: int = 0
@@ -96,7 +139,12 @@ class Evaluate:
 
 @dataclass
 class Tracking:
-    """Where the runs go."""
+    """Where the runs go.
+
+    Attributes:
+        uri: Of MLflow: a sqlite file, relative to the project, or a server.
+        experiment: The name under which the runs stand there.
+    """
 
     uri: str = "sqlite:///mlflow.db"
     experiment: str = "kdpipe"
@@ -104,7 +152,19 @@ class Tracking:
 
 @dataclass
 class Params:
-    """All of params.yaml."""
+    """All of params.yaml.
+
+    Attributes:
+        data: What to train and validate on.
+        students: By name; each is trained alone with every seed.
+        teachers: By name; each is trained once.
+        pairs: By name; each is distilled with every `dis` and every seed.
+        sweep: The axes of the comparison.
+        train: Ultralytics train arguments.
+        validate: How every checkpoint is validated.
+        evaluate: How sure a gain is.
+        tracking: Where the runs go.
+    """
 
     data: Data = MISSING
     students: dict[str, Model] = MISSING

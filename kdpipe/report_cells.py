@@ -11,13 +11,13 @@ from itertools import chain
 
 from kdpipe.cells import DATASET_DIR, all_cells
 from kdpipe.config import Params
-from kdpipe.curves import MOST_CURVES
 from kdpipe.data import load_manifest
 from kdpipe.errors import KdpipeError
 from kdpipe.lint import lint
 from kdpipe.preflight import measured_splits
 from kdpipe.records import unlike_pairs
 from kdpipe.report.files import Report, write_report
+from kdpipe.report.numbers import MOST_CURVES
 from kdpipe.report.results import Results
 from kdpipe.report.tidy import tidy
 from kdpipe.tracking import Finished, Synced, finished_cells, register, sync

@@ -37,7 +37,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Gain:
-    """Mean difference over seeds, its 95 % interval, and the probability that it is above 0.
+    """Mean difference over seeds, that of each, the 95 % interval, and the probability that it is above 0.
 
     The standard errors are those that training again with other seeds, and measuring on other
     images, would show; with one seed the first is unknown and the interval leaves it out. Without
@@ -48,7 +48,7 @@ class Gain:
     low: float | None
     high: float | None
     probability: float | None
-    seeds: int
+    per_seed: dict[int, float]
     seed_error: float | None
     image_error: float | None
 
@@ -58,7 +58,7 @@ class Gain:
         if self.low is None or self.high is None:
             return "unknown"
         word = "better" if self.low > 0 else "worse" if self.high < 0 else "within noise"
-        return word if self.seeds > 1 else f"{word} (one seed)"
+        return word if len(self.per_seed) > 1 else f"{word} (one seed)"
 
 
 def summarise(per_seed: Mapping[int, Measured]) -> Summary:
@@ -85,13 +85,14 @@ def paired_gain(before: Mapping[int, Measured], after: Mapping[int, Measured]) -
     seeds = sorted(before.keys() & after.keys())
     if not seeds:
         raise ValueError("no seed in common")
-    differences = np.array([after[seed].value - before[seed].value for seed in seeds])
+    per_seed = {seed: after[seed].value - before[seed].value for seed in seeds}
+    differences = np.array(list(per_seed.values()))
     deviations = [after[seed].deviations - before[seed].deviations for seed in seeds]
     mean = float(differences.mean())
     image_error = _common_error(np.array(deviations))
     seed_error = float(differences.std(ddof=1) / np.sqrt(len(seeds))) if len(seeds) > 1 else None
     if seed_error is None and image_error is None:
-        return Gain(mean, None, None, None, len(seeds), None, None)
+        return Gain(mean, None, None, None, per_seed, None, None)
     errors = (seed_error or 0.0, len(seeds) - 1, image_error or 0.0)
     margin = _margin((1 + CONFIDENCE) / 2, *errors)
     return Gain(
@@ -99,7 +100,7 @@ def paired_gain(before: Mapping[int, Measured], after: Mapping[int, Measured]) -
         low=mean - margin,
         high=mean + margin,
         probability=_probability(mean, *errors),
-        seeds=len(seeds),
+        per_seed=per_seed,
         seed_error=seed_error,
         image_error=image_error,
     )

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +153,36 @@ def fresh_clone(folder: Path) -> Project:
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A fresh clone; shared by the tests of a session, in their order."""
     return fresh_clone(tmp_path_factory.mktemp("clone with space"))
+
+
+@pytest.fixture(scope="module")
+def finished_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every cell of SCORES, its runs in a store: made once, reported on by several tests."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        from tests.reported import SCORES, finish, report
+
+        for cell, score in SCORES.items():
+            finish(cell, score)
+        report(list(SCORES))
+    return folder
+
+
+@pytest.fixture
+def reports(finished_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(finished_folder)
+    return finished_folder / "reports"
+
+
+@pytest.fixture
+def two_nodes() -> Iterator[Any]:
+    """A cluster of two machines on this one, and the second of them."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield cluster, cluster.add_node(num_cpus=1)
+    cluster.shutdown()
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 90) -> Any:

@@ -8,6 +8,7 @@ from kdpipe.cells import DATASET_DIR, all_cells
 from kdpipe.choose_teacher import choose_teacher
 from kdpipe.data import prepare
 from kdpipe.evaluate_cell import evaluate_cell
+from kdpipe.make_page import make_page
 from kdpipe.preflight import preflight
 from kdpipe.report_cells import Reported, report_cells
 from kdpipe.train_cell import train_cell
@@ -15,7 +16,7 @@ from kdpipe.validate_cell import validate_cell
 
 
 def through(path: Path) -> Reported:
-    """From a params.yaml to its report, in the working directory."""
+    """From a params.yaml to its report and page, in the working directory."""
     params = preflight(path)
     prepare(params.data, DATASET_DIR)
     for cell in all_cells(params):
@@ -24,4 +25,6 @@ def through(path: Path) -> Reported:
         train_cell(params, cell)
         validate_cell(params, cell)
         evaluate_cell(params, cell)
-    return report_cells(params)
+    reported = report_cells(params)
+    make_page(params)
+    return reported

@@ -50,6 +50,7 @@ def test_a_task_from_data_to_table(task: str, write_params: Callable[..., Path])
     table = Path("reports/benchmark.md").read_text()
     assert f"**mAP50-95 is {TASKS[task].metric}**" in table
     assert ("COCO boxes" in table) == has_boxes_too
+    assert TASKS[task].metric in Path("reports/index.html").read_text()
     check_registered()
 
 

@@ -66,6 +66,7 @@ def test_one_command_does_it_all(clone: Project) -> None:
         "validate_distill@n-s-1.0-0",
         "evaluate_distill@n-s-1.0-0",
         "report",
+        "page",
     ]
     runs, table = tracked(clone), clone.folder / "reports/benchmark.csv"
     cells = pd.read_csv(table).to_dict("records")
@@ -81,6 +82,10 @@ def test_one_command_does_it_all(clone: Project) -> None:
             assert cell[metric] == runs.loc[str(cell["cell"]), f"{place}/{metric}"]
     assert set(runs["status"]) == {"FINISHED"}
     assert not list((clone.folder / ".kdpipe/work").iterdir())
+    page = (clone.folder / "reports/index.html").read_text()
+    assert all(f"http://127.0.0.1:5000/#/runs/{run}" in page for run in runs["run_id"])
+    assert json.loads((clone.folder / "data/dataset/manifest.json").read_text())["digest"] in page
+    assert "within noise" in clone.run("kdpipe", "show").stdout
 
 
 def test_the_history_in_mlflow_has_every_epoch(clone: Project) -> None:
@@ -104,8 +109,8 @@ def test_the_views_of_dvc_work(clone: Project) -> None:
     clone.run("git", "checkout", "--quiet", "params.yaml")
     clone.run("dvc", "plots", "show", "--out", "plots")
     page = (clone.folder / "plots/index.html").read_text()
-    assert "mAP50-95" in page
-    assert "dis" in page
+    for title in ("gain over dis", "mAP50-95 over epochs", "distillation loss"):
+        assert title in page
     assert "report" in clone.run("dvc", "dag").stdout
 
 
@@ -117,6 +122,7 @@ def test_an_experiment_trains_only_its_new_cells(clone: Project) -> None:
         "validate_distill@n-s-2.0-0",
         "evaluate_distill@n-s-2.0-0",
         "report",
+        "page",
     ]
     runs = tracked(clone)
     assert before < set(runs["run_id"])
@@ -193,7 +199,7 @@ def test_a_hit_of_the_run_cache_reaches_mlflow(clone: Project) -> None:
         clone.run("kdpipe", "clean", "--yes")
         assert not (clone.folder / "runs/distill/n-s/2.0/0/train").exists()
         clone.edit("sweep.dis", [2.0])
-        assert stages(clone.run("dvc", "repro").stdout) == ["report"]
+        assert stages(clone.run("dvc", "repro").stdout) == ["report", "page"]
         cells, _ = contents(database)
     finally:
         (clone.folder / "mlflow.db.before").rename(database)
@@ -254,7 +260,7 @@ def test_a_cell_that_params_no_longer_name_is_offered_for_removal(clone: Project
     output = clone.run("kdpipe", "clean", "--yes").stdout
     assert "runs/distill/n-s/2.0/0/train" in output
     assert not (clone.folder / "runs/distill/n-s/2.0/0/train").exists()
-    assert stages(clone.run("dvc", "repro").stdout) in (["report"], [])
+    assert stages(clone.run("dvc", "repro").stdout) in (["report", "page"], [])
     assert (clone.folder / "runs/distill/n-s/1.0/0/train/best.pt").exists()
     assert [row["dis"] for row in benchmark(clone)["best"]] == ["1.0"]
 
@@ -281,7 +287,7 @@ def test_an_edit_makes_stale_what_depends_on_it(
         found = set(json.loads(clone.run("dvc", "status", "--json").stdout))
     finally:
         params.write_text(text)
-    measuring = ("validate_", "evaluate_", "report")
+    measuring = ("validate_", "evaluate_", "report", "page")
     assert stale <= found
     assert {name for name in found if not name.startswith(measuring)} == {
         name for name in stale if not name.startswith(measuring)
@@ -360,7 +366,7 @@ def test_another_pair_leaves_the_first_alone(clone: Project) -> None:
         "validate_distill@again-1.0-0",
         "evaluate_distill@again-1.0-0",
     }
-    assert not {name for name in found if "again" not in name} - {"report"}
+    assert not {name for name in found if "again" not in name} - {"report", "page"}
 
 
 def test_every_stage_refuses_a_mistake_with_exit_code_2(clone: Project) -> None:

@@ -7,17 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import made_up
-from kdpipe.cells import Cell, baseline_cell, distill_cell, teacher_cell
-from kdpipe.config import Tracking
+from kdpipe.cells import baseline_cell, distill_cell, teacher_cell
 from kdpipe.errors import KdpipeError
-from kdpipe.evaluation import RESAMPLES_FILE, save_resamples
-from kdpipe.history import write_rows
-from kdpipe.records import Record, save_metrics, unlike_pairs
+from kdpipe.records import unlike_pairs
 from kdpipe.report.benchmark import (
     DIS_DIS,
     DISTILLED_BASELINE,
@@ -25,88 +20,12 @@ from kdpipe.report.benchmark import (
     STUDENT_TEACHER,
     Comparison,
 )
-from kdpipe.report.files import Report, write_report
 from kdpipe.report.readme import END, START, with_table
-from kdpipe.report.tidy import tidy
-from kdpipe.tracking import finished_cells, sync
-
-SCORES = {  # cell: COCO AP on the e2e head; the classical head has 0.01 more, Ultralytics 0.02 less
-    teacher_cell("yolo26s"): 0.50,
-    baseline_cell("yolo26n", 0): 0.40,
-    baseline_cell("yolo26n", 1): 0.42,
-    baseline_cell("yolo26n", 2): 0.41,
-    distill_cell("n-s", 1.0, 0): 0.45,
-    distill_cell("n-s", 1.0, 1): 0.471,
-    distill_cell("n-s", 1.0, 2): 0.459,
-    distill_cell("n-s", 6, 0): 0.30,
-    distill_cell("n-s", 6, 1): 0.48,
-    distill_cell("n-s", 6, 2): 0.42,
-}
-
-HISTORY = [
-    {"epoch": 1, "seconds": 4.0, "ended": 1_700_000_004.5, "train/box_loss": 2.5, "metrics/mAP50-95": 0.1},
-    {"epoch": 2, "seconds": 9.0, "ended": 1_700_000_009.5, "train/box_loss": 2.0, "metrics/mAP50-95": 0.2},
-]
-SYSTEM = [{"ended": 1_700_000_010.0, "system/cpu_utilization_percentage": 90.0}]
-
-
-def record_of(cell: Cell) -> Record:
-    return made_up.record_of(cell, "yolo26n", "yolo26s", epochs=2)
-
-
-def finish(cell: Cell, score: float, heads: tuple[str, ...] = ("e2e", "nms")) -> None:
-    """Write what a trained, validated and evaluated cell leaves on disk."""
-    for folder in (cell.train_dir, cell.val_dir, cell.eval_dir):
-        folder.mkdir(parents=True)
-    write_rows(cell.train_dir / "history.csv", HISTORY)
-    write_rows(cell.train_dir / "system.csv", SYSTEM)
-    for folder in (Path(), cell.train_dir):
-        (folder / "params.yaml").write_text("sweep: {dis: [1.0, 6], seeds: [0, 1, 2]}\n")
-    record_of(cell).save(cell.train_dir)
-    values = {"e2e": score, "nms": score + 0.01}
-    own = {head: {"mAP50-95": values[head] - 0.02, "mAP50": 0.6, "class/0": 0.3} for head in heads}
-    coco = {head: evaluated(values[head]) for head in heads}
-    save_metrics(cell.val_dir, {"val": own, "test": own})
-    save_metrics(cell.eval_dir, {"val": coco, "test": coco})
-    noise = np.random.default_rng(len(cell.id)).normal(0, 0.002, 200)
-    resamples = {f"{split}/{head}": noise for split in ("val", "test") for head in heads}
-    save_resamples(resamples, cell.eval_dir / RESAMPLES_FILE)
-
-
-def evaluated(ap: float) -> dict[str, float]:
-    found = {f"coco/{name}": ap for name in ("AP", "AP50", "AP75", "APs", "APm")}
-    found |= {"coco/class/0": ap - 0.1, "coco/class/1": 0.4, "coco/class/2": ap + 0.1}
-    return found | {"error/classification": 0.5 - ap, "error/duplicate": 0.01}
-
-
-def report(cells: list[Cell], splits: tuple[str, ...] = ("val", "test")) -> Report:
-    finished = finished_cells(cells)
-    runs = [run.to_dictionary() for run in sync(Tracking(experiment="test"), finished).runs.values()]
-    results = tidy(runs, splits, {cell.cell.id: cell for cell in finished})
-    histories = {cell.cell.id: cell.history for cell in finished}
-    return write_report(results, histories, unlike_pairs(cell.record for cell in finished), ["a note"])
+from tests.reported import SCORES, finish, record_of, report
 
 
 def gains(comparisons: list[Comparison], kind: str, head: str = "e2e") -> dict[tuple[str, str], str]:
     return {(c.before, c.after): c.verdict for c in comparisons if (c.kind, c.head) == (kind, head)}
-
-
-@pytest.fixture(scope="module")
-def finished_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every cell of SCORES, its runs in a store: made once, reported on by several tests."""
-    folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for cell, score in SCORES.items():
-            finish(cell, score)
-        report(list(SCORES))
-    return folder
-
-
-@pytest.fixture
-def reports(finished_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(finished_folder)
-    return finished_folder / "reports"
 
 
 def test_every_value_is_that_of_the_run(reports: Path) -> None:
@@ -139,8 +58,6 @@ def test_the_best_dis_is_the_best_mean_and_the_verdicts_are_fair(reports: Path) 
     assert "46.0 ± 1.1" in text
     assert "**Warning:** a note" in text
     assert json.loads((reports / "metrics.json").read_text())["n-s"]["e2e"]["gain"] == 0.05
-    for picture in ("dis.png", "gain.png", "curves.png"):
-        assert (reports / "plots" / picture).stat().st_size > 5000
 
 
 def test_cells_that_params_no_longer_name_are_not_in_the_table(reports: Path) -> None:
@@ -256,7 +173,7 @@ def test_the_table_says_what_changed_and_what_it_cost(reports: Path) -> None:
     assert "| n-s    | 1.0   | 1.00 x | 1.00 x   | 2.50 / 2.50  | 5.40 / 5.40 | 5.30 / 5.30 |" in text
     assert "| n-s dis 1.0      | e2e    | 46.0 | 46.0   | 46.0   | 46.0    | 46.0     | 4.0" in text
     assert "| n-s    | 1.0   | e2e    | 0 +5.0        | 1 +0.0         |" in text
-    classes = pd.read_csv(reports / "classes.csv").query("head == 'e2e'").set_index("class")
+    classes = pd.read_csv(reports / "numbers/classes.csv").query("head == 'e2e'").set_index("class")
     assert classes["gain"].round(6).to_dict() == {0: 0.05, 1: 0.0, 2: 0.05}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -214,15 +214,6 @@ def test_a_stage_that_ended_while_nobody_waited_is_not_run_again(
     again.close()
     assert dummies.noted("prepare").count("end") == 1
     assert "prepare:" in (dummies.folder / "dvc.lock").read_text()
-
-
-@pytest.fixture
-def two_nodes() -> Iterator[Any]:
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    yield cluster, cluster.add_node(num_cpus=1)
-    cluster.shutdown()
 
 
 def test_a_node_that_leaves_takes_nothing_with_it(tmp_path: Path, two_nodes: Any) -> None:

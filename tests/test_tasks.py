@@ -142,6 +142,7 @@ def a_rotated_box(found: Entry, noise: Noise) -> Entry:
 
 
 FIND: dict[str, Callable[[Entry, Noise], Entry]] = {
+    "detect": lambda found, noise: {"bbox": a_box(found, noise)},
     "segment": a_mask,
     "pose": a_pose,
     "obb": a_rotated_box,

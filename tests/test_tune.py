@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
-import psutil
 import pytest
 from omegaconf import OmegaConf
 
@@ -110,21 +110,22 @@ def test_what_cannot_be_searched_is_refused(
 
 
 @pytest.mark.slow
-def test_real_trainings_side_by_side(tmp_path: Path) -> None:
-    """A worker is killed in the middle of a training; then a dis is looked for over the same cells."""
+def test_real_trainings_side_by_side(tmp_path: Path, two_nodes: Any) -> None:
+    """One of two nodes leaves in the middle of a training; then a dis is looked for over the same cells."""
+    cluster, node = two_nodes
     folder = tmp_path / "a clone"
     project = fresh_clone(folder)
-    project.edit("train.epochs", 4)
-    running = project.start("kdpipe", "repro", "--jobs", "2", "baseline", "teacher")
-    log = folder / ".kdpipe/stages/baseline@yolo26n-0/log.txt"
-    wait_for(lambda: log.exists() and "epoch 1/4" in log.read_text())
-    processes = psutil.Process(running.pid).children(recursive=True)
-    names = [(process, process.as_dict(["cmdline"])["cmdline"] or [""]) for process in processes]
-    next(process for process, (name, *_) in names if name == "ray::baseline@yolo26n-0").kill()
+    for key in ("train.epochs", "teachers.yolo26s.train.epochs"):
+        project.edit(key, 10)
+    running = project.start("kdpipe", "repro", "--ray", cluster.address, "baseline", "teacher")
+    stages = folder / ".kdpipe/stages"
+    logs = [stages / f"{name}/log.txt" for name in ("baseline@yolo26n-0", "teacher@yolo26s")]
+    wait_for(lambda: all(log.exists() and "epoch 2/10" in log.read_text() for log in logs))
+    cluster.remove_node(node, allow_graceful=False)
     assert running.wait(300) == 0
-    assert "continuing after epoch" in log.read_text()
+    assert sum("continuing after epoch" in log.read_text() for log in logs) == 1
     rows = read_history(folder / "runs/baseline/yolo26n/0/train/history.csv")
-    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert [row["epoch"] for row in rows] == list(range(1, 11))
 
     answer = project.run("kdpipe", "tune", "n-s", "--trials", "2", "--jobs", "2").stdout
     assert "best on val: n-s at dis" in answer

@@ -4,7 +4,7 @@ AP is COCO's (T.-Y. Lin et al., "Microsoft COCO", 2014, and cocodataset.org, "De
 evaluation"), as the published tables are computed, by hotcoco.
 """
 
-from kdpipe.evaluation.ap import evaluate
+from kdpipe.evaluation.ap import evaluate, found_per_image
 from kdpipe.evaluation.predictions import load_predictions, predictions_file, save_predictions
 from kdpipe.evaluation.resampling import RESAMPLES_FILE, deviations_at, load_resamples, save_resamples
 from kdpipe.evaluation.truth import Truth, load_truth
@@ -14,6 +14,7 @@ __all__ = [
     "Truth",
     "deviations_at",
     "evaluate",
+    "found_per_image",
     "load_predictions",
     "load_resamples",
     "load_truth",

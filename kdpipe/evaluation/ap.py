@@ -57,6 +57,18 @@ def evaluate(
     return kept, _deviations(truth, found, resamples, seed)
 
 
+def found_per_image(truth: Truth, predictions: pd.DataFrame) -> dict[str, float]:
+    """F1 of each image, by file name: of boxes (masks, keypoints, rotated boxes) that overlap by half.
+
+    An image without objects in which nothing was found counts 1.
+    """
+    evaluator = _evaluator(truth, load_detections(truth, predictions))
+    evaluator.evaluate()
+    summary = evaluator.image_diagnostics(iou_thr=0.5, score_thr=0.0)["img_summary"]
+    nothing = {"f1": 1.0}
+    return {name: float(summary.get(number, nothing)["f1"]) for name, number in truth.image_ids.items()}
+
+
 def _evaluator(truth: Truth, found: COCO) -> COCOeval:
     evaluator = COCOeval(truth.coco, found, TASKS[truth.task].iou_type)
     if truth.sigmas is not None:

@@ -1,4 +1,4 @@
-"""Write the reports folder."""
+"""Write what is reported: tables, and the numbers behind the figures."""
 
 from __future__ import annotations
 
@@ -9,22 +9,18 @@ from dataclasses import asdict, dataclass
 from math import isnan
 from pathlib import Path
 
-import pandas as pd
-
-from kdpipe.curves import save_curves
-from kdpipe.report import plots, tables
+from kdpipe.report import tables
 from kdpipe.report.benchmark import (
     DISTILLED_BASELINE,
     Comparison,
     compare,
     weak_teachers,
 )
-from kdpipe.report.origins import class_gains
-from kdpipe.report.results import METRIC, PairAt, Results, number
-from kdpipe.zoo import HEADS
+from kdpipe.report.numbers import Histories, numbers
+from kdpipe.report.results import PairAt, Results, number
 
 REPORTS_DIR = Path("reports")
-Histories = dict[str, list[dict[str, float]]]
+NUMBERS_DIR, PLOTS_DIR, PAGE_FILE = "numbers", "plots", "index.html"  # in it
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ def write_report(
     notes: Sequence[str],
     out: Path = REPORTS_DIR,
 ) -> Report:
-    """Write tables, plots and metrics to `out`.
+    """Write tables, metrics, and the numbers behind the figures to `out`.
 
     `unlike` says of distilled cells why they must not be compared with their baseline; `notes` are
     warnings from earlier stages, which the report repeats.
@@ -50,18 +46,14 @@ def write_report(
     comparisons = compare(results, unlike)
     refused = [f"{cell} is not compared: {reason}" for cell, reason in unlike.items()]
     warnings = [*notes, *refused, *weak_teachers(comparisons)]
-    (out / "plots").mkdir(parents=True, exist_ok=True)
+    (out / NUMBERS_DIR).mkdir(parents=True, exist_ok=True)
     (out / "benchmark.md").write_text(tables.benchmark(results, comparisons, warnings))
     results.table.to_csv(out / "benchmark.csv", index=False)
-    _class_table(results).to_csv(out / "classes.csv", index=False)
     (out / "benchmark.json").write_text(_lines(_benchmark(results, comparisons, warnings)))
     headlines = json.dumps(_headlines(results.best, comparisons), indent=2)
     (out / "metrics.json").write_text(headlines + "\n")
-    plots.save_dis(comparisons, results.task.metric, out / "plots/dis.png")
-    plots.save_gains(comparisons, results.best, results.task.metric, out / "plots/gain.png")
-    save_curves(histories, out / "plots/curves.png")
-    plots.dis_table(comparisons).to_csv(out / "plots/dis.csv", index=False)
-    _curves_table(histories).to_csv(out / "plots/curves.csv", index=False)
+    for name, table in numbers(results, comparisons, histories).items():
+        table.to_csv(out / NUMBERS_DIR / f"{name}.csv", index=False)
     return Report(comparisons, warnings)
 
 
@@ -69,7 +61,7 @@ def _benchmark(
     results: Results, comparisons: Sequence[Comparison], warnings: Sequence[str]
 ) -> dict[str, object]:
     return {
-        "metric": METRIC,
+        "metric": results.task.metric,
         "chosen_on": results.choice_split,
         "measured_on": results.split,
         "best": [asdict(item) for item in results.best],
@@ -92,22 +84,6 @@ def _headlines(items: Sequence[PairAt], comparisons: Sequence[Comparison]) -> di
         item.pair: {"dis": None if isnan(dis := number(item.dis)) else dis, **heads[item.pair, item.dis]}
         for item in items
     }
-
-
-def _class_table(results: Results) -> pd.DataFrame:
-    """The gain of every class, at the best `dis` of each pair."""
-    return pd.DataFrame(
-        [
-            {"pair": item.pair, "dis": item.dis, "head": head, "class": name, "gain": value}
-            for item in results.best
-            for head in HEADS
-            for name, value in class_gains(results, item, head).items()
-        ]
-    )
-
-
-def _curves_table(histories: Histories) -> pd.DataFrame:
-    return pd.DataFrame([{"cell": cell, **row} for cell, rows in histories.items() for row in rows])
 
 
 def _lines(content: Mapping[str, object]) -> str:

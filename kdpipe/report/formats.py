@@ -17,21 +17,30 @@ def markdown(lines: Sequence[Mapping[str, object]]) -> str:
     return tabulate(lines, headers="keys", tablefmt="pipe", disable_numparse=True) if lines else ""
 
 
-def percent(value: float) -> str:
+def percent(value: float | None) -> str:
     """A share of one as in published tables: in %, one decimal."""
     return "" if pd.isna(value) else f"{100 * value:.1f}"
 
 
 def spread(summary: Summary) -> str:
     """Mean ± standard deviation, in %."""
-    return percent(summary.mean) + (f" ± {percent(summary.sd)}" if summary.sd is not None else "")
+    return spread_of(summary.mean, summary.sd)
+
+
+def spread_of(mean: float, sd: float | None) -> str:
+    """Mean ± standard deviation, in %; None or NaN is what is not known."""
+    return percent(mean) + ("" if pd.isna(sd) else f" ± {percent(sd)}")
 
 
 def gain(found: Gain | None) -> str:
     """A gain and its interval, in %."""
-    if found is None:
+    return gain_of(found.mean, found.low, found.high) if found else ""
+
+
+def gain_of(mean: float, low: float | None, high: float | None) -> str:
+    """A gain and its interval, in %; None or NaN is what is not known."""
+    if pd.isna(mean):
         return ""
-    text = f"{100 * found.mean:+.1f}"
-    if found.low is None or found.high is None:
-        return text
-    return f"{text} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    if pd.isna(low) or pd.isna(high):
+        return f"{100 * mean:+.1f}"
+    return f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"

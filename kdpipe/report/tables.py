@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import nan
-from statistics import fmean, median
+from math import isnan, nan
 
-from kdpipe.report import origins
+from kdpipe.report import numbers, origins
 from kdpipe.report.against_published import against_published
 from kdpipe.report.benchmark import (
     DIS_DIS,
@@ -42,6 +41,7 @@ COSTS = (
     "Training time and peak memory relative to the baseline, medians over seeds; then baseline / distilled "
     "student as saved: the same model, without teacher and projector."
 )
+SAVED = {"params (M)": ("parameters", 1e6), "GFLOPs": ("gflops", 1), "file (MB)": ("file_bytes", 1e6)}
 
 
 def benchmark(results: Results, comparisons: Sequence[Comparison], notes: Sequence[str]) -> str:
@@ -137,20 +137,12 @@ def teachers(results: Results) -> str:
 def costs(results: Results) -> str:
     """What distilling costs beside training alone, and that the saved student is the same model."""
     lines = []
-    for item in results.pairs:
-        alone, taught = results.cells(item.baseline), results.cells(item.distilled)
-        line = {"pair": item.pair, "dis": item.dis}
-        for name, column in (("time", "seconds"), ("memory", "peak_memory_mib")):
-            # medians, which no seed trained beside other work can move
-            before, after = (median(cell[column] for cell in cells) for cells in (alone, taught))
-            line[name] = f"{after / before:.2f} x" if before else ""
-        for name, column, unit in (
-            ("params (M)", "parameters", 1e6),
-            ("GFLOPs", "gflops", 1),
-            ("file (MB)", "file_bytes", 1e6),
-        ):
-            means = (fmean(cell[column] for cell in cells) / unit for cells in (alone, taught))
-            line[name] = " / ".join(f"{mean:.2f}" for mean in means)
+    for found in numbers.costs(results):
+        line = {"pair": found["pair"], "dis": found["dis"]}
+        line |= {name: "" if isnan(found[name]) else f"{found[name]:.2f} x" for name in ("time", "memory")}
+        for name, (column, unit) in SAVED.items():
+            sizes = (found[f"{whose} {column}"] / unit for whose in ("baseline", "distilled"))
+            line[name] = " / ".join(f"{size:.2f}" for size in sizes)
         lines.append(line)
     return markdown(lines)
 

@@ -16,7 +16,6 @@ from kdpipe.zoo import DEFAULT_IMGSZ
 TAGS = {"kind": "stage", **{name: name for name in ("pair", "student", "teacher", "dis", "seed")}}
 PARAMS = {"data": "data.source", "model": "model", "init": "init", "epochs": "train.epochs"}
 COSTS = ("seconds", "peak_memory_mib", "parameters", "gflops", "file_bytes")
-SPEED = "ms/"
 PLACE = 2  # of split and head before a metric's name
 
 
@@ -41,7 +40,7 @@ def _lines(run: Mapping[str, Any]) -> Iterator[dict[str, object]]:
     places: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for column, value in sorted(data["metrics"].items()):  # MLflow's order varies
         split, *rest = column.split("/", PLACE)
-        if len(rest) == PLACE and not rest[1].startswith(SPEED) and not isnan(value):
+        if len(rest) == PLACE and not isnan(value):
             places[split, rest[0]][rest[1]] = value
     identity = _identity(data["tags"], data["params"], data["metrics"])
     for (split, head), metrics in places.items():

@@ -4,7 +4,7 @@ from kdpipe.tracking.finished import Finished, finished_cells
 from kdpipe.tracking.live import Begun, LiveRun
 from kdpipe.tracking.registry import register
 from kdpipe.tracking.revisions import experiments, finished_at
-from kdpipe.tracking.store import Store
+from kdpipe.tracking.store import Store, reachable, runs_page, tracking_uri
 from kdpipe.tracking.system import SYSTEM_FILE
 from kdpipe.tracking.trials import log_trials
 from kdpipe.tracking.view import Synced, publish_quietly, sync
@@ -21,6 +21,9 @@ __all__ = [
     "finished_cells",
     "log_trials",
     "publish_quietly",
+    "reachable",
     "register",
+    "runs_page",
     "sync",
+    "tracking_uri",
 ]

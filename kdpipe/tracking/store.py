@@ -30,6 +30,7 @@ from kdpipe.tracking.states import STAGE, STATE, State
 
 SQLITE = "sqlite:///"
 PLACE = "place"
+LOCAL_PAGE = "http://127.0.0.1:5000"
 RUNS_PAGE, MODELS_PAGE = 5000, 1000  # that one request brings; MLflow takes no more models
 
 # A tracking server that is away must not hold up a training for minutes.
@@ -44,6 +45,12 @@ def tracking_uri(tracking: Tracking) -> str:
     if uri.startswith(SQLITE):
         return SQLITE + str(project_root() / uri.removeprefix(SQLITE))
     return uri
+
+
+def runs_page(tracking: Tracking) -> str:
+    """What the addresses of runs in MLflow's pages begin with: the server's, or else those of `kdpipe ui`."""
+    uri = tracking_uri(tracking)
+    return f"{uri if uri.startswith('http') else LOCAL_PAGE}/#/runs/"
 
 
 def place() -> str:

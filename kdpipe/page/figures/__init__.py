@@ -1,0 +1,22 @@
+"""The figures, a module per kind, in the order of the page; each is None where there is nothing to show."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+
+from kdpipe.page.content import Content
+from kdpipe.page.figures.costs import costs
+from kdpipe.page.figures.curves import curves
+from kdpipe.page.figures.gains import forest, over_dis
+from kdpipe.page.figures.latency import latency
+from kdpipe.page.figures.origins import classes, sizes
+from kdpipe.page.plot import STYLE, Plot
+
+__all__ = ["Plot", "draw"]
+
+
+def draw(content: Content) -> list[Plot]:
+    """All that there is to show."""
+    kinds = (over_dis, forest, latency, sizes, classes, curves, costs)
+    with mpl.rc_context(STYLE):
+        return [plot for kind in kinds if (plot := kind(content)) is not None]

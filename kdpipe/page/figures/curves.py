@@ -1,0 +1,43 @@
+"""Training curves."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from kdpipe.page.content import Content
+from kdpipe.page.plot import BLUE, GREEN, GREY, Plot
+
+PANELS = {
+    "mAP50-95 on val": "metrics/mAP50-95",
+    "box loss": "train/box_loss",
+    "class loss": "train/cls_loss",
+    "distillation loss, times dis": "train/dis_loss",
+}
+COLOURS = {"teacher": GREY, "baseline": BLUE, "distill": GREEN}
+WORDS = {"teacher": "teachers", "baseline": "baselines", "distill": "distilled"}
+ABOUT = """\
+A line per training. The distillation loss is as Ultralytics logs it, times dis: only lines of one dis
+compare. MLflow tells single trainings apart."""
+
+
+def curves(content: Content) -> Plot | None:
+    """Validation mAP and training losses over epochs, a line per training."""
+    table = content.numbers["curves"]
+    if table.empty:
+        return None
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    axes = figure.subplots(2, 2).ravel()
+    for panel, (title, column) in zip(axes, PANELS.items(), strict=True):
+        known = table.dropna(subset=[column]) if column in table else table.head(0)
+        for cell, its in known.groupby("cell", sort=False):
+            kind = str(cell).split("/", 1)[0]
+            word = WORDS[kind] if WORDS[kind] not in panel.get_legend_handles_labels()[1] else None
+            panel.plot(its["epoch"], its[column], ".-", color=COLOURS[kind], alpha=0.7, label=word)
+        panel.set(title=title, xlabel="epoch")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if panel.lines:
+            panel.legend(fontsize="small")
+        else:
+            panel.text(0.5, 0.5, "none", ha="center", transform=panel.transAxes)
+    return Plot("curves", "Training curves", ABOUT, figure, table)

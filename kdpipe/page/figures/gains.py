@@ -1,0 +1,83 @@
+"""Gains over `dis`, and as a forest of pairs and seeds."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from kdpipe.page.content import Content
+from kdpipe.page.plot import HEAD_COLOURS, INK, Plot, legend, panels, pictured
+from kdpipe.report.formats import HEAD_NAMES
+from kdpipe.zoo import HEADS
+
+LINE = 0.42  # inches of height per line of the forest
+FOREST_ABOUT = """\
+Each line is a pair at one dis: small marks are the gains of single seeds, the large mark is their mean, the
+bar its 95 % interval. An interval that holds 0 is within noise."""
+OVER_DIS_ABOUT = """\
+The gain over training alone, and the band of its 95 % interval. Where the band holds 0, the gain is within
+noise; on the line at 0 stands the baseline."""
+
+
+def over_dis(content: Content) -> Plot | None:
+    """Gain over `dis`, a panel per pair, a line per head."""
+    table = content.numbers["gains"]
+    table = table.assign(dis=pd.to_numeric(table["dis"], errors="coerce")).dropna(subset=["dis"])
+    if table.empty:
+        return None
+    pairs, more = pictured(table)
+    figure, axes = panels(len(pairs))
+    for panel, pair in zip(axes, pairs, strict=True):
+        for head in HEADS:
+            its = table[(table["pair"] == pair) & (table["head"] == head)].sort_values("dis")
+            _line(panel, its, head)
+        panel.axhline(0, color=INK, linewidth=0.8)
+        panel.set(title=pair, xlabel="dis (weight of the distillation loss)", xscale="log")
+        values = sorted(table.loc[table["pair"] == pair, "dis"].unique())
+        panel.set_xticks(values, [f"{value:g}" for value in values], minor=False)
+        panel.set_xticks([], minor=True)
+    axes[0].set_ylabel(f"gain in mAP50-95 ({content.metric}), points")
+    legend(figure, axes[0])
+    return Plot("dis", "Gain over dis", OVER_DIS_ABOUT + more, figure, content.numbers["gains"])
+
+
+def _line(axes: Axes, its: pd.DataFrame, head: str) -> None:
+    if its.empty:
+        return
+    colour = HEAD_COLOURS[head]
+    gain, low, high = (100 * its[name].astype(float) for name in ("gain", "low", "high"))
+    axes.plot(its["dis"], gain, color=colour, marker="o", label=HEAD_NAMES[head])
+    axes.fill_between(its["dis"], low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.vlines(its["dis"], low, high, color=colour, linewidth=1, alpha=0.6)
+
+
+def forest(content: Content) -> Plot | None:
+    """The gain of every pair and `dis`, with its interval and the single seeds."""
+    gains, seeds = content.numbers["gains"], content.numbers["seeds"]
+    pairs, more = pictured(gains)
+    shown = gains[gains["pair"].isin(pairs)]
+    lines = list(shown[["pair", "dis", "best"]].drop_duplicates().itertuples(index=False, name=None))
+    if seeds.empty:
+        return None
+    figure, (axes,) = panels(1, height=1.2 + LINE * len(lines))
+    for offset, head in enumerate(HEADS):
+        for place, (pair, dis, _) in enumerate(lines):
+            at, colour = place + (offset - 0.5) * 0.36, HEAD_COLOURS[head]
+            its = _of(gains, pair, dis, head)
+            if its.empty or pd.isna(its.iloc[0]["gain"]):
+                continue
+            mean, low, high = (100 * float(its.iloc[0][name]) for name in ("gain", "low", "high"))
+            axes.hlines(at, low, high, color=colour, linewidth=2)
+            axes.plot(mean, at, "D", color=colour, label=HEAD_NAMES[head] if not place else None)
+            each = 100 * _of(seeds, pair, dis, head)["gain"]
+            axes.plot(each, [at] * len(each), "|", color=colour, alpha=0.8, markersize=8)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(range(len(lines)), [f"{p}  dis {d}{'  (best)' if best else ''}" for p, d, best in lines])
+    axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.set_xlabel(f"gain in mAP50-95 ({content.metric}), points")
+    legend(figure, axes)
+    return Plot("forest", "Gains, seed by seed", FOREST_ABOUT + more, figure, seeds)
+
+
+def _of(table: pd.DataFrame, pair: str, dis: str, head: str) -> pd.DataFrame:
+    return table[(table["pair"] == pair) & (table["dis"] == dis) & (table["head"] == head)]

@@ -1,0 +1,42 @@
+"""Accuracy against latency."""
+
+from __future__ import annotations
+
+from kdpipe.page.content import Content
+from kdpipe.page.plot import GREY, HEAD_COLOURS, Plot, panels
+from kdpipe.report.formats import HEAD_NAMES
+
+MARKS = {"teacher": "s", "baseline": "o", "distill": "^"}
+WORDS = {"teacher": "teacher", "baseline": "baseline", "distill": "distilled"}
+MOST_NAMES = 12
+ABOUT = """\
+Milliseconds per image as the validation took them (inference and postprocessing, in batches, with every box
+that validate.conf lets through), medians over seeds, on the machine that validated. The dashed line is the
+Pareto front: what no other model beats in both. A distilled student costs what its baseline does: what
+differs is noise."""
+
+
+def latency(content: Content) -> Plot | None:
+    """Every model with both heads, and the front of those that no other beats in both."""
+    table = content.numbers["latency"]
+    if table.empty:
+        return None
+    figure, (axes,) = panels(1, width=7.5, height=4.6)
+    for (kind, head), its in table.groupby(["kind", "head"], sort=False):
+        label = f"{WORDS[str(kind)]}, {HEAD_NAMES[str(head)]}"
+        axes.plot(
+            its["ms"],
+            100 * its["AP"],
+            MARKS[str(kind)],
+            color=HEAD_COLOURS[str(head)],
+            label=label,
+            alpha=0.8,
+        )
+    front = table[table["front"]].sort_values("ms")
+    axes.plot(front["ms"], 100 * front["AP"], "--", color=GREY, zorder=0, label="Pareto front")
+    for number, (name, ms, ap) in enumerate(front.head(MOST_NAMES)[["model", "ms", "AP"]].to_numpy()):
+        beside = (6, 6 if number % 2 else -12)  # neighbours do not write over each other
+        axes.annotate(name, (ms, 100 * ap), beside, textcoords="offset points", size=8)
+    axes.set(xlabel="ms per image", ylabel=f"mAP50-95 ({content.metric}), %")
+    axes.legend(fontsize="small")
+    return Plot("latency", "Accuracy against latency", ABOUT, figure, table)

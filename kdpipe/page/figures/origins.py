@@ -1,0 +1,58 @@
+"""Where gains come from: classes and sizes of objects."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from kdpipe.page.content import Content
+from kdpipe.page.plot import HEAD_COLOURS, INK, Plot, legend, panels, pictured
+from kdpipe.report.formats import HEAD_NAMES
+from kdpipe.zoo import HEADS
+
+MOST_BARS = 20
+LINE = 0.34  # inches
+ABOUT = """\
+The gain of each {what} at the best dis of each pair, means over seeds. Single {these} are noisier than all of
+them."""
+MANY = f" Drawn are the {MOST_BARS} that change most."
+
+
+def classes(content: Content) -> Plot | None:
+    """The gain of each class."""
+    return _bars(content, "classes", "class", ABOUT.format(what="class", these="classes"))
+
+
+def sizes(content: Content) -> Plot | None:
+    """The gain for small, medium and large objects."""
+    about = ABOUT.format(what="size of object (area below 32², below 96², above)", these="sizes")
+    return _bars(content, "sizes", "size", about)
+
+
+def _bars(content: Content, name: str, column: str, about: str) -> Plot | None:
+    table = content.numbers[name]
+    if table.empty:
+        return None
+    pairs, more = pictured(table)
+    changes = table.assign(change=table["gain"].abs()).groupby(column, sort=False)["change"].max()
+    kept = changes.nlargest(MOST_BARS).index
+    labels = [label for label in changes.index if label in kept]
+    figure, axes = panels(len(pairs), height=1.1 + LINE * len(labels))
+    for panel, pair in zip(axes, pairs, strict=True):
+        for offset, head in enumerate(HEADS):
+            its = table[(table["pair"] == pair) & (table["head"] == head)].set_index(column)["gain"]
+            gains = 100 * its.reindex(labels)
+            if gains.notna().any():
+                _row_of_bars(panel, gains, offset, head)
+        panel.axvline(0, color=INK, linewidth=0.8)
+        panel.set(title=pair, xlabel="gain in AP, points", ylim=(len(labels) - 0.5, -0.5))
+    axes[0].set_yticks(range(len(labels)), labels)
+    legend(figure, axes[0])
+    title = "Gains by class" if column == "class" else "Gains by size of object"
+    remark = MANY if len(labels) < len(changes) else ""
+    return Plot(name, title, about + remark + more, figure, table)
+
+
+def _row_of_bars(axes: Axes, gains: pd.Series[float], offset: int, head: str) -> None:
+    places = [place + (offset - 0.5) * 0.36 for place in range(len(gains))]
+    axes.barh(places, gains, height=0.34, color=HEAD_COLOURS[head], alpha=0.8, label=HEAD_NAMES[head])

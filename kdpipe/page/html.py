@@ -1,0 +1,141 @@
+"""The page: one file that needs nothing else, not even a network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+from itables import options
+from markupsafe import Markup
+
+from kdpipe.page.content import Content
+from kdpipe.page.pictures import Row
+from kdpipe.page.plot import BLUE, GREEN, GREY, INK, ORANGE, Plot
+from kdpipe.report.formats import HEAD_NAMES, gain_of, spread_of
+from kdpipe.report.results import METRIC, OWN_METRIC
+
+FOLDER = Path(__file__).parent
+MOST_RUNS = 400  # MLflow has them all
+MOST_NUMBERS = 120  # lines of the table under a figure; the file has them all
+THEME = {INK: "currentColor", BLUE: "var(--blue)", ORANGE: "var(--orange)", GREEN: "var(--green)"} | {
+    GREY: "var(--grey)"
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What stands in a cell of a table, what it is sorted by, and where it leads."""
+
+    text: str
+    order: float | str
+    link: str = ""
+    kind: str = ""
+
+
+Table = list[dict[str, Entry]]
+
+
+def render(
+    content: Content, plots: Sequence[Plot], pictures: Sequence[Row], facts: Mapping[str, str], runs_at: str
+) -> str:
+    """The page as HTML.
+
+    Args:
+        content: What was reported.
+        plots: The figures, in their order.
+        pictures: Images with boxes.
+        facts: Where the numbers come from, by name.
+        runs_at: What the address of a run in MLflow begins with.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    bundle = Path(options.dt_bundle)
+    return environment.get_template("page.html").render(
+        content=content,
+        gains=_gains(content.numbers["gains"]),
+        runs=_runs(content, runs_at),
+        left_out=max(0, len(content.measured) - MOST_RUNS),
+        figures=[(plot, _themed(plot.svg), _table(plot.data), len(plot.data)) for plot in plots],
+        pictures=pictures,
+        facts=facts,
+        most=MOST_NUMBERS,
+        style=_trusted(bundle.with_suffix(".css").read_text() + (FOLDER / "page.css").read_text()),
+        tables_library=base64.b64encode(bundle.read_bytes()).decode(),
+    )
+
+
+def _themed(svg: str) -> Markup:
+    """A figure whose colours follow the page's, light or dark."""
+    svg = svg[svg.index("<svg") :]
+    for colour, name in THEME.items():
+        svg = svg.replace(colour, name)
+    return _trusted(svg)
+
+
+def _trusted(text: str) -> Markup:
+    """What this program drew itself, or what is installed with it."""
+    return Markup(text)  # noqa: S704
+
+
+def _gains(table: pd.DataFrame) -> Table:
+    return [
+        {
+            "pair": _word(line["pair"]),
+            "student": _word(line["student"]),
+            "teacher": _word(line["teacher"]),
+            "dis": Entry(f"{line['dis']}{' (best)' if line['best'] else ''}", line["dis"]),
+            "head": _word(HEAD_NAMES[line["head"]]),
+            "baseline": _share(line["baseline"], line["baseline sd"]),
+            "distilled": _share(line["distilled"], line["distilled sd"]),
+            "gain": Entry(gain_of(line["gain"], line["low"], line["high"]), _number(line["gain"])),
+            "P(better)": Entry(
+                "" if pd.isna(line["probability"]) else f"{line['probability']:.2f}",
+                _number(line["probability"]),
+            ),
+            "verdict": Entry(line["verdict"], line["verdict"], kind=line["verdict"].split()[0].rstrip(":")),
+        }
+        for line in table.to_dict("records")
+    ]
+
+
+def _runs(content: Content, runs_at: str) -> Table:
+    shown = content.measured.head(MOST_RUNS)
+    return [
+        {
+            "training": Entry(line["cell"], line["cell"], link=f"{runs_at}{line['run_id']}"),
+            "head": _word(HEAD_NAMES[line["head"]]),
+            content.metric: _share(line[METRIC]),
+            "Ultralytics' own": _share(line[OWN_METRIC]),
+            "minutes": Entry(f"{line['seconds'] / 60:.1f}", line["seconds"]),
+            "memory (MiB)": Entry(f"{line['peak_memory_mib']:.0f}", line["peak_memory_mib"]),
+        }
+        for line in shown.to_dict("records")
+    ]
+
+
+def _table(data: pd.DataFrame) -> Table:
+    """The numbers under a figure, as their file has them."""
+    return [
+        {
+            str(name): Entry(f"{value:.6g}" if isinstance(value, float) else str(value), value)
+            for name, value in line.items()
+        }
+        for line in data.head(MOST_NUMBERS).astype(object).where(data.notna(), "").to_dict("records")
+    ]
+
+
+def _word(text: str) -> Entry:
+    return Entry(text, text)
+
+
+def _share(value: float, sd: float | None = None) -> Entry:
+    return Entry(spread_of(value, sd), _number(value))
+
+
+def _number(value: float) -> float | str:
+    return "" if pd.isna(value) else float(value)

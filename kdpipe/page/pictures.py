@@ -1,0 +1,132 @@
+"""Images on which baseline and distilled student differ most, with the boxes of all."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw, ImageOps
+
+from kdpipe.cells import DATASET_DIR, Cell
+from kdpipe.evaluation import Truth, found_per_image, load_predictions, load_truth, predictions_file
+from kdpipe.evaluation.predictions import BOX, ROTATED_BOX
+from kdpipe.report.formats import HEAD_NAMES
+from kdpipe.zoo import HEADS
+
+CONFIDENCE = 0.25  # as in Ultralytics' predict
+MOST_PAIRS, EACH_WAY = 3, 2  # pictures that gain, and as many that lose
+WIDEST, NARROWEST = 420, 200  # pixels
+QUALITY = 82
+INKS = ("#3ddc84", "#ffb000", "#4da3ff", "#ff5d8f", "#c792ff", "#ffffff", "#00d7d7", "#ff8a3d")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as one of the four sees it: `source` is a data URL, `caption` says what was found."""
+
+    source: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image: truth, baseline, distilled, teacher."""
+
+    pair: str
+    about: str
+    pictures: list[Picture]
+
+
+def rows(pairs: Sequence[tuple[str, Mapping[str, Cell]]], split: str) -> Iterator[Row]:
+    """For each pair the images that changed most, half of them for the better.
+
+    Args:
+        pairs: What a row says of the pair, and its cells of one seed: baseline, distilled, teacher.
+        split: The split that is measured.
+    """
+    truth = load_truth(DATASET_DIR, split)
+    for about, cells in pairs[:MOST_PAIRS]:
+        head = next(h for h in HEADS if all(_file(cell, split, h).exists() for cell in cells.values()))
+        found = {who: _sure(load_predictions(_file(cell, split, head))) for who, cell in cells.items()}
+        scores = {who: found_per_image(truth, predictions) for who, predictions in found.items()}
+        change = {image: scores["distilled"][image] - scores["baseline"][image] for image in truth.image_ids}
+        by_change = sorted(change, key=lambda image: change[image])
+        lost = [image for image in by_change[:EACH_WAY] if change[image] < 0]
+        won = [image for image in by_change[: -EACH_WAY - 1 : -1] if change[image] > 0]
+        for image in (*won, *lost):
+            said = f"{image}, {HEAD_NAMES[head]} head: F1 {100 * change[image]:+.0f}"
+            pictures = [_picture(split, image, _true_boxes(truth, image), "truth")]
+            for who, predictions in found.items():
+                its = predictions[predictions["image"] == image]
+                caption = f"{who}: F1 {100 * scores[who][image]:.0f}"
+                pictures.append(_picture(split, image, _boxes(its, truth), caption))
+            yield Row(about, said, pictures)
+
+
+def _file(cell: Cell, split: str, head: str) -> Path:
+    return cell.val_dir / predictions_file(split, head)
+
+
+def _sure(predictions: pd.DataFrame) -> pd.DataFrame:
+    return predictions[predictions["score"] >= CONFIDENCE].assign(image=predictions["image"].astype(str))
+
+
+Corners = list[tuple[float, float]]
+Drawn = tuple[int, str, Corners]
+"""Class, label, and the corners of a box in pixels."""
+
+
+def _true_boxes(truth: Truth, image: str) -> list[Drawn]:
+    found = truth.coco.load_anns(truth.coco.get_ann_ids(img_ids=[truth.image_ids[image]]))
+    return [(item["category_id"] - 1, truth.names[item["category_id"] - 1], _corners(item)) for item in found]
+
+
+def _boxes(predictions: pd.DataFrame, truth: Truth) -> list[Drawn]:
+    columns = ROTATED_BOX if truth.task == "obb" else BOX
+    key = "obb" if truth.task == "obb" else "bbox"
+    weakest_first = predictions.sort_values("score")
+    return [
+        (
+            row["class_id"],
+            f"{truth.names[row['class_id']]} {row['score']:.2f}",
+            _corners({key: [row[c] for c in columns]}),
+        )
+        for row in weakest_first.to_dict("records")
+    ]
+
+
+def _corners(item: Mapping[str, Any]) -> Corners:
+    if "obb" in item:
+        x, y, width, height, angle = item["obb"]
+        along = np.array([np.cos(angle), np.sin(angle)]) * width / 2
+        across = np.array([-np.sin(angle), np.cos(angle)]) * height / 2
+        signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        return [tuple(np.array([x, y]) + a * along + b * across) for a, b in signs]
+    x, y, width, height = item["bbox"]
+    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+
+
+def _picture(split: str, name: str, boxes: Sequence[Drawn], caption: str) -> Picture:
+    with Image.open(DATASET_DIR / "images" / split / name) as file:
+        image = ImageOps.exif_transpose(file).convert("RGB")
+    scale = min(max(image.width, NARROWEST), WIDEST) / image.width
+    image = image.resize((round(image.width * scale), round(image.height * scale)))
+    draw = ImageDraw.Draw(image)
+    for class_id, label, corners in boxes:
+        points, ink = [(x * scale, y * scale) for x, y in corners], INKS[class_id % len(INKS)]
+        draw.polygon(points, outline=ink, width=2)
+        left, top = min(x for x, _ in points), min(y for _, y in points)
+        place = (max(0.0, left), max(0.0, top - 11))
+        draw.rectangle(draw.textbbox(place, label), fill="black")
+        draw.text(place, label, fill=ink)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=QUALITY)
+    source = f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
+    count = f"{len(boxes)} box{'' if len(boxes) == 1 else 'es'}"
+    return Picture(source, f"{caption}, {count}")

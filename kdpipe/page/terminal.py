@@ -1,0 +1,33 @@
+"""The report in a terminal."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.markup import escape
+from rich.table import Table
+
+from kdpipe.page.content import Content
+from kdpipe.report.formats import HEAD_NAMES, gain_of, spread_of
+
+COLOURS = {"better": "green", "worse": "red"}
+
+
+def gains_table(content: Content) -> Table:
+    """Every pair and `dis`, verdicts in colour."""
+    title = f"mAP50-95 ({content.metric}, %) on {content.split}"
+    table = Table(
+        *("pair", "head", "dis", "baseline", "distilled", "gain", "P(better)", "verdict"), title=title
+    )
+    for line in content.numbers["gains"].to_dict("records"):
+        colour = COLOURS.get(str(line["verdict"]).split()[0], "dim")
+        table.add_row(
+            escape(line["pair"]),
+            HEAD_NAMES[line["head"]],
+            f"{line['dis']}{' (best)' if line['best'] else ''}",
+            spread_of(line["baseline"], line["baseline sd"]),
+            spread_of(line["distilled"], line["distilled sd"]),
+            gain_of(line["gain"], line["low"], line["high"]),
+            "" if pd.isna(line["probability"]) else f"{line['probability']:.2f}",
+            f"[{colour}]{escape(line['verdict'])}[/]",
+        )
+    return table

@@ -1,0 +1,141 @@
+"""The numbers behind the figures, a table each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import nan
+from statistics import fmean, median
+from typing import Any
+
+import pandas as pd
+
+from kdpipe.report.benchmark import DISTILLED_BASELINE, Comparison
+from kdpipe.report.origins import SIZES, class_gains
+from kdpipe.report.results import METRIC, Results
+from kdpipe.zoo import HEADS
+
+MOST_CURVES = 60  # more than that hide each other: only those of the first trainings are drawn
+TIMES = ["ms/inference", "ms/postprocess"]
+Histories = Mapping[str, Sequence[Mapping[str, float]]]
+Lines = list[dict[str, Any]]
+
+
+def numbers(
+    results: Results, comparisons: Sequence[Comparison], histories: Histories
+) -> dict[str, pd.DataFrame]:
+    """By the name of the figure. AP is a share of 1, times are in the units that their columns name."""
+    found = [comparison for comparison in comparisons if comparison.kind == DISTILLED_BASELINE]
+    lines = {
+        "gains": _gains(results, found),
+        "seeds": _seeds(found),
+        "latency": _latency(results),
+        "costs": costs(results),
+        "classes": _classes(results),
+        "sizes": _sizes(results),
+        "curves": [{"cell": cell, **row} for cell, rows in histories.items() for row in rows],
+    }
+    return {name: pd.DataFrame(of_one) for name, of_one in lines.items()}
+
+
+def costs(results: Results) -> Lines:
+    """A line per pair and `dis`: time and memory as multiples of the baseline's, medians over seeds, which
+    no seed trained beside other work can move; then what the saved students are, means over seeds.
+    """
+    lines: Lines = []
+    for item in results.pairs:
+        alone, taught = results.cells(item.baseline), results.cells(item.distilled)
+        line: dict[str, Any] = {"pair": item.pair, "dis": item.dis}
+        for name, column in (("time", "seconds"), ("memory", "peak_memory_mib")):
+            before, after = (median(cell[column] for cell in cells) for cells in (alone, taught))
+            line[name] = after / before if before else nan
+        for name in ("parameters", "gflops", "file_bytes"):
+            for whose, cells in (("baseline", alone), ("distilled", taught)):
+                line[f"{whose} {name}"] = fmean(cell[name] for cell in cells)
+        lines.append(line)
+    return lines
+
+
+def _gains(results: Results, found: Sequence[Comparison]) -> Lines:
+    items = {(item.pair, item.dis): item for item in results.pairs}
+    best = {(item.pair, item.dis) for item in results.best}
+    return [
+        {
+            "pair": one.pair,
+            "student": items[str(one.pair), str(one.dis)].student,
+            "teacher": items[str(one.pair), str(one.dis)].teacher,
+            "dis": one.dis,
+            "best": (one.pair, one.dis) in best,
+            "head": one.head,
+            "baseline": one.before_summary.mean,
+            "baseline sd": one.before_summary.sd,
+            "distilled": one.after_summary.mean,
+            "distilled sd": one.after_summary.sd,
+            "gain": one.gain.mean if one.gain else None,
+            "low": one.gain.low if one.gain else None,
+            "high": one.gain.high if one.gain else None,
+            "probability": one.gain.probability if one.gain else None,
+            "verdict": one.verdict,
+        }
+        for one in found
+    ]
+
+
+def _seeds(found: Sequence[Comparison]) -> Lines:
+    return [
+        {
+            "pair": one.pair,
+            "dis": one.dis,
+            "head": one.head,
+            "seed": seed,
+            "baseline": one.before_summary.per_seed[seed],
+            "distilled": one.after_summary.per_seed[seed],
+            "gain": gain,
+        }
+        for one in found
+        if one.gain
+        for seed, gain in one.gain.per_seed.items()
+    ]
+
+
+def _latency(results: Results) -> Lines:
+    """A line per model and head; `front` says that no other is both quicker and better."""
+    times = results.lines(split=results.split).set_index(["cell", "head"])[TIMES].sum(axis=1)
+    lines: Lines = []
+    for setting in results.settings:
+        for head in HEADS:
+            if of_one := results.of(setting, results.split, head):
+                ms = median(times[line["cell"], head] for line in of_one)
+                ap = fmean(line[METRIC] for line in of_one)
+                lines.append({"model": str(setting), "kind": setting.kind, "head": head, "ms": ms, "AP": ap})
+    best = 0.0
+    for line in sorted(lines, key=lambda line: (line["ms"], -line["AP"])):
+        line["front"] = line["AP"] > best
+        best = max(best, line["AP"])
+    return lines
+
+
+def _classes(results: Results) -> Lines:
+    """The gain of every class, at the best `dis` of each pair."""
+    return [
+        {"pair": item.pair, "dis": item.dis, "head": head, "class": name, "gain": value}
+        for item in results.best
+        for head in HEADS
+        for name, value in class_gains(results, item, head).items()
+    ]
+
+
+def _sizes(results: Results) -> Lines:
+    """AP of small, medium and large objects, at the best `dis` of each pair: means over seeds."""
+    lines: Lines = []
+    for item in results.best:
+        for head in HEADS:
+            before, after = results.mean(item.baseline, head), results.mean(item.distilled, head)
+            for name, size in SIZES.items():
+                if (metric := f"coco/{name}") in before and metric in after:
+                    line = {"pair": item.pair, "dis": item.dis, "head": head, "size": size}
+                    lines.append(
+                        line
+                        | {"baseline": before[metric], "distilled": after[metric]}
+                        | {"gain": after[metric] - before[metric]}
+                    )
+    return lines

@@ -1,0 +1,89 @@
+"""The images on which two students differ most, with the boxes of all."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdpipe.cells import DATASET_DIR, Cell, baseline_cell, distill_cell, teacher_cell
+from kdpipe.config import Data
+from kdpipe.data import prepare
+from kdpipe.evaluation import (
+    Truth,
+    found_per_image,
+    load_predictions,
+    load_truth,
+    predictions_file,
+    save_predictions,
+)
+from kdpipe.page import pictures
+from tests.test_tasks import FIND, OPTIONS, Entry, predicted
+
+CELLS = {
+    "baseline": baseline_cell("yolo26n", 0),
+    "distilled": distill_cell("n-s", 1.0, 0),
+    "teacher": teacher_cell("yolo26s"),
+}
+
+
+def save(cell: Cell, truth: Truth, entries: list[Entry], head: str) -> Path:
+    cell.val_dir.mkdir(parents=True, exist_ok=True)
+    path = cell.val_dir / predictions_file("val", head)
+    save_predictions([{**entry, "score": 0.9} for entry in entries], truth.task, path)
+    return path
+
+
+@pytest.mark.parametrize("task", list(FIND))
+def test_what_changed_most_is_shown(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepare(Data(source="digits", task=task, digits=OPTIONS), DATASET_DIR)
+    truth = load_truth(DATASET_DIR, "val")
+    entries = predicted(truth, exact=True)
+    first, second = list(dict.fromkeys(entry["file_name"] for entry in entries))[:2]
+    head = "nms" if task == "pose" else "e2e"  # a family without e2e
+    save(CELLS["baseline"], truth, [entry for entry in entries if entry["file_name"] != first], head)
+    path = save(CELLS["distilled"], truth, [entry for entry in entries if entry["file_name"] != second], head)
+    save(CELLS["teacher"], truth, entries, head)
+
+    scores = found_per_image(truth, load_predictions(path))
+    assert scores[first] == 1.0
+    assert scores[second] == 0.0
+
+    won, lost = pictures.rows([("n-s, dis 1.0", CELLS)], "val")
+    assert won.about.startswith(f"{first}, ")
+    assert won.about.endswith("F1 +100")
+    assert lost.about.startswith(f"{second}, ")
+    assert lost.about.endswith("F1 -100")
+    count = sum(entry["file_name"] == first for entry in entries)
+    boxes = f"{count} box" + ("" if count == 1 else "es")
+    assert [picture.caption for picture in won.pictures] == [
+        f"truth, {boxes}",
+        "baseline: F1 0, 0 boxes",
+        f"distilled: F1 100, {boxes}",
+        f"teacher: F1 100, {boxes}",
+    ]
+    truth_drawn, nothing, _, _ = (pixels(picture.source) for picture in won.pictures)
+    assert truth_drawn.shape[1] == pictures.NARROWEST
+    assert np.abs(truth_drawn - nothing).max() > 60  # the boxes
+
+
+def test_an_image_without_objects_in_which_nothing_is_found_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepare(Data(source="digits", digits=OPTIONS), DATASET_DIR)
+    truth = load_truth(DATASET_DIR, "val")
+    scores = found_per_image(truth, load_predictions(save(CELLS["teacher"], truth, [], "e2e")))
+    objects = {found["image_id"] for found in truth.coco.load_anns(truth.coco.get_ann_ids())}
+    assert len(objects) < len(scores)
+    assert scores == {name: float(number not in objects) for name, number in truth.image_ids.items()}
+
+
+def pixels(source: str) -> np.ndarray:
+    with Image.open(io.BytesIO(base64.b64decode(source.split(",", 1)[1]))) as image:
+        return np.asarray(image).astype(int)
