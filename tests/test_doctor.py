@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from kdpipe.cli import app
 from kdpipe.doctor import BAD, GIB, GOOD, WARNING, Finding, examine
+from tests.conftest import Project
 
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024
 
@@ -44,14 +43,11 @@ def test_a_machine_on_which_it_works() -> None:
         "DVC remote", WARNING, "none: results are in .dvc/cache of this machine only"
     )
     assert found["git"].level == WARNING  # no commit yet
-    answer = CliRunner().invoke(app, ["doctor"])
-    assert answer.exit_code == 0, answer.output
+    assert "scale" in Project(Path.cwd()).run("kdpipe", "doctor").stdout
     assert not Path("mlflow.db").exists()
 
 
-def test_what_would_fail_is_said_and_counts(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_would_fail_is_said_and_counts(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (project / "params.yaml").open("a") as params:
         params.write("trian: {}\n")
     monkeypatch.setattr("kdpipe.doctor.shutil.disk_usage", lambda _: Usage(10 * GIB, 10 * GIB, GIB // 2))
@@ -59,9 +55,9 @@ def test_what_would_fail_is_said_and_counts(
     assert found["params.yaml"].level == found["disk"].level == BAD
     assert "trian: unknown key; did you mean 'train'?" in found["params.yaml"].says
     assert "MLflow" not in found
-    answer = CliRunner().invoke(app, ["doctor"])
-    assert answer.exit_code == 1
-    assert "2 of these would make `dvc repro` fail" in capsys.readouterr().out
+    answer = Project(project).run("kdpipe", "doctor", check=False)
+    assert answer.returncode == 1
+    assert "1 of these would make `dvc repro` fail" in answer.stdout
 
 
 @pytest.mark.usefixtures("project")
