@@ -18,6 +18,7 @@ from kdpipe.environment import check_packages, git_commit, ultralytics_version
 from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root, weights_dir
 from kdpipe.preflight import preflight
+from kdpipe.start_weights import all_sources
 from kdpipe.tracking import Store, reachable, tracking_uri
 
 GIB = 2**30
@@ -37,7 +38,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at everything, one after another; nothing is changed."""
+    """Look at everything, one after another."""
     yield _versions()
     yield _processor()
     yield _memory()
@@ -118,9 +119,8 @@ def _tracking(params: Params) -> Finding:
 
 
 def _downloads(params: Params) -> Iterator[Finding]:
-    models = {**params.students, **params.teachers}
-    names = {model.model or name for name, model in models.items() if model.init == RELEASED}
-    missing = sorted(name for name in names if not (weights_dir() / f"{name}.pt").exists())
+    found = (source.path for source in all_sources(params) if source.init == RELEASED)
+    missing = sorted({path.name for path in found if path and not path.is_file()})
     if missing:
         says = f"{', '.join(missing)} will be downloaded by Ultralytics; without a network put them into"
         yield Finding("weights", WARNING, f"{says} {weights_dir().name}/")
@@ -137,9 +137,10 @@ def _remote() -> Finding:
             return f"{name}: {repo.config['remote'][name]['url']}"
 
     found = _tried("DVC remote", look)
-    if found.level == GOOD and not found.says:
-        return Finding("DVC remote", WARNING, "none: results are in .dvc/cache of this machine only")
-    return found
+    if found.level == GOOD and found.says:
+        return found
+    says = found.says or "none: results are in .dvc/cache of this machine only"
+    return Finding("DVC remote", WARNING, says)  # `dvc repro` does without
 
 
 def _scale() -> Finding:

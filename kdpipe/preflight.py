@@ -32,6 +32,7 @@ def preflight(path: Path | str = config.PARAMS_FILE) -> Params:
             _check_model(f"{axis}.{name}", name, model, params.data.task)
     for name, pair in params.pairs.items():
         _check_pair(name, pair, params)
+    _check_repetitions(params)
     lint(params)
     if (DATASET_DIR / MANIFEST_FILE).exists():
         manifest = load_manifest(DATASET_DIR)
@@ -152,6 +153,18 @@ def _check_distilled(key: str, pair: Pair, student: Model) -> None:
         raise ParamsError(
             f"{key}.teacher", "only a finished student (distilled: ...) may have an unknown one"
         )
+
+
+def _check_repetitions(params: Params) -> None:
+    """Of a finished student there is one: several values would count the same checkpoint several times."""
+    finished = next((name for name, pair in params.pairs.items() if pair.distilled), None)
+    for axis, values in (("dis", params.sweep.dis), ("seeds", params.sweep.seeds)):
+        if finished and len(values) > 1:
+            raise ParamsError(
+                f"sweep.{axis}",
+                f"{values}: the finished student of pairs.{finished} would be counted {len(values)} times; "
+                f"write [{values[0]}], and compare trained students in a params.yaml of their own",
+            )
 
 
 def _teacher_names(key: str, pair: Pair) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby, islice
 
 from kdpipe.cells import DATASET_DIR, all_cells
 from kdpipe.config import Params
@@ -60,9 +60,15 @@ def report_cells(params: Params) -> Reported:
     results = read_results(params, finished, synced)
     registered = register_best(params, finished, results)
     unlike = unlike_pairs(done.record for done in finished)
-    histories = {done.cell.id: done.history for done in finished[:MOST_CURVES] if done.history}
+    histories = {done.cell.id: done.history for done in _drawn(finished) if done.history}
     warnings = [*load_manifest(DATASET_DIR).warnings, *lint(params)]
     return Reported(synced, registered, results, write_report(results, histories, unlike, warnings))
+
+
+def _drawn(finished: Iterable[Finished]) -> Iterator[Finished]:
+    """Those whose curves are shown: the first of each kind."""
+    for _, of_kind in groupby(finished, key=lambda done: done.cell.kind):
+        yield from islice(of_kind, MOST_CURVES)
 
 
 @_no_garbage()

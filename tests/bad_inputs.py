@@ -131,6 +131,9 @@ def pairs() -> Iterator[Bad]:
         {"pairs__n-s__distilled": "released"},
         "compares with a finished baseline only",
     )
+    for axis, values in (("dis", [1.0, 6.0]), ("seeds", [0, 1])):
+        repeated = {**finished, "pairs__n-s__distilled": "released", f"sweep__{axis}": values}
+        yield Bad(f"a finished pair with several {axis}", repeated, "would be counted 2 times; write [")
     released = {"students": {"yolo26n-p2": {"init": "released"}}, "pairs__n-s__student": "yolo26n-p2"}
     yield Bad(
         "weights nobody released", released, "no weights of yolo26n-p2 are released; write scratch or a path"

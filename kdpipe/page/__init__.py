@@ -1,1 +1,1 @@
-"""What people look at: figures and a page, made of the report's own files and nothing else."""
+"""What people look at: figures and a page, made of the report's own files; pictures, of the predictions."""

@@ -48,6 +48,8 @@ def load_content(reports: Path = REPORTS_DIR) -> Content:
         cells = _table(reports / "benchmark.csv")
     except FileNotFoundError as error:
         raise KdpipeError(f"{error.filename} is not there; run `dvc repro`") from error
+    if "gains" not in numbers:
+        raise KdpipeError(f"{reports / NUMBERS_DIR} is not there; run `dvc repro`")
     return Content(said["metric"], said["measured_on"], said["chosen_on"], said["warnings"], numbers, cells)
 
 

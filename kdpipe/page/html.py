@@ -13,9 +13,9 @@ from itables import options
 from markupsafe import Markup
 
 from kdpipe.page.content import Content
-from kdpipe.page.pictures import Row
+from kdpipe.page.pictures import MOST_PAIRS, Row
 from kdpipe.page.plot import BLUE, GREEN, GREY, INK, ORANGE, Plot
-from kdpipe.report.formats import HEAD_NAMES, gain_of, spread_of
+from kdpipe.report.formats import HEAD_NAMES, dis_label, gain_of, probability, spread_of
 from kdpipe.report.results import METRIC, OWN_METRIC
 
 FOLDER = Path(__file__).parent
@@ -63,6 +63,8 @@ def render(
         figures=[(plot, _themed(plot.svg), _table(plot.data), len(plot.data)) for plot in plots],
         pictures=pictures,
         facts=facts,
+        more_pairs=content.numbers["gains"]["pair"].nunique() > MOST_PAIRS,
+        shown_pairs=MOST_PAIRS,
         most=MOST_NUMBERS,
         style=_trusted(bundle.with_suffix(".css").read_text() + (FOLDER / "page.css").read_text()),
         tables_library=base64.b64encode(bundle.read_bytes()).decode(),
@@ -88,15 +90,12 @@ def _gains(table: pd.DataFrame) -> Table:
             "pair": _word(line["pair"]),
             "student": _word(line["student"]),
             "teacher": _word(line["teacher"]),
-            "dis": Entry(f"{line['dis']}{' (best)' if line['best'] else ''}", line["dis"]),
+            "dis": Entry(dis_label(line["dis"], best=line["best"]), line["dis"]),
             "head": _word(HEAD_NAMES[line["head"]]),
             "baseline": _share(line["baseline"], line["baseline sd"]),
             "distilled": _share(line["distilled"], line["distilled sd"]),
             "gain": Entry(gain_of(line["gain"], line["low"], line["high"]), _number(line["gain"])),
-            "P(better)": Entry(
-                "" if pd.isna(line["probability"]) else f"{line['probability']:.2f}",
-                _number(line["probability"]),
-            ),
+            "P(better)": Entry(probability(line["probability"]), _number(line["probability"])),
             "verdict": Entry(line["verdict"], line["verdict"], kind=line["verdict"].split()[0].rstrip(":")),
         }
         for line in table.to_dict("records")

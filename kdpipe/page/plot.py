@@ -72,10 +72,15 @@ def panels(count: int, width: float = 4.2, height: float = 3.4) -> tuple[Figure,
     return figure, axes[: max(1, count)]
 
 
-def legend(figure: Figure, axes: Axes) -> None:
-    """Above the panels, where it hides nothing."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), fontsize="small")
+def legend(figure: Figure) -> None:
+    """Above the panels, where it hides nothing; a word for whatever any of them shows."""
+    found = [axes.get_legend_handles_labels() for axes in figure.axes]
+    named = {
+        label: handle for handles, labels in found for handle, label in zip(handles, labels, strict=True)
+    }
+    figure.legend(
+        list(named.values()), list(named), loc="outside upper right", ncols=len(named) or 1, fontsize="small"
+    )
 
 
 def pictured(table: pd.DataFrame) -> tuple[list[str], str]:

@@ -14,7 +14,7 @@ def provenance(records: Iterable[Record], manifest: Manifest) -> dict[str, str]:
     """Data, versions, machines and commits of all trainings, by name; several where they differ."""
     images = ", ".join(f"{name} {split.images}" for name, split in manifest.splits.items())
     found = {"data": f"{manifest.source} ({images} images)", "data digest": manifest.digest}
-    found |= {"made by": "dvc repro, with the params.yaml and dvc.lock of this commit"}
+    found |= {"command": "dvc repro"}
     values: dict[str, dict[str, None]] = {}
     for record in records:
         for name, value in record.environment.items():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
 from kdpipe.page.content import Content
-from kdpipe.report.formats import HEAD_NAMES, gain_of, spread_of
+from kdpipe.report.formats import HEAD_NAMES, dis_label, gain_of, probability, spread_of
 
 COLOURS = {"better": "green", "worse": "red"}
 
@@ -23,11 +22,11 @@ def gains_table(content: Content) -> Table:
         table.add_row(
             escape(line["pair"]),
             HEAD_NAMES[line["head"]],
-            f"{line['dis']}{' (best)' if line['best'] else ''}",
+            dis_label(line["dis"], best=line["best"]),
             spread_of(line["baseline"], line["baseline sd"]),
             spread_of(line["distilled"], line["distilled sd"]),
             gain_of(line["gain"], line["low"], line["high"]),
-            "" if pd.isna(line["probability"]) else f"{line['probability']:.2f}",
+            probability(line["probability"]),
             f"[{colour}]{escape(line['verdict'])}[/]",
         )
     return table

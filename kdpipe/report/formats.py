@@ -32,6 +32,16 @@ def spread_of(mean: float, sd: float | None) -> str:
     return percent(mean) + ("" if pd.isna(sd) else f" ± {percent(sd)}")
 
 
+def probability(value: float | None) -> str:
+    """How sure a gain is to be above 0; None or NaN is what is not known."""
+    return "" if pd.isna(value) else f"{value:.2f}"
+
+
+def dis_label(dis: str, *, best: bool) -> str:
+    """A `dis` in a list of several, of which one is the best."""
+    return f"{dis} (best)" if best else dis
+
+
 def gain(found: Gain | None) -> str:
     """A gain and its interval, in %."""
     return gain_of(found.mean, found.low, found.high) if found else ""

@@ -14,7 +14,7 @@ from kdpipe.report.origins import SIZES, class_gains
 from kdpipe.report.results import METRIC, Results
 from kdpipe.zoo import HEADS
 
-MOST_CURVES = 60  # more than that hide each other: only those of the first trainings are drawn
+MOST_CURVES = 20  # of a kind; more than that hide each other
 TIMES = ["ms/inference", "ms/postprocess"]
 Histories = Mapping[str, Sequence[Mapping[str, float]]]
 Lines = list[dict[str, Any]]

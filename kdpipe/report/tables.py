@@ -14,7 +14,7 @@ from kdpipe.report.benchmark import (
     STUDENT_TEACHER,
     Comparison,
 )
-from kdpipe.report.formats import HEAD_NAMES, gain, markdown, percent, spread
+from kdpipe.report.formats import HEAD_NAMES, gain, markdown, percent, probability, spread
 from kdpipe.report.readme import DETAILS
 from kdpipe.report.results import BOX_METRIC, METRIC, OWN_BOX_METRIC, OWN_METRIC, Results
 from kdpipe.tasks import TASKS
@@ -177,9 +177,8 @@ def _choice(results: Results) -> str:
 
 
 def _outcome(found: Comparison, name: str = "gain") -> dict[str, str]:
-    sure = found.gain.probability if found.gain else None
     return {
         name: gain(found.gain),
-        "P(better)": "" if sure is None else f"{sure:.2f}",
+        "P(better)": probability(found.gain.probability if found.gain else None),
         "verdict": found.verdict,
     }

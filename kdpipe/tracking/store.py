@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 from mlflow import MlflowClient
@@ -49,8 +50,11 @@ def tracking_uri(tracking: Tracking) -> str:
 
 def runs_page(tracking: Tracking) -> str:
     """What the addresses of runs in MLflow's pages begin with: the server's, or else those of `kdpipe ui`."""
-    uri = tracking_uri(tracking)
-    return f"{uri if uri.startswith('http') else LOCAL_PAGE}/#/runs/"
+    uri = urlsplit(tracking_uri(tracking))
+    if not uri.scheme.startswith("http"):
+        return f"{LOCAL_PAGE}/#/runs/"
+    host = uri.netloc.rpartition("@")[2]  # without a password
+    return f"{uri.scheme}://{host}{uri.path.rstrip('/')}/#/runs/"
 
 
 def place() -> str:

@@ -15,7 +15,7 @@ def costs(content: Content) -> Plot | None:
     """Time and memory of every pair and `dis` beside the baseline's."""
     table = content.numbers["costs"]
     pairs, more = pictured(table)
-    shown = table[table["pair"].isin(pairs)].dropna(subset=["time", "memory"])
+    shown = table[table["pair"].isin(pairs)].dropna(subset=["time", "memory"], how="all")
     if shown.empty:
         return None
     figure, (axes,) = panels(1, height=1.2 + LINE * len(shown))
@@ -32,5 +32,5 @@ def costs(content: Content) -> Plot | None:
     )
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlabel("times the baseline's")
-    legend(figure, axes)
+    legend(figure)
     return Plot("costs", "What distilling costs", ABOUT + more, figure, table)

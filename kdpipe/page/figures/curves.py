@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from kdpipe.page.content import Content
 from kdpipe.page.plot import BLUE, GREEN, GREY, Plot
+from kdpipe.report.numbers import MOST_CURVES
 
 PANELS = {
     "mAP50-95 on val": "metrics/mAP50-95",
@@ -19,6 +20,8 @@ WORDS = {"teacher": "teachers", "baseline": "baselines", "distill": "distilled"}
 ABOUT = """\
 A line per training. The distillation loss is as Ultralytics logs it, times dis: only lines of one dis
 compare. MLflow tells single trainings apart."""
+
+SOME = f" Drawn are the first {MOST_CURVES} of each kind, as far as they were trained here."
 
 
 def curves(content: Content) -> Plot | None:
@@ -40,4 +43,5 @@ def curves(content: Content) -> Plot | None:
             panel.legend(fontsize="small")
         else:
             panel.text(0.5, 0.5, "none", ha="center", transform=panel.transAxes)
-    return Plot("curves", "Training curves", ABOUT, figure, table)
+    left_out = content.cells["cell"].nunique() > table["cell"].nunique()
+    return Plot("curves", "Training curves", ABOUT + (SOME if left_out else ""), figure, table)

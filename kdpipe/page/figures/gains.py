@@ -37,7 +37,7 @@ def over_dis(content: Content) -> Plot | None:
         panel.set_xticks(values, [f"{value:g}" for value in values], minor=False)
         panel.set_xticks([], minor=True)
     axes[0].set_ylabel(f"gain in mAP50-95 ({content.metric}), points")
-    legend(figure, axes[0])
+    legend(figure)
     return Plot("dis", "Gain over dis", OVER_DIS_ABOUT + more, figure, content.numbers["gains"])
 
 
@@ -68,14 +68,14 @@ def forest(content: Content) -> Plot | None:
                 continue
             mean, low, high = (100 * float(its.iloc[0][name]) for name in ("gain", "low", "high"))
             axes.hlines(at, low, high, color=colour, linewidth=2)
-            axes.plot(mean, at, "D", color=colour, label=HEAD_NAMES[head] if not place else None)
+            axes.plot(mean, at, "D", color=colour, label=HEAD_NAMES[head])
             each = 100 * _of(seeds, pair, dis, head)["gain"]
             axes.plot(each, [at] * len(each), "|", color=colour, alpha=0.8, markersize=8)
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(range(len(lines)), [f"{p}  dis {d}{'  (best)' if best else ''}" for p, d, best in lines])
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.set_xlabel(f"gain in mAP50-95 ({content.metric}), points")
-    legend(figure, axes)
+    legend(figure)
     return Plot("forest", "Gains, seed by seed", FOREST_ABOUT + more, figure, seeds)
 
 

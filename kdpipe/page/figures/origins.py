@@ -47,7 +47,7 @@ def _bars(content: Content, name: str, column: str, about: str) -> Plot | None:
         panel.axvline(0, color=INK, linewidth=0.8)
         panel.set(title=pair, xlabel="gain in AP, points", ylim=(len(labels) - 0.5, -0.5))
     axes[0].set_yticks(range(len(labels)), labels)
-    legend(figure, axes[0])
+    legend(figure)
     title = "Gains by class" if column == "class" else "Gains by size of object"
     remark = MANY if len(labels) < len(changes) else ""
     return Plot(name, title, about + remark + more, figure, table)
