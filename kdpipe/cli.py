@@ -171,7 +171,7 @@ def import_(
 def show() -> None:
     """Print the gains of every pair and dis, and where to see more."""
     from kdpipe.page.content import load_content
-    from kdpipe.page.terminal import gains_table
+    from kdpipe.show import gains_table
     from kdpipe.report.files import PAGE_FILE, REPORTS_DIR
 
     content = load_content()

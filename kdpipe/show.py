@@ -15,9 +15,8 @@ COLOURS = {"better": "green", "worse": "red"}
 def gains_table(content: Content) -> Table:
     """Every pair and `dis`, verdicts in colour."""
     title = f"mAP50-95 ({content.metric}, %) on {content.split}"
-    table = Table(
-        *("pair", "head", "dis", "baseline", "distilled", "gain", "P(better)", "verdict"), title=title
-    )
+    names = ("pair", "head", "dis", "baseline", "distilled", "gain", "P(better)", "verdict")
+    table = Table(*names, title=title, box=SIMPLE_HEAD, pad_edge=False)
     for line in content.numbers["gains"].to_dict("records"):
         colour = COLOURS.get(str(line["verdict"]).split()[0], "dim")
         table.add_row(
