@@ -171,8 +171,8 @@ def import_(
 def show() -> None:
     """Print the gains of every pair and dis, and where to see more."""
     from kdpipe.page.content import load_content
-    from kdpipe.show import gains_table
     from kdpipe.report.files import PAGE_FILE, REPORTS_DIR
+    from kdpipe.show import gains_table
 
     content = load_content()
     console.print(gains_table(content))
