@@ -31,10 +31,10 @@ CELLS = {
 }
 
 
-def save(cell: Cell, truth: Truth, entries: list[Entry], head: str) -> Path:
+def save(cell: Cell, truth: Truth, entries: list[Entry], head: str, score: float = 0.9) -> Path:
     cell.val_dir.mkdir(parents=True, exist_ok=True)
     path = cell.val_dir / predictions_file("val", head)
-    save_predictions([{**entry, "score": 0.9} for entry in entries], truth.task, path)
+    save_predictions([{**entry, "score": score} for entry in entries], truth.task, path)
     return path
 
 
@@ -82,6 +82,17 @@ def test_an_image_without_objects_in_which_nothing_is_found_is_right(
     objects = {found["image_id"] for found in truth.coco.load_anns(truth.coco.get_ann_ids())}
     assert len(objects) < len(scores)
     assert scores == {name: float(number not in objects) for name, number in truth.image_ids.items()}
+
+
+def test_models_that_are_sure_of_nothing_have_no_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepare(Data(source="digits", digits=OPTIONS), DATASET_DIR)
+    truth = load_truth(DATASET_DIR, "val")
+    for cell in CELLS.values():
+        save(cell, truth, predicted(truth, exact=True), "e2e", score=0.1)
+    assert not list(pictures.rows([("n-s, dis 1.0", CELLS)], "val"))
 
 
 def pixels(source: str) -> np.ndarray:

@@ -20,7 +20,7 @@ from kdpipe.records import load_record, save_metrics
 from kdpipe.tracking import Begun, LiveRun, Store, finished_cells, publish_quietly, sync
 from kdpipe.work import lock
 from tests.conftest import REPOSITORY
-from tests.test_report import HISTORY, SYSTEM, finish
+from tests.reported import HISTORY, SYSTEM, finish
 
 CELL = baseline_cell("yolo26n", 0)
 QUIET = Console(quiet=True)

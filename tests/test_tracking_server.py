@@ -28,8 +28,8 @@ from kdpipe.records import load_record
 from kdpipe.tracking import Begun, LiveRun, Store, finished_cells, publish_quietly, sync
 from kdpipe.tracking import live as live_run
 from tests.conftest import REPOSITORY
+from tests.reported import finish
 from tests.test_cli import KDPIPE
-from tests.test_report import finish
 
 pytestmark = pytest.mark.slow
 CELLS = [baseline_cell("yolo26n", seed) for seed in range(8)]

@@ -120,7 +120,7 @@ def test_real_trainings_side_by_side(tmp_path: Path, two_nodes: Any) -> None:
     running = project.start("kdpipe", "repro", "--ray", cluster.address, "baseline", "teacher")
     stages = folder / ".kdpipe/stages"
     logs = [stages / f"{name}/log.txt" for name in ("baseline@yolo26n-0", "teacher@yolo26s")]
-    wait_for(lambda: all(log.exists() and "epoch 2/10" in log.read_text() for log in logs))
+    wait_for(lambda: all(log.exists() and "epoch  2/10" in log.read_text() for log in logs))
     cluster.remove_node(node, allow_graceful=False)
     assert running.wait(300) == 0
     assert sum("continuing after epoch" in log.read_text() for log in logs) == 1

@@ -74,7 +74,8 @@ def _file(cell: Cell, split: str, head: str) -> Path:
 
 
 def _sure(predictions: pd.DataFrame) -> pd.DataFrame:
-    return predictions[predictions["score"] >= CONFIDENCE].assign(image=predictions["image"].astype(str))
+    sure = predictions[predictions["score"] >= CONFIDENCE]
+    return sure.assign(image=sure["image"].astype(str))
 
 
 Corners = list[tuple[float, float]]
