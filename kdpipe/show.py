@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kdpipe.page.content import Content
-from kdpipe.report.formats import HEAD_NAMES, dis_label, gain_of, probability, spread_of
+from kdpipe.report.formats import HEAD_NAMES, gain_of, spread_of
 
 COLOURS = {"better": "green", "worse": "red"}
 
@@ -15,18 +15,19 @@ COLOURS = {"better": "green", "worse": "red"}
 def gains_table(content: Content) -> Table:
     """Every pair and `dis`, verdicts in colour."""
     title = f"mAP50-95 ({content.metric}, %) on {content.split}"
-    names = ("pair", "head", "dis", "baseline", "distilled", "gain", "P(better)", "verdict")
-    table = Table(*names, title=title, box=SIMPLE_HEAD, pad_edge=False)
+    best = f"* the best on {content.choice_split}"
+    table = Table(title=title, caption=best, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in ("pair", "head", "dis", "baseline", "distilled", "gain", "verdict"):
+        table.add_column(name, no_wrap=True)
     for line in content.numbers["gains"].to_dict("records"):
         colour = COLOURS.get(str(line["verdict"]).split()[0], "dim")
         table.add_row(
             escape(line["pair"]),
             HEAD_NAMES[line["head"]],
-            dis_label(line["dis"], best=line["best"]),
+            f"{line['dis']}{'*' if line['best'] else ''}",
             spread_of(line["baseline"], line["baseline sd"]),
             spread_of(line["distilled"], line["distilled sd"]),
             gain_of(line["gain"], line["low"], line["high"]),
-            probability(line["probability"]),
             f"[{colour}]{escape(line['verdict'])}[/]",
         )
     return table

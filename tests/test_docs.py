@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from dvc.cli.parser import get_main_parser
 
 from kdpipe.cli import app
@@ -107,10 +108,9 @@ def test_the_documentation_is_built_and_needs_no_network(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_the_pull_request_workflow_writes_its_comment(finished: Project, tmp_path: Path) -> None:
     """Its own steps, as far as they need no host; what is installed already stands in for `make install`."""
-    from omegaconf import OmegaConf
-
-    steps = OmegaConf.load(REPOSITORY / ".github/workflows/table.yml").jobs.table.steps
-    script = next(str(step.run) for step in steps if step.get("name") == "Write the comment")
+    workflow = yaml.safe_load((REPOSITORY / ".github/workflows/table.yml").read_text())
+    steps = workflow["jobs"]["table"]["steps"]
+    script = next(step["run"] for step in steps if step.get("name") == "Write the comment")
     (finished.folder / ".venv/bin/dvc").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dvc "$@"\n')
     (finished.folder / ".venv/bin/dvc").chmod(0o755)
     finished.run("git", "update-ref", "refs/remotes/origin/main", "HEAD~1")
