@@ -194,6 +194,12 @@ def wait_for(what: Callable[[], Any], seconds: float = 90) -> Any:
     return found
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that no process waits for another in the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print every bad input that was tried, with what was said of it."""
     ended = [

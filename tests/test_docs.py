@@ -57,7 +57,6 @@ def test_a_command_in_the_docs_is_one(command: str) -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A small project that has run, with the names that the docs use."""
     project = fresh_clone(tmp_path_factory.mktemp("docs") / "project")
-    project.edit("sweep.dis", [1.0, 6.0])
     project.edit("tracking.experiment", "kdpipe")
     activate = project.folder / ".venv/bin/activate"
     activate.parent.mkdir(parents=True)
