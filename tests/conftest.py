@@ -33,11 +33,16 @@ TINY = {
 """The smallest comparison: one pair, one dis, one seed."""
 
 
+def forget_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what was set by a user, or by a test before (as `mlflow.set_tracking_uri` does)."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "DVC_ROOT", "DVC_EXP_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(autouse=True)
 def _only_this_project(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reaches the user's runs, and none runs inside somebody's DVC stage."""
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "DVC_ROOT", "DVC_EXP_NAME"):
-        monkeypatch.delenv(name, raising=False)
+    forget_others(monkeypatch)
 
 
 @pytest.fixture
@@ -161,6 +166,7 @@ def finished_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        forget_others(patch)
         from tests.reported import SCORES, finish, report
 
         for cell, score in SCORES.items():

@@ -10,7 +10,7 @@ import pytest
 from tests.stages import through
 
 MODELS = ("yolo26n", "yolo11n", "yolov8n")
-NOT_FOR_TRAINING = {"imgsz": 640, "device": "cpu"}
+NOT_FOR_TRAINING = {"imgsz": 320, "device": "cpu"}
 
 
 @pytest.mark.slow
@@ -31,7 +31,7 @@ def test_coco_models_on_coco_images(shared_data: Path, write_params: Callable[..
     )
     results = done.results
     found = results.lines(kind="baseline", student="yolo26n").set_index("head")
-    assert found["coco/AP"].to_dict() == pytest.approx({"e2e": 0.45, "nms": 0.45}, abs=0.02)
+    assert found["coco/AP"].to_dict() == pytest.approx({"e2e": 0.37, "nms": 0.36}, abs=0.02)
     assert found.loc["e2e", "coco/AP"] != found.loc["nms", "coco/AP"]
     assert found["mAP50-95"].to_dict() == pytest.approx(found["coco/AP"].to_dict(), abs=0.015)
     table = Path("reports/benchmark.md").read_text()
