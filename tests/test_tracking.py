@@ -203,7 +203,14 @@ def test_a_deleted_database_is_rebuilt(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "mlartifacts")
     store = Store(TRACKING)
     assert synced() == [CELL.id]
-    assert len(runs(store)) == 1
+    (run,) = runs(store)
+    for rows, step in ((HISTORY, "epoch"), (SYSTEM, None)):
+        for name in (name for name in rows[0] if "/" in name):
+            logged = store.client.get_metric_history(run.info.run_id, name)
+            expected = [
+                (row[step] if step else number, row[name]) for number, row in enumerate(rows, start=1)
+            ]
+            assert sorted((metric.step, metric.value) for metric in logged) == expected
 
 
 def test_a_store_that_is_away_costs_a_warning_only(capsys: pytest.CaptureFixture[str]) -> None:
