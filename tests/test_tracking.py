@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from mlflow.entities import Run
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Run
 from rich.console import Console
 
 from kdpipe.cells import baseline_cell
@@ -211,6 +212,20 @@ def test_a_deleted_database_is_rebuilt(tmp_path: Path) -> None:
                 (row[step] if step else number, row[name]) for number, row in enumerate(rows, start=1)
             ]
             assert sorted((metric.step, metric.value) for metric in logged) == expected
+
+
+def test_an_experiment_that_another_machine_makes_just_then_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = MlflowClient.get_experiment_by_name
+
+    def a_moment_too_early(client: MlflowClient, name: str) -> Experiment | None:
+        found = ask(client, name)
+        if found is None:
+            client.create_experiment(name)
+        return found
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", a_moment_too_early)
+    store = Store(TRACKING)
+    assert store.experiment_id == ask(store.client, TRACKING.experiment).experiment_id
 
 
 def test_a_store_that_is_away_costs_a_warning_only(capsys: pytest.CaptureFixture[str]) -> None:
