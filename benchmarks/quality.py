@@ -58,8 +58,8 @@ def one_thread() -> None:
 
 def main() -> None:
     """Train what is missing, then print the table and the differences."""
-    from kdpipe.config import load
     from kdpipe.data import prepare
+    from kdpipe.loading import load
     from kdpipe.runner.arguments import device
 
     params = load(Path(__file__).parents[1] / "params.yaml")

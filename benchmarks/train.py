@@ -90,8 +90,8 @@ def _child(variant: str, folder: Path, overrides: dict[str, Any], answer: Any) -
 
 def main() -> None:
     """Print the table and the ratios."""
-    from kdpipe.config import load
     from kdpipe.data import prepare
+    from kdpipe.loading import load
     from kdpipe.runner.arguments import device
 
     params = load(Path(__file__).parents[1] / "params.yaml")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shutil
 import subprocess
@@ -16,13 +15,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from kdpipe import __version__
+from kdpipe.config import UI_HOST, UI_PORT
 from kdpipe.console import FAILED, console, reporting_mistakes
 from kdpipe.errors import KdpipeError, did_you_mean
 from kdpipe.paths import project_root
 
 README = Path("README.md")
 IMPORTED = Path("data/imported")
-LOCALHOST = "127.0.0.1"  # whatever MLFLOW_HOST says
 
 Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Side by side on a machine; by default one per GPU.")
@@ -73,14 +72,9 @@ def check() -> None:
 @app.command()
 def doctor() -> None:
     """Say what this machine has, and what would fail on it."""
-    from kdpipe.doctor import BAD, COLOURS, examine
+    from kdpipe.doctor import tell
 
-    failing = 0
-    for found in examine():
-        console.print(f"[{COLOURS[found.level]}]{found.level:>7}[/]  {found.what}: {escape(found.says)}")
-        failing += found.level == BAD
-    if failing:
-        console.print(f"{failing} of these would make `dvc repro` fail")
+    if not tell(console):
         raise typer.Exit(FAILED)
 
 
@@ -171,14 +165,9 @@ def import_(
 def show() -> None:
     """Print the gains of every pair and dis, and where to see more."""
     from kdpipe.page.content import load_content
-    from kdpipe.report.files import PAGE_FILE, REPORTS_DIR
-    from kdpipe.show import gains_table
+    from kdpipe.show import tell
 
-    content = load_content()
-    console.print(gains_table(content))
-    for warning in content.warnings:
-        console.print(f"[yellow]warning:[/] {escape(warning)}")
-    console.print(f"figures, pictures, runs -> {REPORTS_DIR / PAGE_FILE}")
+    tell(load_content(), console)
 
 
 @app.command()
@@ -186,18 +175,9 @@ def table(
     check: Annotated[bool, typer.Option("--check", help="Only fail if README.md is out of date.")] = False,
 ) -> None:
     """Put the benchmark table into README.md, between its markers."""
-    from kdpipe.report.readme import with_table
+    from kdpipe.report.readme import update
 
-    current, wanted = README.read_text() if README.exists() else "", with_table(README)
-    if current == wanted:
-        console.print(f"{README} shows the current table")
-    elif check:
-        changes = difflib.unified_diff(current.split("\n"), wanted.split("\n"), lineterm="", n=0)
-        console.print("\n".join(changes), markup=False, highlight=False)
-        raise KdpipeError(f"{README} is out of date; run `kdpipe table`")
-    else:
-        README.write_text(wanted)
-        console.print(f"table -> {README}")
+    update(README, console, check=check)
 
 
 @app.command()
@@ -229,7 +209,7 @@ def sync(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = UI_PORT,
 ) -> None:
     """Open MLflow's pages on the runs of this project, on this machine only."""
     from kdpipe.preflight import preflight
@@ -240,9 +220,9 @@ def ui(
     if store.uri.startswith("http"):
         console.print(f"experiment {store.experiment}: {store.uri}/{page}")
         return
-    console.print(f"experiment {store.experiment}: http://{LOCALHOST}:{port}/{page}")
+    console.print(f"experiment {store.experiment}: http://{UI_HOST}:{port}/{page}")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
-    command += ["--host", LOCALHOST, "--port", str(port)]
+    command += ["--host", UI_HOST, "--port", str(port)]
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
 import psutil
 from dvc.repo import Repo
+from rich.console import Console
+from rich.markup import escape
 
 from kdpipe.config import RELEASED, Params
 from kdpipe.environment import check_packages, git_commit, ultralytics_version
@@ -19,7 +19,7 @@ from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root, weights_dir
 from kdpipe.preflight import preflight
 from kdpipe.start_weights import all_sources
-from kdpipe.tracking import Store, reachable, tracking_uri
+from kdpipe.tracking import Store, database_file, reachable, tracking_uri
 
 GIB = 2**30
 LITTLE_SPACE, LITTLE_MEMORY = 10, 8  # GiB
@@ -35,6 +35,17 @@ class Finding:
     what: str
     level: str
     says: str
+
+
+def tell(console: Console) -> bool:
+    """Print what is found; returns whether nothing of it makes a run fail."""
+    failing = 0
+    for found in examine():
+        console.print(f"[{COLOURS[found.level]}]{found.level:>7}[/]  {found.what}: {escape(found.says)}")
+        failing += found.level == BAD
+    if failing:
+        console.print(f"{failing} of these would make `dvc repro` fail")
+    return not failing
 
 
 def examine() -> Iterator[Finding]:
@@ -62,17 +73,14 @@ def _versions() -> Finding:
 
 
 def _processor() -> Finding:
-    import torch
-
     from kdpipe.runner.arguments import has_bfloat16
+    from kdpipe.runner.device import gpus
+    from kdpipe.runner.hermetic import cpu_threads
 
-    if torch.cuda.is_available():
-        found = (torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count()))
-        each = ", ".join(f"{gpu.name} ({gpu.total_memory / GIB:.0f} GiB)" for gpu in found)
-        return Finding("processor", GOOD, f"{each}; torch {torch.__version__}")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if found := gpus():
+        return Finding("processor", GOOD, ", ".join(found))
     speed = "with bfloat16" if has_bfloat16() else "without bfloat16"
-    says = f"{cores} cores {speed}; torch {torch.__version__} sees no GPU: small data and small images only"
+    says = f"no GPU that torch sees, {cpu_threads()} CPU threads {speed}: small data and small images only"
     return Finding("processor", WARNING, says)
 
 
@@ -104,9 +112,8 @@ def _params() -> tuple[Params | None, Finding]:
 
 
 def _tracking(params: Params) -> Finding:
-    uri = tracking_uri(params.tracking)
-    file = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not file.exists():
+    uri, file = tracking_uri(params.tracking), database_file(params.tracking)
+    if file and not file.exists():
         return Finding("MLflow", GOOD, f"{uri} will be made")
 
     def connect() -> str:

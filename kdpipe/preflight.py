@@ -6,25 +6,26 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from kdpipe import arguments, config, published, zoo
+from kdpipe import arguments, published, zoo
 from kdpipe.cells import DATASET_DIR
-from kdpipe.config import RELEASED, SCRATCH, Model, Pair, Params
+from kdpipe.config import PARAMS_FILE, RELEASED, SCRATCH, Model, Pair, Params
 from kdpipe.data import MANIFEST_FILE, Manifest, check_source, load_manifest
 from kdpipe.environment import check_packages, ultralytics_version
 from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.lint import lint
+from kdpipe.loading import load
 from kdpipe.models import RECOMMENDED, UNKNOWN, architecture, candidates
 from kdpipe.paths import resolve, state_dir
 
 
-def preflight(path: Path | str = config.PARAMS_FILE) -> Params:
+def preflight(path: Path | str = PARAMS_FILE) -> Params:
     """Load params.yaml and check it against the models, Ultralytics' arguments and the disk.
 
     Raises:
         ParamsError: at the first thing that is wrong, with its key and what to write instead.
     """
     check_packages()
-    params = config.load(path)
+    params = load(path)
     check_source(params.data)
     _check_arguments(params)
     for axis in ("students", "teachers"):

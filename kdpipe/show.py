@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from kdpipe.page.content import Content
+from kdpipe.report.files import PAGE_FILE, REPORTS_DIR
 from kdpipe.report.formats import HEAD_NAMES, gain_of, spread_of
 
 COLOURS = {"better": "green", "worse": "red"}
 
 
-def gains_table(content: Content) -> Table:
+def tell(content: Content, console: Console) -> None:
+    """Print the gains, what is to be warned of, and where to see more."""
+    console.print(_gains(content))
+    for warning in content.warnings:
+        console.print(f"[yellow]warning:[/] {escape(warning)}")
+    console.print(f"figures, pictures, runs -> {REPORTS_DIR / PAGE_FILE}")
+
+
+def _gains(content: Content) -> Table:
     """Every pair and `dis`, verdicts in colour."""
     title = f"mAP50-95 ({content.metric}, %) on {content.split}"
     best = f"* the best on {content.choice_split}"

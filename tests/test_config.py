@@ -5,14 +5,15 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from kdpipe import config, written
+from kdpipe import written
+from kdpipe.loading import load
 from tests.conftest import REPOSITORY
 
 Write = Callable[..., Path]
 
 
 def test_the_shipped_params_load() -> None:
-    params = config.load(REPOSITORY / "params.yaml")
+    params = load(REPOSITORY / "params.yaml")
     assert params.data.source == "digits"
     assert len(params.sweep.dis) >= 2
     assert len(params.sweep.seeds) >= 2
@@ -27,7 +28,7 @@ def test_every_key_of_the_shipped_params_is_commented() -> None:
 
 
 def test_dis_keeps_the_text_that_dvc_names_cells_by(write_params: Write) -> None:
-    params = config.load(write_params(sweep__dis=[6, 6.5, 1e-3]))
+    params = load(write_params(sweep__dis=[6, 6.5, 1e-3]))
     assert [str(dis) for dis in params.sweep.dis] == ["6", "6.5", "0.001"]
 
 

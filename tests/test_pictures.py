@@ -38,14 +38,19 @@ def save(cell: Cell, truth: Truth, entries: list[Entry], head: str, score: float
     return path
 
 
-@pytest.mark.parametrize("task", list(FIND))
-def test_what_changed_most_is_shown(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def truth(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Truth:
+    """Of a data set of this task in the working directory."""
     monkeypatch.chdir(tmp_path)
-    prepare(Data(source="digits", task=task, digits=OPTIONS), DATASET_DIR)
-    truth = load_truth(DATASET_DIR, "val")
+    prepare(Data(source="digits", task=getattr(request, "param", "detect"), digits=OPTIONS), DATASET_DIR)
+    return load_truth(DATASET_DIR, "val")
+
+
+@pytest.mark.parametrize("truth", FIND, indirect=True)
+def test_what_changed_most_is_shown(truth: Truth) -> None:
     entries = predicted(truth, exact=True)
     first, second = list(dict.fromkeys(entry["file_name"] for entry in entries))[:2]
-    head = "nms" if task == "pose" else "e2e"  # a family without e2e
+    head = "nms" if truth.task == "pose" else "e2e"  # a family without e2e
     save(CELLS["baseline"], truth, [entry for entry in entries if entry["file_name"] != first], head)
     path = save(CELLS["distilled"], truth, [entry for entry in entries if entry["file_name"] != second], head)
     save(CELLS["teacher"], truth, entries, head)
@@ -72,24 +77,14 @@ def test_what_changed_most_is_shown(task: str, tmp_path: Path, monkeypatch: pyte
     assert np.abs(truth_drawn - nothing).max() > 60  # the boxes
 
 
-def test_an_image_without_objects_in_which_nothing_is_found_is_right(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    prepare(Data(source="digits", digits=OPTIONS), DATASET_DIR)
-    truth = load_truth(DATASET_DIR, "val")
+def test_an_image_without_objects_in_which_nothing_is_found_is_right(truth: Truth) -> None:
     scores = found_per_image(truth, load_predictions(save(CELLS["teacher"], truth, [], "e2e")))
     objects = {found["image_id"] for found in truth.coco.load_anns(truth.coco.get_ann_ids())}
     assert len(objects) < len(scores)
     assert scores == {name: float(number not in objects) for name, number in truth.image_ids.items()}
 
 
-def test_models_that_are_sure_of_nothing_have_no_pictures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    prepare(Data(source="digits", digits=OPTIONS), DATASET_DIR)
-    truth = load_truth(DATASET_DIR, "val")
+def test_models_that_are_sure_of_nothing_have_no_pictures(truth: Truth) -> None:
     for cell in CELLS.values():
         save(cell, truth, predicted(truth, exact=True), "e2e", score=0.1)
     assert not list(pictures.rows([("n-s, dis 1.0", CELLS)], "val"))

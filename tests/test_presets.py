@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from kdpipe.config import load
 from kdpipe.errors import KdpipeError
+from kdpipe.loading import load
 from kdpipe.preflight import preflight
 from kdpipe.presets import about, presets, use
 from tests.conftest import REPOSITORY

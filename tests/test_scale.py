@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 
 from benchmarks import made_up
 from kdpipe.cells import baseline_cell
-from kdpipe.config import load
 from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.loading import load
 from kdpipe.scale.cluster import MISSING, Machines, Need, RayCluster, _run
 from kdpipe.scale.needs import Needs
 from kdpipe.scale.pipeline import Pipeline
@@ -229,8 +229,9 @@ def test_a_node_that_leaves_takes_nothing_with_it(tmp_path: Path, two_nodes: Any
 
 
 def test_a_task_sees_its_gpu_and_its_cores_and_waits_for_memory(
-    dummies: Dummies, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    dummies = Dummies(tmp_path / "project", LONG)
     monkeypatch.chdir(dummies.folder)
     cluster = RayCluster(4, num_cpus=8, num_gpus=2, _memory=10 * 2**30)
     large: list[int] = []

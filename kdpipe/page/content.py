@@ -54,6 +54,7 @@ def load_content(reports: Path = REPORTS_DIR) -> Content:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    if path.read_bytes().isspace():
+    try:
+        return pd.read_csv(path, dtype=TEXTS, keep_default_na=False, na_values=[""])
+    except pd.errors.EmptyDataError:
         return pd.DataFrame()
-    return pd.read_csv(path, dtype=TEXTS, keep_default_na=False, na_values=[""])

@@ -15,14 +15,18 @@ from markupsafe import Markup
 from kdpipe.page.content import Content
 from kdpipe.page.pictures import MOST_PAIRS, Row
 from kdpipe.page.plot import BLUE, GREEN, GREY, INK, ORANGE, Plot
-from kdpipe.report.formats import HEAD_NAMES, dis_label, gain_of, probability, spread_of
+from kdpipe.report.formats import HEAD_NAMES, gain_of, probability, spread_of
 from kdpipe.report.results import METRIC, OWN_METRIC
 
 FOLDER = Path(__file__).parent
 MOST_RUNS = 400  # MLflow has them all
 MOST_NUMBERS = 120  # lines of the table under a figure; the file has them all
-THEME = {INK: "currentColor", BLUE: "var(--blue)", ORANGE: "var(--orange)", GREEN: "var(--green)"} | {
-    GREY: "var(--grey)"
+THEME = {
+    INK: "currentColor",
+    BLUE: "var(--blue)",
+    ORANGE: "var(--orange)",
+    GREEN: "var(--green)",
+    GREY: "var(--grey)",
 }
 
 
@@ -60,7 +64,7 @@ def render(
         gains=_gains(content.numbers["gains"]),
         runs=_runs(content, runs_at),
         left_out=max(0, len(content.measured) - MOST_RUNS),
-        figures=[(plot, _themed(plot.svg), _table(plot.data), len(plot.data)) for plot in plots],
+        figures=[(plot, _themed(plot.svg), _table(plot.data)) for plot in plots],
         pictures=pictures,
         facts=facts,
         more_pairs=content.numbers["gains"]["pair"].nunique() > MOST_PAIRS,
@@ -90,7 +94,7 @@ def _gains(table: pd.DataFrame) -> Table:
             "pair": _word(line["pair"]),
             "student": _word(line["student"]),
             "teacher": _word(line["teacher"]),
-            "dis": Entry(dis_label(line["dis"], best=line["best"]), line["dis"]),
+            "dis": Entry(f"{line['dis']}{' (best)' if line['best'] else ''}", line["dis"]),
             "head": _word(HEAD_NAMES[line["head"]]),
             "baseline": _share(line["baseline"], line["baseline sd"]),
             "distilled": _share(line["distilled"], line["distilled sd"]),

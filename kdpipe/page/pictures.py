@@ -6,10 +6,11 @@ import base64
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import degrees
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import cv2
 import pandas as pd
 from PIL import Image, ImageDraw, ImageOps
 
@@ -105,10 +106,7 @@ def _boxes(predictions: pd.DataFrame, truth: Truth) -> list[Drawn]:
 def _corners(item: Mapping[str, Any]) -> Corners:
     if "obb" in item:
         x, y, width, height, angle = item["obb"]
-        along = np.array([np.cos(angle), np.sin(angle)]) * width / 2
-        across = np.array([-np.sin(angle), np.cos(angle)]) * height / 2
-        signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
-        return [tuple(np.array([x, y]) + a * along + b * across) for a, b in signs]
+        return [(a, b) for a, b in cv2.boxPoints(((x, y), (width, height), degrees(angle))).tolist()]
     x, y, width, height = item["bbox"]
     return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
 

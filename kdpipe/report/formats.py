@@ -37,11 +37,6 @@ def probability(value: float | None) -> str:
     return "" if pd.isna(value) else f"{value:.2f}"
 
 
-def dis_label(dis: str, *, best: bool) -> str:
-    """A `dis` in a list of several, of which one is the best."""
-    return f"{dis} (best)" if best else dis
-
-
 def gain(found: Gain | None) -> str:
     """A gain and its interval, in %."""
     return gain_of(found.mean, found.low, found.high) if found else ""

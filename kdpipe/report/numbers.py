@@ -57,27 +57,28 @@ def costs(results: Results) -> Lines:
 
 def _gains(results: Results, found: Sequence[Comparison]) -> Lines:
     items = {(item.pair, item.dis): item for item in results.pairs}
-    best = {(item.pair, item.dis) for item in results.best}
-    return [
-        {
-            "pair": one.pair,
-            "student": items[str(one.pair), str(one.dis)].student,
-            "teacher": items[str(one.pair), str(one.dis)].teacher,
-            "dis": one.dis,
-            "best": (one.pair, one.dis) in best,
-            "head": one.head,
-            "baseline": one.before_summary.mean,
-            "baseline sd": one.before_summary.sd,
-            "distilled": one.after_summary.mean,
-            "distilled sd": one.after_summary.sd,
-            "gain": one.gain.mean if one.gain else None,
-            "low": one.gain.low if one.gain else None,
-            "high": one.gain.high if one.gain else None,
-            "probability": one.gain.probability if one.gain else None,
-            "verdict": one.verdict,
-        }
-        for one in found
-    ]
+    lines: Lines = []
+    for one in found:
+        item = items[str(one.pair), str(one.dis)]
+        gain = vars(one.gain) if one.gain else {}
+        lines.append(
+            {
+                "pair": item.pair,
+                "student": item.student,
+                "teacher": item.teacher,
+                "dis": item.dis,
+                "best": item in results.best,
+                "head": one.head,
+                "baseline": one.before_summary.mean,
+                "baseline sd": one.before_summary.sd,
+                "distilled": one.after_summary.mean,
+                "distilled sd": one.after_summary.sd,
+                "gain": gain.get("mean"),
+                **{name: gain.get(name) for name in ("low", "high", "probability")},
+                "verdict": one.verdict,
+            }
+        )
+    return lines
 
 
 def _seeds(found: Sequence[Comparison]) -> Lines:
@@ -132,10 +133,7 @@ def _sizes(results: Results) -> Lines:
             before, after = results.mean(item.baseline, head), results.mean(item.distilled, head)
             for name, size in SIZES.items():
                 if (metric := f"coco/{name}") in before and metric in after:
+                    found = {"baseline": before[metric], "distilled": after[metric]}
                     line = {"pair": item.pair, "dis": item.dis, "head": head, "size": size}
-                    lines.append(
-                        line
-                        | {"baseline": before[metric], "distilled": after[metric]}
-                        | {"gain": after[metric] - before[metric]}
-                    )
+                    lines.append(line | found | {"gain": after[metric] - before[metric]})
     return lines

@@ -15,6 +15,12 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name()
 
 
+def gpus() -> list[str]:
+    """The GPUs that torch sees, with their memory."""
+    found = (torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count()))
+    return [f"{gpu.name} ({gpu.total_memory / 2**30:.0f} GiB)" for gpu in found]
+
+
 def peak_memory_mib(device: torch.device) -> int:
     """The most memory used so far: of the GPU that trains, else of this process."""
     if device.type == "cuda":

@@ -12,10 +12,11 @@ from dvc.utils.serialize import modify_yaml
 from rich.table import Table
 
 from kdpipe.cells import DATASET_DIR, distill_cell
-from kdpipe.config import PARAMS_FILE, Params, load
+from kdpipe.config import PARAMS_FILE, Params
 from kdpipe.console import console
 from kdpipe.data import load_manifest
 from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.loading import load
 from kdpipe.preflight import measured_splits, preflight
 from kdpipe.records import load_metrics
 from kdpipe.report.benchmark import DISTILLED_BASELINE

@@ -7,10 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from kdpipe import config
 from kdpipe.cells import Cell, all_cells
 from kdpipe.config import PARAMS_FILE
 from kdpipe.errors import KdpipeError
+from kdpipe.loading import load
 from kdpipe.paths import project_root
 from kdpipe.records import METRICS_FILE
 from kdpipe.tracking.finished import KEPT, Finished, finished_cells
@@ -44,7 +44,7 @@ def finished_at(revision: str) -> Iterator[Finished]:
             files.get_file(PARAMS_FILE, str(root / PARAMS_FILE))
         except Exception as error:
             raise KdpipeError(f"{revision}: no revision with a {PARAMS_FILE} ({error})") from error
-        for cell in all_cells(config.load(root / PARAMS_FILE)):
+        for cell in all_cells(load(root / PARAMS_FILE)):
             _copy(files, cell, root)
             yield from finished_cells([cell], root)
 

@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.store.entities import PagedList
 
-from kdpipe.config import Tracking
+from kdpipe.config import UI_HOST, UI_PORT, Tracking
 from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root, state_dir
 from kdpipe.records import Identity
@@ -31,7 +31,6 @@ from kdpipe.tracking.states import STAGE, STATE, State
 
 SQLITE = "sqlite:///"
 PLACE = "place"
-LOCAL_PAGE = "http://127.0.0.1:5000"
 RUNS_PAGE, MODELS_PAGE = 5000, 1000  # that one request brings; MLflow takes no more models
 
 # A tracking server that is away must not hold up a training for minutes.
@@ -48,11 +47,17 @@ def tracking_uri(tracking: Tracking) -> str:
     return uri
 
 
+def database_file(tracking: Tracking) -> Path | None:
+    """The sqlite file, if it is one."""
+    uri = tracking_uri(tracking)
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
 def runs_page(tracking: Tracking) -> str:
     """What the addresses of runs in MLflow's pages begin with: the server's, or else those of `kdpipe ui`."""
     uri = urlsplit(tracking_uri(tracking))
     if not uri.scheme.startswith("http"):
-        return f"{LOCAL_PAGE}/#/runs/"
+        return f"http://{UI_HOST}:{UI_PORT}/#/runs/"
     host = uri.netloc.rpartition("@")[2]  # without a password
     return f"{uri.scheme}://{host}{uri.path.rstrip('/')}/#/runs/"
 

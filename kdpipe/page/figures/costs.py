@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kdpipe.page.content import Content
-from kdpipe.page.plot import BLUE, INK, ORANGE, Plot, legend, panels, pictured
+from kdpipe.page.plot import BLUE, INK, ORANGE, Plot, bars, legend, lines, panels, pictured
 
 LINE = 0.42  # inches
 ABOUT = """\
@@ -19,18 +19,11 @@ def costs(content: Content) -> Plot | None:
     if shown.empty:
         return None
     figure, (axes,) = panels(1, height=1.2 + LINE * len(shown))
-    for offset, (name, colour) in enumerate((("time", BLUE), ("memory", ORANGE))):
-        places = [place + (offset - 0.5) * 0.36 for place in range(len(shown))]
-        axes.barh(places, shown[name], height=0.34, color=colour, alpha=0.8, label=name)
-        for place, value in zip(places, shown[name], strict=True):
-            axes.annotate(
-                f"{value:.2f}", (value, place), (3, 0), textcoords="offset points", va="center", size=8
-            )
+    for which, (name, colour) in enumerate((("time", BLUE), ("memory", ORANGE))):
+        drawn = bars(axes, shown[name], which, colour, name)
+        axes.bar_label(drawn, fmt="%.2f", padding=3, size=8)
     axes.axvline(1, color=INK, linewidth=0.8)
-    axes.set_yticks(
-        range(len(shown)), [f"{pair}  dis {dis}" for pair, dis in shown[["pair", "dis"]].to_numpy()]
-    )
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    lines(axes, [f"{pair}  dis {dis}" for pair, dis in shown[["pair", "dis"]].to_numpy()])
     axes.set_xlabel("times the baseline's")
     legend(figure)
     return Plot("costs", "What distilling costs", ABOUT + more, figure, table)

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from kdpipe.page.content import Content
-from kdpipe.page.plot import HEAD_COLOURS, INK, Plot, legend, panels, pictured
+from kdpipe.page.plot import HEAD_COLOURS, INK, Plot, legend, lines, panels, pictured, place_of
 from kdpipe.report.formats import HEAD_NAMES
 from kdpipe.zoo import HEADS
 
@@ -56,13 +56,13 @@ def forest(content: Content) -> Plot | None:
     gains, seeds = content.numbers["gains"], content.numbers["seeds"]
     pairs, more = pictured(gains)
     shown = gains[gains["pair"].isin(pairs)]
-    lines = list(shown[["pair", "dis", "best"]].drop_duplicates().itertuples(index=False, name=None))
+    rows = list(shown[["pair", "dis", "best"]].drop_duplicates().itertuples(index=False, name=None))
     if seeds.empty:
         return None
-    figure, (axes,) = panels(1, height=1.2 + LINE * len(lines))
-    for offset, head in enumerate(HEADS):
-        for place, (pair, dis, _) in enumerate(lines):
-            at, colour = place + (offset - 0.5) * 0.36, HEAD_COLOURS[head]
+    figure, (axes,) = panels(1, height=1.2 + LINE * len(rows))
+    for which, head in enumerate(HEADS):
+        for line, (pair, dis, _) in enumerate(rows):
+            at, colour = place_of(line, which), HEAD_COLOURS[head]
             its = _of(gains, pair, dis, head)
             if its.empty or pd.isna(its.iloc[0]["gain"]):
                 continue
@@ -72,8 +72,7 @@ def forest(content: Content) -> Plot | None:
             each = 100 * _of(seeds, pair, dis, head)["gain"]
             axes.plot(each, [at] * len(each), "|", color=colour, alpha=0.8, markersize=8)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(range(len(lines)), [f"{p}  dis {d}{'  (best)' if best else ''}" for p, d, best in lines])
-    axes.set_ylim(len(lines) - 0.5, -0.5)
+    lines(axes, [f"{pair}  dis {dis}{'  (best)' if best else ''}" for pair, dis, best in rows])
     axes.set_xlabel(f"gain in mAP50-95 ({content.metric}), points")
     legend(figure)
     return Plot("forest", "Gains, seed by seed", FOREST_ABOUT + more, figure, seeds)

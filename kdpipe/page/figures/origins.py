@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pandas as pd
-from matplotlib.axes import Axes
-
 from kdpipe.page.content import Content
-from kdpipe.page.plot import HEAD_COLOURS, INK, Plot, legend, panels, pictured
+from kdpipe.page.plot import HEAD_COLOURS, INK, Plot, bars, legend, lines, panels, pictured
 from kdpipe.report.formats import HEAD_NAMES
 from kdpipe.zoo import HEADS
 
@@ -39,20 +36,15 @@ def _bars(content: Content, name: str, column: str, about: str) -> Plot | None:
     labels = [label for label in changes.index if label in kept]
     figure, axes = panels(len(pairs), height=1.1 + LINE * len(labels))
     for panel, pair in zip(axes, pairs, strict=True):
-        for offset, head in enumerate(HEADS):
+        for which, head in enumerate(HEADS):
             its = table[(table["pair"] == pair) & (table["head"] == head)].set_index(column)["gain"]
             gains = 100 * its.reindex(labels)
             if gains.notna().any():
-                _row_of_bars(panel, gains, offset, head)
+                bars(panel, gains, which, HEAD_COLOURS[head], HEAD_NAMES[head])
         panel.axvline(0, color=INK, linewidth=0.8)
-        panel.set(title=pair, xlabel="gain in AP, points", ylim=(len(labels) - 0.5, -0.5))
-    axes[0].set_yticks(range(len(labels)), labels)
+        panel.set(title=pair, xlabel="gain in AP, points")
+        lines(panel, labels)
     legend(figure)
     title = "Gains by class" if column == "class" else "Gains by size of object"
     remark = MANY if len(labels) < len(changes) else ""
     return Plot(name, title, about + remark + more, figure, table)
-
-
-def _row_of_bars(axes: Axes, gains: pd.Series[float], offset: int, head: str) -> None:
-    places = [place + (offset - 0.5) * 0.36 for place in range(len(gains))]
-    axes.barh(places, gains, height=0.34, color=HEAD_COLOURS[head], alpha=0.8, label=HEAD_NAMES[head])
