@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from kdpipe.errors import KdpipeError
+from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.loading import load
 from kdpipe.preflight import preflight
 from kdpipe.presets import about, presets, use
@@ -23,7 +23,14 @@ ON_SHARED_DATA = {
 
 
 @pytest.mark.parametrize("name", presets())
-def test_every_preset_passes(name: str) -> None:
+def test_every_preset_passes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / OmegaConf.load(presets()[name]).data.source
+    if source.parent.name == "data":  # is not downloaded
+        with pytest.raises(ParamsError, match=r"data\.source.*does not exist"):
+            preflight(presets()[name])
+        source.mkdir(parents=True)
+        (source / "data.yaml").write_text("{train: images/train, val: images/val, names: [a, b]}")
     preflight(presets()[name])
     assert 10 < len(about(presets()[name])) < 120
 

@@ -164,7 +164,8 @@ def test_a_killed_worker_is_replaced_and_the_training_goes_on(tmp_path: Path) ->
     assert sorted(starts) == [1, 1, 1, 2]
 
 
-def test_a_killed_driver_leaves_what_was_finished_and_no_lock(dummies: Dummies) -> None:
+def test_a_killed_driver_leaves_what_was_finished_and_no_lock(tmp_path: Path) -> None:
+    dummies = Dummies(tmp_path / "project", LONG)
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
     saved = wait_for(lambda: _trainings_in(dummies.folder / "dvc.lock"))
     wait_for(dummies.under_way)

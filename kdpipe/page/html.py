@@ -89,18 +89,19 @@ def _trusted(text: str) -> Markup:
 
 
 def _gains(table: pd.DataFrame) -> Table:
+    """The outcome stands first, where a phone shows it."""
     return [
         {
             "pair": _word(line["pair"]),
-            "student": _word(line["student"]),
-            "teacher": _word(line["teacher"]),
             "dis": Entry(f"{line['dis']}{' (best)' if line['best'] else ''}", line["dis"]),
             "head": _word(HEAD_NAMES[line["head"]]),
+            "gain": Entry(gain_of(line["gain"], line["low"], line["high"]), _number(line["gain"])),
+            "verdict": Entry(line["verdict"], line["verdict"], kind=line["verdict"].split()[0].rstrip(":")),
+            "P(better)": Entry(probability(line["probability"]), _number(line["probability"])),
             "baseline": _share(line["baseline"], line["baseline sd"]),
             "distilled": _share(line["distilled"], line["distilled sd"]),
-            "gain": Entry(gain_of(line["gain"], line["low"], line["high"]), _number(line["gain"])),
-            "P(better)": Entry(probability(line["probability"]), _number(line["probability"])),
-            "verdict": Entry(line["verdict"], line["verdict"], kind=line["verdict"].split()[0].rstrip(":")),
+            "student": _word(line["student"]),
+            "teacher": _word(line["teacher"]),
         }
         for line in table.to_dict("records")
     ]
