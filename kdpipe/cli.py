@@ -171,13 +171,11 @@ def show() -> None:
 
 
 @app.command()
-def table(
-    check: Annotated[bool, typer.Option("--check", help="Only fail if README.md is out of date.")] = False,
-) -> None:
+def table() -> None:
     """Put the benchmark table into README.md, between its markers."""
-    from kdpipe.report.readme import update
+    from kdpipe.readme import update
 
-    update(README, console, check=check)
+    update(README, console)
 
 
 @app.command()

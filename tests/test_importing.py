@@ -160,6 +160,17 @@ def test_folders_of_splits_are_the_splits(tmp_path: Path) -> None:
     assert imported(tmp_path / "theirs", tmp_path / "out").images == {"train": 30, "val": 30, "test": 30}
 
 
+def test_a_split_may_lack_a_class(tmp_path: Path) -> None:
+    as_voc(tmp_path / "theirs/train")
+    val = as_voc(tmp_path / "theirs/val")
+    for path in val.glob("Annotations/*.xml"):
+        if "<name>cat</name>" in path.read_text():
+            path.unlink()
+    done = imported(tmp_path / "theirs", tmp_path / "out")
+    assert OmegaConf.load(done.yaml)["names"] == NAMES
+    assert {line[0] for line in labels(done, "val").values()} == {NAMES.index("dog")}
+
+
 def test_the_originals_are_only_read(tmp_path: Path) -> None:
     source = as_voc(tmp_path / "theirs")
     before = {path: path.stat().st_mtime_ns for path in source.rglob("*")}
@@ -185,6 +196,12 @@ def _with_yaml(folder: Path) -> Path:
     return source
 
 
+def _with_a_class_too_many(folder: Path) -> Path:
+    as_yolo(folder / "train")
+    (as_yolo(folder / "val") / "classes.txt").write_text("cat\ndog\ncow")
+    return folder
+
+
 def _broken(folder: Path) -> Path:
     folder.mkdir()
     (folder / "a.json").write_text("{")
@@ -204,6 +221,7 @@ def _empty(folder: Path) -> Path:
         (_broken, "cannot be read"),
         (_without_images, "30 of 30 images are missing"),
         (_without_names, "class names are missing; write them into"),
+        (_with_a_class_too_many, "val has classes that train has not: cow"),
         (_with_yaml, "has a data yaml already: write data.source:"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from kdpipe.cells import baseline_cell, distill_cell, teacher_cell
 from kdpipe.errors import KdpipeError
+from kdpipe.readme import END, START, with_table
 from kdpipe.records import unlike_pairs
 from kdpipe.report.benchmark import (
     DIS_DIS,
@@ -20,7 +22,7 @@ from kdpipe.report.benchmark import (
     STUDENT_TEACHER,
     Comparison,
 )
-from kdpipe.report.readme import END, START, with_table
+from tests.conftest import REPOSITORY
 from tests.reported import SCORES, finish, record_of, report
 
 
@@ -207,3 +209,14 @@ def test_the_table_goes_between_the_markers_of_the_readme(tmp_path: Path) -> Non
     assert text.endswith("end\n")
     readme.write_text(text)
     assert with_table(readme) == text
+
+
+def test_the_committed_readme_has_the_committed_table(tmp_path: Path) -> None:
+    """Of whoever ran it since on a machine of his own, the files in the folder may differ."""
+    for name in ("README.md", "reports/benchmark.md"):
+        show = ["git", "-C", str(REPOSITORY), "show", f"HEAD:{name}"]
+        content = subprocess.run(show, capture_output=True, check=True).stdout
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    readme = tmp_path / "README.md"
+    assert readme.read_text() == with_table(readme, tmp_path / "reports/benchmark.md"), "run `kdpipe table`"

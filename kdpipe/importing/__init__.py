@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from kdpipe.data.files import IMAGE_SUFFIXES
 from kdpipe.errors import DataError
-from kdpipe.importing.formats import Found, read
+from kdpipe.importing.formats import read
 from kdpipe.importing.splitting import group_of, split_off
 
 SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -49,7 +49,8 @@ def import_data(
     if out.exists() and any(out.iterdir()):
         raise DataError(f"{out} is not empty; choose another folder with --out, or remove it")
     parts = {split: read(place, task, images) for split, place in _places(source).items()}
-    names = _names(parts)
+    names = parts["train"].names
+    parts = {split: part.with_classes_of(names, split) for split, part in parts.items()}
     warnings = [line for part in parts.values() for line in part.warnings]
     splits = {split: list(part.images) for split, part in parts.items()}
     if "val" not in splits:
@@ -81,15 +82,6 @@ def _places(source: Path) -> dict[str, Path]:
         raise DataError(f"{source} has a data yaml already: write data.source: {yamls[0]} into params.yaml")
     found = {SPLIT_NAMES[path.name]: path for path in source.iterdir() if path.name in SPLIT_NAMES}
     return found if "train" in found else {"train": source}
-
-
-def _names(parts: Mapping[str, Found]) -> list[str]:
-    first, *others = parts.items()
-    for split, part in others:
-        if part.names != first[1].names:
-            found, expected = (", ".join(names) for names in (part.names, first[1].names))
-            raise DataError(f"{split} has other classes ({found}) than {first[0]} ({expected})")
-    return first[1].names
 
 
 def _unique(paths: Iterable[Path]) -> list[str]:

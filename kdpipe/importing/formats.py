@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,6 +32,11 @@ class Image:
         """What is on it."""
         return {int(float(line.split()[0])) for line in self.labels.splitlines() if line.strip()}
 
+    def renumbered(self, numbers: Mapping[str, str]) -> Image:
+        """The same with other class numbers."""
+        lines = (line.partition(" ") for line in self.labels.splitlines() if line.strip())
+        return replace(self, labels="".join(f"{numbers.get(own, own)} {rest}\n" for own, _, rest in lines))
+
 
 @dataclass(frozen=True)
 class Found:
@@ -41,6 +46,18 @@ class Found:
     images: list[Image]
     extra: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    def with_classes_of(self, names: list[str], split: str) -> Found:
+        """The same with the class numbers of training: a split may lack a class, and may not have one more.
+
+        Raises:
+            DataError: if it has.
+        """
+        unknown = [name for name in self.names if name not in names]
+        if unknown:
+            raise DataError(f"{split} has classes that train has not: {', '.join(unknown)}")
+        numbers = {str(own): str(names.index(name)) for own, name in enumerate(self.names)}
+        return replace(self, images=[image.renumbered(numbers) for image in self.images])
 
 
 def read(place: Path, task: str, images: Path | None) -> Found:

@@ -15,7 +15,6 @@ from kdpipe.report.benchmark import (
     Comparison,
 )
 from kdpipe.report.formats import HEAD_NAMES, gain, markdown, percent, probability, spread
-from kdpipe.report.readme import DETAILS
 from kdpipe.report.results import BOX_METRIC, METRIC, OWN_BOX_METRIC, OWN_METRIC, Results
 from kdpipe.tasks import TASKS
 from kdpipe.zoo import HEADS
@@ -41,6 +40,7 @@ COSTS = (
     "Training time and peak memory relative to the baseline, medians over seeds; then baseline / distilled "
     "student as saved: the same model, without teacher and projector."
 )
+DETAILS = "<!-- details -->"  # README.md has what stands before it
 SAVED = {"params (M)": ("parameters", 1e6), "GFLOPs": ("gflops", 1), "file (MB)": ("file_bytes", 1e6)}
 
 

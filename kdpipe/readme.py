@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 
 from rich.console import Console
 
 from kdpipe.errors import KdpipeError
+from kdpipe.report.tables import DETAILS
 
 START, END = "<!-- kdpipe table: start -->", "<!-- kdpipe table: end -->"
 BLOCK = re.compile(f"{re.escape(START)}.*{re.escape(END)}", re.DOTALL)
 BENCHMARK = Path("reports/benchmark.md")
-DETAILS = "<!-- details -->"
 
 
-def update(readme: Path, console: Console, *, check: bool) -> None:
-    """Put the current table into README.md, or only check that it is there.
+def update(readme: Path, console: Console) -> None:
+    """Put the current table into README.md.
 
     Raises:
-        KdpipeError: if there is no table yet, no place for it, or with `check` another one.
+        KdpipeError: if there is no table yet, or no place for it.
     """
-    current, wanted = readme.read_text() if readme.exists() else "", with_table(readme)
-    if current == wanted:
-        console.print(f"{readme} shows the current table")
-    elif check:
-        changes = difflib.unified_diff(current.split("\n"), wanted.split("\n"), lineterm="", n=0)
-        console.print("\n".join(changes), markup=False, highlight=False)
-        raise KdpipeError(f"{readme} is out of date; run `kdpipe table`")
-    else:
-        readme.write_text(wanted)
-        console.print(f"table -> {readme}")
+    readme.write_text(with_table(readme))
+    console.print(f"table -> {readme}")
 
 
 def with_table(readme: Path, benchmark: Path = BENCHMARK) -> str:
