@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean
 
 AUTO = "auto"
+OPTIMIZERS = ("Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop", "SGD", "MuSGD", AUTO)
 OWNED = {
     "task": "set data.task",
     "mode": "kdpipe trains and validates",
@@ -63,6 +64,14 @@ def check_names(arguments: Mapping[str, Any], key: str) -> None:
             known = sorted(ultralytics_arguments().keys() - OWNED.keys())
             hint = did_you_mean(str(name), known, otherwise="see Ultralytics' train settings")
             raise ParamsError(f"{key}.{name}", f"no train argument of Ultralytics; {hint}")
+    imgsz = arguments.get("imgsz", 1)
+    if type(imgsz) is not int:
+        raise ParamsError(
+            f"{key}.imgsz", f"{imgsz!r}: write the side of the images, a whole number of pixels"
+        )
+    optimizer = str(arguments.get("optimizer", AUTO))
+    if optimizer.lower() not in (name.lower() for name in OPTIMIZERS):
+        raise ParamsError(f"{key}.optimizer", f"{optimizer!r}: {did_you_mean(optimizer, OPTIMIZERS)}")
     if arguments.get("cache") == "disk":
         raise ParamsError(f"{key}.cache", "disk would write into DVC's copy of the data; take ram or false")
     batch = arguments.get("batch", 1)

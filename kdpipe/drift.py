@@ -12,16 +12,17 @@ from kdpipe.records import RECORD_FILE, digest_of, load_record
 
 
 def drift(params: Params) -> Iterator[str]:
-    """A sentence for each changed data source or start weights, with the command that helps."""
+    """A sentence for each changed data source, start weights or model yaml, with the command that helps."""
     if source_changed(params.data):
         yield f"{params.data.source} {_remedy('prepare')}"
     for cell in all_cells(params):
         if not (cell.train_dir / RECORD_FILE).exists():
             continue
         identity = load_record(cell.train_dir).identity
-        path = resolve(identity.init)
-        if identity.init_digest and path.is_file() and digest_of(path) != identity.init_digest:
-            yield f"{identity.init} {_remedy(cell.stage)}"
+        for name, digest in ((identity.init, identity.init_digest), (identity.model, identity.model_digest)):
+            path = resolve(name)
+            if digest and path.is_file() and digest_of(path) != digest:
+                yield f"{name} {_remedy(cell.stage)}"
 
 
 def _remedy(stage: str) -> str:

@@ -13,10 +13,11 @@ from packaging.requirements import Requirement
 from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root
 
+NONE = "none"
+ULTRALYTICS = ("ultralytics-opencv-headless", "ultralytics")  # either has the module
 PACKAGES = (
     "kdpipe",
-    "ultralytics-opencv-headless",
-    "ultralytics",
+    *ULTRALYTICS,
     "torch",
     "torchvision",
     "numpy",
@@ -29,11 +30,7 @@ def describe_environment() -> dict[str, str]:
     """Package versions, Python, operating system, processor, git commit, DVC experiment and its base."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     found |= {"processor": _processor(), "git_commit": git_commit()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
+    found |= {package: installed for package in PACKAGES if (installed := _version(package))}
     for name, variable in (("dvc_experiment", "DVC_EXP_NAME"), ("dvc_baseline", "DVC_EXP_BASELINE_REV")):
         if os.environ.get(variable):
             found[name] = os.environ[variable]
@@ -42,16 +39,11 @@ def describe_environment() -> dict[str, str]:
 
 def ultralytics_version() -> str:
     """The version of either distribution of the `ultralytics` module, without importing it."""
-    for package in ("ultralytics-opencv-headless", "ultralytics"):
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            continue
-    return "none"
+    return next(filter(None, map(_version, ULTRALYTICS)), NONE)
 
 
 def check_packages() -> None:
-    """Refuse versions that kdpipe was not made for.
+    """Refuse what is missing, and versions that kdpipe was not made for.
 
     Raises:
         KdpipeError: naming the first package whose version is out of range.
@@ -60,12 +52,19 @@ def check_packages() -> None:
         wanted = Requirement(line)
         if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
             continue
-        found = version(wanted.name)
-        if not wanted.specifier.contains(found, prereleases=True):
+        found = ultralytics_version() if wanted.name in ULTRALYTICS else _version(wanted.name)
+        if found is None or found == NONE or not wanted.specifier.contains(found, prereleases=True):
             raise KdpipeError(
-                f"{wanted.name} {found} is installed, kdpipe needs {wanted.specifier}; run `make install`, "
-                "and use .venv/bin"
+                f"{wanted.name} {found or NONE} is installed, kdpipe needs {wanted.specifier}; "
+                "run `make install`, and use .venv/bin"
             )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def git_commit() -> str:

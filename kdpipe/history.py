@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 HISTORY_FILE = "history.csv"
@@ -48,16 +49,21 @@ def append_row(path: Path, row: Mapping[str, float]) -> None:
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
-    """Make a CSV file of these rows, none if there are none."""
-    path.unlink(missing_ok=True)
+    """Make a CSV file of these rows, none if there are none; until it is whole the one before stays."""
+    whole = path.with_name(f"{path.name}.part")
+    whole.unlink(missing_ok=True)
     for row in rows:
-        append_row(path, row)
+        append_row(whole, row)
+    if whole.exists():
+        whole.replace(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
     """The rows of a CSV file of numbers; none if there is no file.
 
-    Left out is what does not fit the names: a line cut short by a kill, other numbers than at first.
+    Left out is what does not fit the names, or is no number: a line cut short by a kill or a full disk.
     """
     return list(_rows(path)) if path.exists() else []
 
@@ -66,4 +72,5 @@ def _rows(path: Path) -> Iterator[dict[str, float]]:
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             if None not in row and None not in row.values():
-                yield {name: float(value) for name, value in row.items()}
+                with suppress(ValueError):
+                    yield {name: float(value) for name, value in row.items()}

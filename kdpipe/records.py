@@ -99,9 +99,9 @@ def load_metrics(folder: Path) -> Metrics:
 def unlike_pairs(records: Iterable[Record]) -> dict[str, str]:
     """In what each distilled cell differs from its baseline, apart from the teacher: by cell.
 
-    Compared are the data, the start weights, the arguments as Ultralytics used them in the end (it
-    may halve the batch when memory runs out, and chooses the optimizer where that is `auto`), the
-    epochs where a time limit set them, the versions, and the processor that trained.
+    Compared are the data, the start weights, the model yaml, the arguments as Ultralytics used them in
+    the end (it chooses the optimizer where that is `auto`), the epochs where a time limit set them, the
+    versions, and the processor that trained.
     """
     found = list(records)
     baselines = {(r.identity.student, r.identity.seed): r for r in found if r.identity.kind == "baseline"}
@@ -127,8 +127,9 @@ def _comparable(record: Record) -> dict[str, Any]:
     arguments = {name: value for name, value in record.arguments.items() if name != "dis"}
     versions = {name: record.environment.get(name) for name in DECISIVE}
     epochs = {"epochs trained": record.epochs} if arguments.get("time") else {}
-    weights = {"data": record.identity.data_digest, "start weights": record.identity.init_digest}
-    return {**arguments, **versions, **epochs, **weights}
+    own = record.identity
+    files = {"data": own.data_digest, "start weights": own.init_digest, "model yaml": own.model_digest}
+    return {**arguments, **versions, **epochs, **files}
 
 
 def digest_of(path: Path) -> str:

@@ -104,10 +104,10 @@ def inspected(source: Source, path: Path) -> Weights:
     asked = (str(path), stat.st_size, stat.st_mtime_ns, source.sha256, source.init, source.imgsz)
     content = repr((*asked, ultralytics_version()))
     kept = state_dir() / "checked" / f"{hashlib.sha256(content.encode()).hexdigest()[:32]}.json"
-    if kept.exists():
+    try:
         found = json.loads(kept.read_text())
         weights = Weights(**{**found, "model": ModelName(**found["model"])})
-    else:
+    except (OSError, ValueError):  # not inspected yet, or just now by another stage
         weights = _inspect(source, path)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(asdict(weights)))

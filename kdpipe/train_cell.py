@@ -19,6 +19,7 @@ from kdpipe.lint import check_use
 from kdpipe.models import own_digest, yaml_of
 from kdpipe.records import Identity, Record, digest_of
 from kdpipe.runner import training, weights
+from kdpipe.runner.device import check_device
 from kdpipe.runner.job import Job
 from kdpipe.start_weights import Source, source_of
 from kdpipe.tracking import SYSTEM_FILE, Begun, LiveRun, publish_quietly
@@ -46,6 +47,7 @@ def train_cell(params: Params, cell: Cell) -> None:
             trained = training.Trained(best=start, files=(), arguments=identity.arguments)
         else:
             begin = str(start or yaml_of(source.architecture))
+            check_device(identity.arguments)
             begun = Begun(identity, environment, started, work)
             with LiveRun(params.tracking, begun, console) as live:
                 trained = training.train(_job(identity, cell, begin), work, live, console)

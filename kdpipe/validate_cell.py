@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from kdpipe import zoo
+from kdpipe import arguments, zoo
 from kdpipe.cells import BEST_FILE, DATASET_DIR, Cell
 from kdpipe.config import Params
 from kdpipe.data import load_manifest
@@ -21,6 +21,7 @@ def validate_cell(params: Params, cell: Cell) -> Metrics:
         KdpipeError: if a head was not used that was asked for.
     """
     record = load_record(cell.train_dir)
+    device = arguments.device_names(params.train.get("device"))[0]  # of several, one validates
     shutil.rmtree(cell.val_dir, ignore_errors=True)
     cell.val_dir.mkdir(parents=True)
     metrics: Metrics = {}
@@ -34,7 +35,7 @@ def validate_cell(params: Params, cell: Cell) -> Metrics:
                 head,
                 params.validate,
                 imgsz=int(record.arguments.get("imgsz", zoo.DEFAULT_IMGSZ)),
-                device=params.train.get("device"),
+                device=device,
                 log=cell.val_dir / LOG_FILE,
             )
             save_predictions(predictions, record.identity.task, cell.val_dir / predictions_file(split, head))

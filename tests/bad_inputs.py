@@ -76,6 +76,15 @@ def arguments() -> Iterator[Bad]:
     yield Bad(
         "epochs in words", {"train__epochs": "ten"}, "train.epochs: 'epochs=ten' is of invalid type str"
     )
+    for imgsz in ([640, 480], 96.5, "large"):
+        yield Bad(
+            f"imgsz {imgsz!r}",
+            {"train__imgsz": imgsz},
+            f"train.imgsz: {imgsz!r}: write the side of the images",
+        )
+    yield Bad(
+        "an unknown optimizer", {"train__optimizer": "Adm"}, "train.optimizer: 'Adm': did you mean 'Adam'?"
+    )
     yield Bad("no epochs", {"train__epochs": 0}, "'epochs' must be >= 1")
     yield Bad("too much mosaic", {"train__mosaic": 2.0}, "train.mosaic: 'mosaic=2.0' is an invalid value")
     yield Bad("a seed of its own", {"train__seed": 1}, "train.seed: kdpipe sets it; set sweep.seeds")
@@ -173,6 +182,11 @@ def checkpoints() -> Iterator[Bad]:
         "is no checkpoint, or cut short; take the file",
     )
     yield Bad("half a checkpoint", _checkpoint(_cut_short), "is no checkpoint, or cut short; take the file")
+    yield Bad(
+        "a layer that is none",
+        _checkpoint(_layer_that_is_none),
+        "more than a model: building it would run open('gotcha', 'w'), torch_safe_load",
+    )
     yield Bad("a program", _checkpoint(_program), "opening it would run posix.system; if you trust this file")
     yield Bad(
         "a constructor", _checkpoint(_constructor), "DetectionModel called with arguments; if you trust"
@@ -336,6 +350,17 @@ def _constructor(path: Path) -> None:
     from ultralytics.nn.tasks import DetectionModel
 
     torch.save({"model": _Runs(DetectionModel, {"activation": "open('gotcha', 'w')"})}, path)
+
+
+def _layer_that_is_none(path: Path) -> None:
+    """A student is built from the yaml inside, by calling what its layers are named."""
+    import torch
+
+    model_file()(path)
+    checkpoint = torch.load(path, weights_only=False)
+    checkpoint["model"].yaml["backbone"][0][2] = "torch_safe_load"
+    checkpoint["model"].yaml["activation"] = "open('gotcha', 'w')"
+    torch.save(checkpoint, path)
 
 
 def _data(change: Callable[[Path], object] = bool, task: str = "detect", **yaml: object) -> Arrange:

@@ -191,7 +191,7 @@ def two_nodes() -> Iterator[Any]:
     cluster.shutdown()
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 90) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
     """Wait until something is there, and return it."""
     end = time.monotonic() + seconds
     while not (found := what()):

@@ -16,7 +16,6 @@ TICK = 0.1
 
 def main(out: Path, ticks: int, marks: Path) -> int:
     name = os.environ["DVC_STAGE"]
-    done = marks / f"{name}.ticks"
     sys.stdout.reconfigure(line_buffering=True)
     with (
         (marks / f"{name}.marks").open("a", buffering=1) as noted,
@@ -27,11 +26,11 @@ def main(out: Path, ticks: int, marks: Path) -> int:
         except OSError:
             noted.write("twice at once\n")
             return 1
+        done = Path(noted.name).read_text().splitlines().count("tick")
         noted.write(f"start {os.environ['OMP_NUM_THREADS']} {os.environ.get('CUDA_VISIBLE_DEVICES')}\n")
         try:
-            for tick in range(int(done.read_text()) if done.exists() else 0, ticks):
+            for tick in range(done, ticks):
                 time.sleep(TICK)
-                done.write_text(str(tick + 1))
                 noted.write("tick\n")
                 sys.stdout.write(f"epoch {tick + 1}/{ticks} mAP50-95 0.{tick}\n")
         except KeyboardInterrupt:

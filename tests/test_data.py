@@ -96,6 +96,7 @@ def test_the_digest_changes_with_images_labels_and_names(make_set: MakeSet, tmp_
         ("-1 0.5 0.5 0.4 0.4\n", "class id -1 outside"),
         ("0.5 0.5 0.5 0.4 0.4\n", "class id 0.5 outside"),
         (GOOD + "cat 0.5 0.5 0.4 0.4\n", "line 3: not numbers"),
+        (GOOD + "0 0.1 0.1 0.9 0.1 0.5 0.9\n", "boxes and outlines in one file"),
         ("0 nan 0.5 0.4 0.4\n", "not finite"),
     ],
 )
@@ -174,6 +175,7 @@ def test_splits_without_images_or_objects_are_refused(make_set: MakeSet, tmp_pat
     [
         ({"names": {0: "cat", 2: "dog"}}, "class ids must run from 0 without gaps"),
         ({"names": {"cat": 0}}, "names: write a list, or a mapping"),
+        ({"names": ["cat", "cat"]}, "more than one class is called cat"),
         ({"names": "cat"}, "names: write a list, or a mapping"),
         ({"nc": 3}, "nc: 3 classes, but 2 names"),
         ({"val": "images/none"}, "images/none: no such folder or list"),
@@ -185,6 +187,11 @@ def test_a_wrong_data_yaml_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         prepare(data(make_set(**yaml)), tmp_path / "out")
+
+
+def test_classes_are_in_the_order_of_their_numbers(make_set: MakeSet, tmp_path: Path) -> None:
+    manifest = prepare(data(make_set(names={1: "dog", 0: "cat"})), tmp_path / "out")
+    assert manifest.names == ["cat", "dog"]
 
 
 def test_a_folder_must_hold_one_yaml(make_set: MakeSet, tmp_path: Path) -> None:
@@ -200,8 +207,9 @@ def test_images_of_the_same_name_from_two_folders_are_kept_apart(make_set: MakeS
     (folder / "labels/more").mkdir()
     Image.new("RGB", (32, 32), "blue").save(folder / "images/more/0.jpg")
     (folder / "labels/more/0.txt").write_text("1 0.5 0.5 0.5 0.5\n")
+    shutil.copyfile(folder / "images/more/0.jpg", folder / "images/more/0-1.jpg")
     assert prepare(data(folder), tmp_path / "out").splits["train"].objects == 7
-    assert len(list((tmp_path / "out/images/train").iterdir())) == 4
+    assert len(list((tmp_path / "out/images/train").iterdir())) == 5
 
 
 def test_folders_beside_the_yaml_are_found_as_roboflow_writes_them(make_set: MakeSet, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_queued_experiments_land_in_the_store_of_the_repository(
     for name, dis in queued.items():
         clone.run("dvc", "exp", "run", "--queue", "--name", name, "-S", f"sweep.dis=[{dis}]")
     clone.run("dvc", "queue", "start", "--jobs", "2")
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     while clone.run("dvc", "queue", "status").stdout.count("Success") < len(queued):
         assert time.monotonic() < deadline, clone.run("dvc", "queue", "logs", "three").stdout
         time.sleep(2)

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import ast
+import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 
-from kdpipe.arguments import OWNED, ultralytics_arguments
+from ultralytics.engine.trainer import BaseTrainer
+
+from kdpipe.arguments import OPTIMIZERS, OWNED, ultralytics_arguments
 from kdpipe.models import candidates
 from kdpipe.preflight import preflight
 from tests.conftest import REPOSITORY
@@ -18,6 +23,13 @@ def test_the_shipped_params_pass() -> None:
 
 def test_owned_arguments_are_arguments_of_ultralytics() -> None:
     assert OWNED.keys() - {"save_dir"} <= ultralytics_arguments().keys()
+
+
+def test_optimizers_are_those_of_ultralytics() -> None:
+    source = inspect.getsource(BaseTrainer.build_optimizer)
+    listed = re.search(r"optimizers = ({.*?})", source)
+    assert listed
+    assert ast.literal_eval(listed[1]) == set(OPTIMIZERS)
 
 
 def test_recommended_finds_the_teacher_by_its_architecture(write_params: Write) -> None:

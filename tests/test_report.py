@@ -94,6 +94,7 @@ def test_an_unfair_pair_is_named() -> None:
     )
     assert "torch 2.4.0 instead of 2.15.0" in reason(environment={**taught.environment, "torch": "2.4.0"})
     assert "start weights abc instead of None" in reason(identity=replace(taught.identity, init_digest="abc"))
+    assert "model yaml abc instead of None" in reason(identity=replace(taught.identity, model_digest="abc"))
     assert f"data {'e' * 32} instead of {'d' * 32}" in reason(
         identity=replace(taught.identity, data_digest="e" * 32)
     )
@@ -121,6 +122,20 @@ def test_an_unfair_pair_is_refused_in_the_table(tmp_path: Path, monkeypatch: pyt
     text = (tmp_path / "reports/benchmark.md").read_text()
     assert "not compared: batch 8 instead of 16" in text
     assert "distill/n-s/6/0 is not compared" in text
+
+
+def test_a_gain_is_of_the_seeds_that_can_be_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for cell, score in SCORES.items():
+        finish(cell, score)
+        if (cell.dis, cell.seed) == (6, 0):
+            record = record_of(cell)
+            replace(record, arguments={**record.arguments, "batch": 8}).save(cell.train_dir)
+    found = report(list(SCORES)).comparisons
+    (six,) = [c for c in found if (c.kind, c.dis, c.head) == (DISTILLED_BASELINE, "6", "e2e")]
+    assert six.gain is not None
+    assert 0 not in six.gain.per_seed
+    assert six.gain.mean == pytest.approx(six.after_summary.mean - six.before_summary.mean)
 
 
 def test_released_checkpoints_stand_beside_what_is_published(

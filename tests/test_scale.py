@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+from dvc.exceptions import DvcException
 from dvc.utils.serialize import load_yaml
 from omegaconf import OmegaConf
 
@@ -24,7 +25,7 @@ from kdpipe.scale.repro import repro
 from tests.conftest import REPOSITORY, TINY, Project, wait_for
 
 pytestmark = pytest.mark.slow
-PATIENCE = 90  # seconds
+PATIENCE = 300  # seconds
 SHORT, LONG, ENDLESS = 15, 50, 600  # ticks of a training, 0.1 s each
 
 
@@ -180,7 +181,10 @@ def test_a_killed_driver_leaves_what_was_finished_and_no_lock(tmp_path: Path) ->
 
 
 def _trainings_in(lock: Path) -> list[str]:
-    stages = load_yaml(lock)["stages"] if lock.exists() else {}
+    try:
+        stages = load_yaml(lock)["stages"]
+    except (OSError, DvcException, KeyError, TypeError):  # not there yet, or just being written
+        return []
     return [name for name in stages if name.startswith("train@")]
 
 
@@ -237,12 +241,16 @@ def test_a_task_sees_its_gpu_and_its_cores_and_waits_for_memory(
     cluster = RayCluster(4, num_cpus=8, num_gpus=2, _memory=10 * 2**30)
     large: list[int] = []
 
+    def working_on(stages: str) -> int:
+        """How many of them, not how many processes, which a fork doubles for a moment."""
+        return sum(bool(dummies.guards(f"{stages}-{seed}")) for seed in range(2))
+
     def need(stage: str) -> Need:
         return Need(gpus=1) if stage.startswith("train@a") else Need(memory=6 * 2**30)
 
     pipeline = Pipeline(dummies.folder, ["train"])
     try:
-        outcome = repro(pipeline, cluster, need, lambda _: large.append(len(dummies.guards("train@b"))))
+        outcome = repro(pipeline, cluster, need, lambda _: large.append(working_on("train@b")))
     finally:
         cluster.close()
         pipeline.close()

@@ -17,10 +17,11 @@ from rich.console import Console
 from kdpipe.cells import baseline_cell
 from kdpipe.config import Tracking
 from kdpipe.history import read_rows
-from kdpipe.records import load_record, save_metrics
+from kdpipe.records import load_metrics, load_record, save_metrics
 from kdpipe.tracking import Begun, LiveRun, Store, finished_cells, publish_quietly, sync
+from kdpipe.tracking import live as live_run
 from kdpipe.work import lock
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, wait_for
 from tests.reported import HISTORY, SYSTEM, finish
 
 CELL = baseline_cell("yolo26n", 0)
@@ -31,6 +32,7 @@ TRACKING = Tracking(experiment="test")
 @pytest.fixture(autouse=True)
 def _finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(live_run, "PATIENCE", 60.0)  # a new database takes its time
     finish(CELL, 0.4)
 
 
@@ -125,12 +127,26 @@ def test_a_new_validation_reaches_the_same_run() -> None:
     store = Store(TRACKING)
     synced()
     first = runs(store)[0].info.run_id
-    save_metrics(CELL.val_dir, {"val": {"e2e": {"mAP50-95": 0.45}}})
+    for value in (0.45, 0.31):
+        metrics = load_metrics(CELL.val_dir)
+        metrics["val"]["e2e"]["mAP50-95"] = value
+        save_metrics(CELL.val_dir, metrics)
+        assert synced() == [CELL.id]
+        (run,) = runs(store)
+        assert run.info.run_id == first
+        assert run.data.metrics["val/e2e/mAP50-95"] == value
+        assert steps(store, run) == [1, 2]
+
+
+def test_what_is_no_longer_validated_is_not_shown() -> None:
+    store = Store(TRACKING)
+    synced()
+    for folder in (CELL.val_dir, CELL.eval_dir):
+        save_metrics(folder, {"test": load_metrics(folder)["test"]})
     assert synced() == [CELL.id]
     (run,) = runs(store)
-    assert run.info.run_id == first
-    assert run.data.metrics["val/e2e/mAP50-95"] == 0.45
-    assert steps(store, run) == [1, 2]
+    assert not [name for name in run.data.metrics if name.startswith("val/e2e")]
+    assert run.data.metrics["test/e2e/coco/AP"] == 0.4
 
 
 def test_a_live_run_becomes_the_finished_one() -> None:
@@ -179,10 +195,10 @@ def test_the_machine_is_watched_and_an_interruption_loses_no_sample(
 ) -> None:
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
     for _ in range(2):
+        before = len(read_rows(tmp_path / "system.csv"))
         with live():
-            time.sleep(0.5)
+            wait_for(lambda seen=before: len(read_rows(tmp_path / "system.csv")) >= seen + 2)
     rows = read_rows(tmp_path / "system.csv")
-    assert len(rows) >= 4
     assert all(row["system/system_memory_usage_megabytes"] > 0 for row in rows)
     store = Store(TRACKING)
     logged = store.client.get_metric_history(

@@ -27,7 +27,7 @@ from kdpipe.config import Tracking
 from kdpipe.records import load_record
 from kdpipe.tracking import Begun, LiveRun, Store, finished_cells, publish_quietly, sync
 from kdpipe.tracking import live as live_run
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, wait_for
 from tests.reported import finish
 from tests.test_cli import KDPIPE
 
@@ -215,6 +215,7 @@ from kdpipe.config import Tracking
 from kdpipe.tracking import *
 from tests.test_tracking_server import CELLS, begun
 cell, tracking = CELLS[int(sys.argv[1])], Tracking(uri={tracking.uri!r}, experiment="test")
+Path(f"{{sys.argv[1]}}.ready").touch()
 while not Path({str(go)!r}).exists():
     time.sleep(0.01)
 with LiveRun(tracking, begun(cell), Console()) as live:
@@ -234,7 +235,7 @@ publish_quietly(tracking, cell, Console())
         )
         for index in range(len(CELLS))
     ]
-    time.sleep(8)  # all have imported what they need
+    wait_for(lambda: len(list(folder.glob("*.ready"))) == len(CELLS))
     go.touch()
     for process in processes:
         output, _ = process.communicate(timeout=180)
@@ -292,8 +293,8 @@ def test_trouble_in_the_middle_of_a_training_costs_nothing(
             until_it_is_over.enter_context(trouble(server))
             began = time.monotonic()
             live.epoch(2, {"train/box_loss": 2.0}, time.time())
-            assert time.monotonic() - began < 0.1
-        assert time.monotonic() - began < live_run.PATIENCE + 1
+            assert time.monotonic() - began < 1
+        assert time.monotonic() - began < live_run.PATIENCE + 5
         publish_quietly(server.tracking, CELLS[0], console)
     assert "MLflow is away" in capsys.readouterr().out
     server.start()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +117,11 @@ def _names(yaml: Path, fields: dict[str, Any]) -> dict[int, str]:
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not all(str(index).isdigit() for index in names):
         raise DataError(f"{yaml}: names: write a list, or a mapping such as {{0: cat, 1: dog}}")
-    named = {int(index): str(name) for index, name in names.items()}
-    if sorted(named) != list(range(len(named))) or not named:
-        raise DataError(f"{yaml}: names: class ids must run from 0 without gaps; found {sorted(named)}")
+    named = {int(index): str(names[index]) for index in sorted(names, key=int)}
+    if twice := [name for name, times in Counter(named.values()).items() if times > 1]:
+        raise DataError(f"{yaml}: names: more than one class is called {twice[0]}")
+    if list(named) != list(range(len(named))) or not named:
+        raise DataError(f"{yaml}: names: class ids must run from 0 without gaps; found {list(named)}")
     if fields.get("nc", len(named)) != len(named):
         raise DataError(f"{yaml}: nc: {fields['nc']} classes, but {len(named)} names")
     return named
@@ -139,15 +143,22 @@ def _images(yaml: Path, root: Path, entry: object) -> list[Path]:
     return sorted(set(found))
 
 
-def _examples(paths: list[Path]) -> list[Example]:
+def unique_names(paths: Sequence[Path]) -> list[str]:
+    """A name per image, of which none has the stem of another: those of one stem are numbered."""
     stems = Counter(path.stem for path in paths)
-    seen: Counter[str] = Counter()
-    examples = []
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(partial(count, 1))
+    names = []
     for path in paths:
-        seen[path.stem] += 1
-        stem = f"{path.stem}-{seen[path.stem]}" if stems[path.stem] > 1 else path.stem
-        examples.append(Example(stem + path.suffix.lower(), str(path), partial(_read, path)))
-    return examples
+        stem = path.stem
+        if stems[stem] > 1:
+            stem = next(s for n in numbers[stem] if (s := f"{path.stem}-{n}") not in stems)
+        names.append(stem + path.suffix.lower())
+    return names
+
+
+def _examples(paths: list[Path]) -> list[Example]:
+    named = zip(unique_names(paths), paths, strict=True)
+    return [Example(name, str(path), partial(_read, path)) for name, path in named]
 
 
 def _read(image: Path) -> tuple[bytes, str]:

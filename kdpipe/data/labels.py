@@ -38,6 +38,9 @@ class LabelRules:
     def parse(self, text: str) -> tuple[list[Label], list[str]]:
         """Read a label file: its good objects, and a sentence for each bad line."""
         labels, problems = [], []
+        lengths = {len(line.split()) - 1 for line in text.splitlines() if line.strip()}
+        if self.task == "detect" and BOX_VALUES in lengths and max(lengths) >= POLYGON_VALUES:
+            problems.append("boxes and outlines in one file, which Ultralytics leaves out; write one kind")
         for number, line in enumerate(text.splitlines(), start=1):
             if not line.strip():
                 continue

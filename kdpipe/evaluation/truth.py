@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from hotcoco import COCO, mask
 from numpy.typing import NDArray
+from omegaconf import OmegaConf
 from PIL import Image
 
 from kdpipe.data import Manifest, coco, load_manifest
@@ -57,7 +58,7 @@ def load_truth(dataset: Path, split: str) -> Truth:
     manifest = load_manifest(dataset)
     annotations = dataset / coco.FOLDER / f"{split}.json"
     if annotations.is_file():
-        return _truth(json.loads(annotations.read_text()), manifest)
+        return _truth(json.loads(annotations.read_text()), manifest, dataset)
     images = sorted((dataset / "images" / split).glob("*"))
     if not images:
         raise KdpipeError(f"{dataset} has no images for {split}")
@@ -76,10 +77,10 @@ def load_truth(dataset: Path, split: str) -> Truth:
         "categories": [{"id": i, "name": name} for i, name in enumerate(manifest.names, start=1)],
         "annotations": [{"id": i, "iscrowd": 0, **found} for i, found in enumerate(objects, start=1)],
     }
-    return _truth(content, manifest)
+    return _truth(content, manifest, dataset)
 
 
-def _truth(content: dict[str, Any], manifest: Manifest) -> Truth:
+def _truth(content: dict[str, Any], manifest: Manifest, dataset: Path) -> Truth:
     images = content["images"]
     return Truth(
         coco=COCO(content),
@@ -87,14 +88,17 @@ def _truth(content: dict[str, Any], manifest: Manifest) -> Truth:
         names=manifest.names,
         task=manifest.task,
         sizes={image["file_name"]: (image["width"], image["height"]) for image in images},
-        sigmas=_sigmas(manifest.rules),
+        sigmas=_sigmas(manifest.rules, dataset / "data.yaml"),
     )
 
 
-def _sigmas(rules: LabelRules) -> list[float] | None:
-    """COCO's where the keypoints have the shape of COCO's; else all alike, as in Ultralytics."""
+def _sigmas(rules: LabelRules, yaml: Path) -> list[float] | None:
+    """Those of the data yaml; else COCO's where the keypoints are COCO's, or all alike, as in Ultralytics."""
     if rules.kpt_shape is None:
         return None
+    fields: Any = OmegaConf.load(yaml)
+    if own := fields.get("kpt_oks_sigmas"):
+        return [float(sigma) for sigma in own]
     count = rules.kpt_shape[0]
     return COCO_SIGMAS if rules.kpt_shape == COCO_KPT_SHAPE else [1 / count] * count
 

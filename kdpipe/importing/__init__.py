@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from kdpipe.data.files import IMAGE_SUFFIXES
+from kdpipe.data.files import IMAGE_SUFFIXES, unique_names
 from kdpipe.errors import DataError
 from kdpipe.importing.formats import read
 from kdpipe.importing.splitting import group_of, split_off
@@ -59,7 +58,7 @@ def import_data(
         )
         warnings.append(f"there was no val: {len(splits['val'])} images were split off from train")
     for split, found in splits.items():
-        copied = zip(_unique(image.path for image in found), found, strict=True)
+        copied = zip(unique_names([image.path for image in found]), found, strict=True)
         for name, image in copied:
             _copy(image.path, out / "images" / split / name)
             label = (out / "labels" / split / name).with_suffix(".txt")
@@ -82,17 +81,6 @@ def _places(source: Path) -> dict[str, Path]:
         raise DataError(f"{source} has a data yaml already: write data.source: {yamls[0]} into params.yaml")
     found = {SPLIT_NAMES[path.name]: path for path in source.iterdir() if path.name in SPLIT_NAMES}
     return found if "train" in found else {"train": source}
-
-
-def _unique(paths: Iterable[Path]) -> list[str]:
-    """A name per image, of which none has the stem of another."""
-    seen: Counter[str] = Counter()
-    names = []
-    for path in paths:
-        seen[path.stem] += 1
-        number = f"-{seen[path.stem]}" if seen[path.stem] > 1 else ""
-        names.append(f"{path.stem}{number}{path.suffix.lower()}")
-    return names
 
 
 def _copy(image: Path, to: Path) -> None:

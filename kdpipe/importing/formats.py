@@ -32,10 +32,11 @@ class Image:
         """What is on it."""
         return {int(float(line.split()[0])) for line in self.labels.splitlines() if line.strip()}
 
-    def renumbered(self, numbers: Mapping[str, str]) -> Image:
-        """The same with other class numbers."""
-        lines = (line.partition(" ") for line in self.labels.splitlines() if line.strip())
-        return replace(self, labels="".join(f"{numbers.get(own, own)} {rest}\n" for own, _, rest in lines))
+    def renumbered(self, numbers: Mapping[int, int]) -> Image:
+        """The same with other class numbers; what is no class is left for the data's own check to find."""
+        rows = (line.split() for line in self.labels.splitlines() if line.strip())
+        lines = (" ".join([_renumbered(own, numbers), *rest]) for own, *rest in rows)
+        return replace(self, labels="".join(f"{line}\n" for line in lines))
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,15 @@ class Found:
         unknown = [name for name in self.names if name not in names]
         if unknown:
             raise DataError(f"{split} has classes that train has not: {', '.join(unknown)}")
-        numbers = {str(own): str(names.index(name)) for own, name in enumerate(self.names)}
+        numbers = {own: names.index(name) for own, name in enumerate(self.names)}
         return replace(self, images=[image.renumbered(numbers) for image in self.images])
+
+
+def _renumbered(own: str, numbers: Mapping[int, int]) -> str:
+    try:
+        return str(numbers[int(float(own))])
+    except (ValueError, OverflowError, KeyError):
+        return own
 
 
 def read(place: Path, task: str, images: Path | None) -> Found:
@@ -109,17 +117,21 @@ def _from_coco(coco: COCO, folder: Path, task: str, images: Path | None) -> Foun
 
 
 def _labels(data: dict[str, Any], task: str) -> dict[str, str]:
-    """The text of each image's label file, by Ultralytics' own converter."""
+    """The text of each image's label file, by Ultralytics' own converter.
+
+    It writes to where an image's name leads, so images are numbers to it.
+    """
     from kdpipe.runner.datasets import convert_coco
 
+    numbered = [{**image, "file_name": f"{n}.jpg"} for n, image in enumerate(data["images"])]
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "json").mkdir()
-        (folder / "json/all.json").write_text(json.dumps(data))
+        (folder / "json/all.json").write_text(json.dumps({**data, "images": numbered}))
         convert_coco(folder / "json", folder / "out", task)
-        written = folder / "out/labels/all"
-        names = (image["file_name"] for image in data["images"])
-        files = {name: (written / name).with_suffix(".txt") for name in names}
+        files = {
+            image["file_name"]: folder / f"out/labels/all/{n}.txt" for n, image in enumerate(data["images"])
+        }
         return {name: path.read_text() for name, path in files.items() if path.is_file()}
 
 

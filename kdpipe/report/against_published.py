@@ -9,7 +9,7 @@ from kdpipe import published
 from kdpipe.config import RELEASED
 from kdpipe.report.formats import HEAD_NAMES, markdown
 from kdpipe.report.results import METRIC, Line, Results
-from kdpipe.zoo import HEADS
+from kdpipe.zoo import DEFAULT_IMGSZ, HEADS
 
 
 def against_published(results: Results) -> str:
@@ -38,6 +38,6 @@ def against_published(results: Results) -> str:
 
 
 def _is_released(line: Line) -> bool:
-    """Whether a setting, by any of its lines, is a file that was released, measured on published data."""
-    data = Path(str(line["data"])).name
-    return bool((line["init"], line["epochs"], data) == (RELEASED, "0", published.DATA))
+    """Whether a setting, by any of its lines, is a file that was released, measured as published."""
+    found = (line["init"], line["epochs"], Path(str(line["data"])).name, str(line["imgsz"]))
+    return found == (RELEASED, "0", published.DATA, str(DEFAULT_IMGSZ))

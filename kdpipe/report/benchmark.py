@@ -90,6 +90,8 @@ def _set(
     unfair = _unfair_seeds(results, (before, after), unlike or {})
     fair = {seed: found for seed, found in news.items() if seed in olds and seed not in unfair}
     refused = next(iter(unfair.values()), "no seed in common")
+    if unfair and fair:  # what the gain is of
+        olds, news = {seed: olds[seed] for seed in fair}, fair
     yield Comparison(
         kind=kind,
         before=str(before),

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import torch
+
+from kdpipe.errors import ParamsError
+from kdpipe.runner.arguments import devices
 
 
 def device_name(device: str) -> str:
@@ -19,6 +24,19 @@ def gpus() -> list[str]:
     """The GPUs that torch sees, with their memory."""
     found = (torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count()))
     return [f"{gpu.name} ({gpu.total_memory / 2**30:.0f} GiB)" for gpu in found]
+
+
+def check_device(arguments: Mapping[str, Any]) -> None:
+    """Refuse a device that this process has not.
+
+    Raises:
+        ParamsError: saying what there is.
+    """
+    count = torch.cuda.device_count()
+    for name in devices(arguments):
+        if name.isdigit() and int(name) >= count:
+            there = f"the GPUs {', '.join(map(str, range(count)))}" if count else "no GPU"
+            raise ParamsError("train.device", f"{name} is not there: this machine has {there}; write auto")
 
 
 def peak_memory_mib(device: torch.device) -> int:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from torch.nn import BatchNorm2d
+from torch import nn
+from ultralytics.nn import modules
 from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.nn.tasks import load_checkpoint
 from ultralytics.utils.downloads import attempt_download_asset
 from ultralytics.utils.torch_utils import get_flops
 
 from kdpipe.errors import KdpipeError
+from kdpipe.models import ACTIVATION
 from kdpipe.paths import weights_dir
 from kdpipe.start_weights import Weights
 from kdpipe.zoo import DEFAULT_IMGSZ, ModelName, of_file, parse
@@ -29,6 +33,7 @@ def inspect(path: Path, imgsz: int = DEFAULT_IMGSZ) -> Weights:
         stem = Path(yaml["yaml_file"]).stem
     except Exception as error:
         raise KdpipeError(f"{path}: not a checkpoint of Ultralytics: {error}") from error
+    _check_layers(path, yaml)
     if isinstance(model, DistillationModel):
         raise KdpipeError(f"{path}: a distillation in progress; take best.pt of a finished one")
     return Weights(
@@ -37,11 +42,31 @@ def inspect(path: Path, imgsz: int = DEFAULT_IMGSZ) -> Weights:
         channels=int(next(model.parameters()).shape[1]),
         parameters=sum(p.numel() for p in model.parameters()),
         gflops=round(float(get_flops(model, imgsz)), 3),
-        fused=not any(isinstance(module, BatchNorm2d) for module in model.modules()),
+        fused=not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()),
         unfinished=checkpoint.get("optimizer") is not None,
         data=str(trained["data"]) if trained.get("data") else None,
         imgsz=int(trained["imgsz"]) if trained.get("imgsz") else None,
     )
+
+
+def _check_layers(path: Path, yaml: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint whose own yaml, from which a student is built, names what is no layer.
+
+    Ultralytics evaluates its activation as code, and calls what its layers are named
+    (`ultralytics.nn.tasks.parse_model`).
+    """
+    named = {str(layer[2]) for part in ("backbone", "head") for layer in yaml.get(part, ())}
+    odd = [name for name in named if not _is_layer(name)]
+    activation = yaml.get("activation")
+    if activation and not ACTIVATION.fullmatch(str(activation)):
+        odd.append(str(activation))
+    if odd:
+        raise KdpipeError(f"{path} is more than a model: building it would run {', '.join(sorted(odd))}")
+
+
+def _is_layer(name: str) -> bool:
+    found = getattr(nn, name[3:], None) if name.startswith("nn.") else getattr(modules, name, None)
+    return isinstance(found, type) and issubclass(found, nn.Module)
 
 
 def released(name: str) -> Path:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from dvc.utils.serialize import modify_yaml
+from rich.markup import escape
 from rich.table import Table
 
 from kdpipe.cells import DATASET_DIR, distill_cell
-from kdpipe.config import PARAMS_FILE, Params
+from kdpipe.config import PARAMS_FILE, Params, Tracking
 from kdpipe.console import console
 from kdpipe.data import load_manifest
 from kdpipe.errors import KdpipeError, ParamsError
@@ -61,14 +62,22 @@ def tune(pairs: Sequence[str], trials: int, bounds: tuple[float, float], cluster
         best = best_of(found)
     finally:
         _write_dis(before)
-    log_trials(params.tracking, [_row(trial, choice) for trial in found])
     _write_dis([*before, *({best.dis} - set(before))])
+    _log(params.tracking, [_row(trial, choice) for trial in found])
     if not tell_failures(bring_up_to_date(load(), [], cluster)):
         raise KdpipeError(f"dis {best.dis} is the best of {best.pair} on {choice}, but the report failed")
     comparisons = json.loads((REPORTS_DIR / "benchmark.json").read_text())["comparisons"]
     wanted = (DISTILLED_BASELINE, best.pair, str(best.dis))
     its = [one for one in comparisons if (one["kind"], one["pair"], one["dis"]) == wanted]
     return Answer(best, found, choice, measure, its)
+
+
+def _log(tracking: Tracking, rows: Sequence[dict[str, Any]]) -> None:
+    """Put the trials into MLflow, which may be away after hours of search: the answer is worth more."""
+    try:
+        log_trials(tracking, rows)
+    except KdpipeError as error:
+        console.print(f"[yellow]warning:[/] the trials are not in MLflow: {escape(str(error))}")
 
 
 def _pairs(params: Params, pairs: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from kdpipe.tracking import entries
 from kdpipe.tracking.finished import KEPT, Finished, finished_cells
 from kdpipe.tracking.store import Known, Store, reachable
 from kdpipe.work import is_running
+from kdpipe.zoo import HEADS
 
 CONTENT = "record_digest"
 
@@ -94,11 +96,16 @@ def _publish(store: Store, found: list[Run], finished: Finished) -> Run:
     tags = entries.tags(record.identity, record.environment, finished.state, parent)
     tags += entries.weights(finished.cell, record)
     run_id = right[0].info.run_id if right else _recreate(store, finished)
+    values = finished.overall_metrics | entries.costs(record)
+    before = right[0].data.metrics if right else {}
+    changed = {name: value for name, value in values.items() if before.get(name, value) != value}
+    unchanged = {name: value for name, value in values.items() if name not in changed}
     store.client.log_batch(
         run_id,
-        metrics=entries.metrics(
-            finished.overall_metrics | entries.costs(record), record.finished, record.epochs
-        ),
+        metrics=[
+            *entries.metrics(unchanged, record.finished, record.epochs),
+            *entries.metrics(changed, time.time(), record.epochs),  # of two at a time MLflow shows the larger
+        ],
         params=entries.params(record.identity, record.arguments),
         tags=tags,
     )
@@ -113,7 +120,10 @@ def _parent(store: Store, finished: Finished) -> str:
 
 
 def _continues(store: Store, run: Run, finished: Finished) -> bool:
-    """Whether a run was logged by the very training that the record is of, without a gap."""
+    """Whether a run was logged by the very training that the record is of, without a gap.
+
+    Nor may it have a validation that the record has not: MLflow forgets no metric of a run.
+    """
     if (
         run.data.tags.get(entries.WEIGHTS_DIGEST, finished.record.weights_digest)
         != finished.record.weights_digest
@@ -125,7 +135,8 @@ def _continues(store: Store, run: Run, finished: Finished) -> bool:
         logged = store.client.get_metric_history(run.info.run_id, name) if name else []
         if sorted(metric.step for metric in logged) != steps:
             return False
-    return True
+    validated = {name for name in run.data.metrics if not set(HEADS).isdisjoint(name.split("/"))}
+    return validated <= finished.overall_metrics.keys()
 
 
 def _recreate(store: Store, finished: Finished) -> str:
