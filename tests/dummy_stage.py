@@ -27,7 +27,7 @@ def main(out: Path, ticks: int, marks: Path) -> int:
             noted.write("twice at once\n")
             return 1
         done = Path(noted.name).read_text().splitlines().count("tick")
-        noted.write(f"start {os.environ['OMP_NUM_THREADS']} {os.environ.get('CUDA_VISIBLE_DEVICES')}\n")
+        noted.write(f"start {os.environ.get('OMP_NUM_THREADS')} {os.environ.get('CUDA_VISIBLE_DEVICES')}\n")
         try:
             for tick in range(done, ticks):
                 time.sleep(TICK)
