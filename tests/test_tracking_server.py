@@ -213,7 +213,8 @@ from pathlib import Path
 from rich.console import Console
 from kdpipe.config import Tracking
 from kdpipe.tracking import *
-from tests.test_tracking_server import CELLS, begun
+from tests.test_tracking_server import CELLS, begun, live_run
+live_run.PATIENCE = 120.0  # eight at once on two cores
 cell, tracking = CELLS[int(sys.argv[1])], Tracking(uri={tracking.uri!r}, experiment="test")
 Path(f"{{sys.argv[1]}}.ready").touch()
 while not Path({str(go)!r}).exists():
