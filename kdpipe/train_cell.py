@@ -23,7 +23,7 @@ from kdpipe.runner.device import check_device
 from kdpipe.runner.job import Job
 from kdpipe.start_weights import Source, source_of
 from kdpipe.tracking import SYSTEM_FILE, Begun, LiveRun, publish_quietly
-from kdpipe.work import first_start, lock, work_dir
+from kdpipe.work import alone_with, first_start
 
 
 def train_cell(params: Params, cell: Cell) -> None:
@@ -39,8 +39,7 @@ def train_cell(params: Params, cell: Cell) -> None:
     start = _start(params, source)
     identity = identify(params, cell)
     environment = describe_environment()
-    work = work_dir(identity.fingerprint)
-    with lock(identity.fingerprint):
+    with alone_with(identity.fingerprint) as work:
         started = first_start(work)
         if identity.arguments.get("epochs") == 0:
             assert start is not None, "refused by preflight"
@@ -70,7 +69,6 @@ def train_cell(params: Params, cell: Cell) -> None:
         )
         _export([*trained.files, work / SYSTEM_FILE, Path(PARAMS_FILE)], trained.best, record, cell.train_dir)
         publish_quietly(params.tracking, cell, console)
-        shutil.rmtree(work, ignore_errors=True)
     console.print(f"{cell.id}: {record.epochs} epochs in {record.seconds:.0f} s -> {cell.train_dir}")
 
 

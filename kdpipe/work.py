@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
+from kdpipe.console import console
 from kdpipe.paths import state_dir
 
 STARTED_FILE = "started"
@@ -28,8 +34,35 @@ def first_start(work: Path) -> float:
         return now
 
 
+@contextmanager
+def alone_with(fingerprint: str) -> Iterator[Path]:
+    """The folder of a training, held by one process; whoever waited for it finds it as it was left.
+
+    Experiments that run side by side may want the same cell: it is trained once. The last one that is
+    done removes the folder; after an error it stays.
+    """
+    held, waiting = lock(fingerprint), state_dir() / "waiting" / fingerprint
+    try:
+        held.acquire(blocking=False)
+    except Timeout:
+        console.print("another process is training this: waiting for what comes out")
+        mark = waiting / str(os.getpid())
+        waiting.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        try:
+            held.acquire()
+        finally:
+            mark.unlink()
+    try:
+        yield work_dir(fingerprint)
+        if not any(psutil.pid_exists(int(mark.name)) for mark in waiting.glob("*")):
+            shutil.rmtree(work_dir(fingerprint), ignore_errors=True)
+    finally:
+        held.release()
+
+
 def lock(fingerprint: str) -> FileLock:
-    """Held by the process that trains; experiments that run side by side may want the same cell."""
+    """Held by the process that trains."""
     locks = state_dir() / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     return FileLock(locks / fingerprint)
