@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 from rich.console import Console
 from rich.markup import escape
 
@@ -96,16 +96,9 @@ def _publish(store: Store, found: list[Run], finished: Finished) -> Run:
     tags = entries.tags(record.identity, record.environment, finished.state, parent)
     tags += entries.weights(finished.cell, record)
     run_id = right[0].info.run_id if right else _recreate(store, finished)
-    values = finished.overall_metrics | entries.costs(record)
-    before = right[0].data.metrics if right else {}
-    changed = {name: value for name, value in values.items() if before.get(name, value) != value}
-    unchanged = {name: value for name, value in values.items() if name not in changed}
     store.client.log_batch(
         run_id,
-        metrics=[
-            *entries.metrics(unchanged, record.finished, record.epochs),
-            *entries.metrics(changed, time.time(), record.epochs),  # of two at a time MLflow shows the larger
-        ],
+        metrics=_outcome(finished, right[0].data.metrics if right else {}),
         params=entries.params(record.identity, record.arguments),
         tags=tags,
     )
@@ -113,6 +106,17 @@ def _publish(store: Store, found: list[Run], finished: Finished) -> Run:
     store.client.set_terminated(run_id, "FINISHED", round(record.finished * 1000))
     store.client.set_tag(run_id, CONTENT, finished.digest)
     return store.client.get_run(run_id)
+
+
+def _outcome(finished: Finished, shown: Mapping[str, float]) -> list[Metric]:
+    """Final metrics and costs. What a run shows otherwise comes as of now: of two values of one time and step
+    MLflow shows the larger.
+    """
+    record, values = finished.record, finished.overall_metrics | entries.costs(finished.record)
+    changed = {name: value for name, value in values.items() if shown.get(name, value) != value}
+    others = {name: value for name, value in values.items() if name not in changed}
+    times = ((others, record.finished), (changed, time.time()))
+    return [metric for some, at in times for metric in entries.metrics(some, at, record.epochs)]
 
 
 def _parent(store: Store, finished: Finished) -> str:
