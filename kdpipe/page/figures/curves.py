@@ -15,6 +15,7 @@ PANELS = {
     "class loss": "train/cls_loss",
     "distillation loss, times dis": "train/dis_loss",
 }
+FEW = 12  # epochs, of which each has its mark
 COLOURS = {"teacher": GREY, "baseline": BLUE, "distill": GREEN}
 WORDS = {"teacher": "teachers", "baseline": "baselines", "distill": "distilled"}
 ABOUT = """\
@@ -36,7 +37,15 @@ def curves(content: Content) -> Plot | None:
         for cell, its in known.groupby("cell", sort=False):
             kind = str(cell).split("/", 1)[0]
             word = WORDS[kind] if WORDS[kind] not in panel.get_legend_handles_labels()[1] else None
-            panel.plot(its["epoch"], its[column], ".-", color=COLOURS[kind], alpha=0.7, label=word)
+            panel.plot(
+                its["epoch"],
+                its[column],
+                ".-" if len(its) <= FEW else "-",
+                color=COLOURS[kind],
+                alpha=0.7,
+                label=word,
+                zorder=2 if kind == "distill" else 3,  # the many are not to hide the few
+            )
         panel.set(title=title, xlabel="epoch")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         if panel.lines:
