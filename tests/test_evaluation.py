@@ -190,3 +190,15 @@ def test_the_truth_is_what_the_labels_say(tmp_path: Path, monkeypatch: pytest.Mo
     assert found["category_id"] == 4
     with pytest.raises(KdpipeError, match="no images for nowhere"):
         load_truth(tmp_path / "dataset", "nowhere")
+
+
+def test_keypoints_are_judged_by_the_sigmas_of_the_data_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dataset = tmp_path / "dataset"
+    prepare(Data(source="digits", task="pose", digits=Digits(train=4, val=4, test=4, size=64)), dataset)
+    assert load_truth(dataset, "val").sigmas == [0.25] * 4
+    with (dataset / "data.yaml").open("a") as yaml:
+        yaml.write("kpt_oks_sigmas: [0.1, 0.2, 0.3, 0.4]\n")
+    assert load_truth(dataset, "val").sigmas == [0.1, 0.2, 0.3, 0.4]

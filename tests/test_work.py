@@ -1,4 +1,4 @@
-"""Processes that want the same training."""
+"""Trainings that are not done yet, and processes that want the same one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from kdpipe.errors import ParamsError
+from kdpipe.history import History, read_history
 from kdpipe.paths import state_dir
+from kdpipe.runner.device import check_device, gpus
 from kdpipe.work import alone_with, is_running, work_dir
 from tests.conftest import REPOSITORY, wait_for
 
@@ -59,3 +62,17 @@ def test_who_died_waiting_is_not_waited_for() -> None:
     with alone_with("a") as work:
         work.mkdir(parents=True)
     assert not work.exists()
+
+
+@pytest.mark.parametrize("cut", ["2,4.0,", "2,4.", "2,4.0,0.", "2,\x00"])
+def test_a_row_that_was_cut_short_stops_nobody(tmp_path: Path, cut: str) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text(f"epoch,seconds,lr\n1,2.0,0.1\n{cut}")
+    assert read_history(path)[0] == {"epoch": 1, "seconds": 2.0, "lr": 0.1}
+    History(path, start_epoch=1)
+    assert path.read_text().splitlines() == ["epoch,seconds,lr", "1,2.0,0.1"]
+
+
+def test_a_device_that_is_not_there_is_said() -> None:
+    with pytest.raises(ParamsError, match=r"train\.device: 99 is not there: this machine has .*; write auto"):
+        check_device({"device": [0, 99]} if len(gpus()) else {"device": 99})
