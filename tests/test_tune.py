@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from omegaconf import OmegaConf
 from kdpipe.errors import KdpipeError
 from kdpipe.history import read_history
 from kdpipe.scale.search import MISSING, Space, Trial, best_of, search
-from tests.conftest import fresh_clone, wait_for
+from kdpipe.scale.tune import _write_dis
+from tests.conftest import REPOSITORY, fresh_clone, wait_for
 
 SPACE = Space(pairs=("n-s",), low=0.1, high=30.0, seeds=(0, 1, 2), known=(6.0, 1.0))
 NOISE = (0.0, 0.004, -0.004)  # of each seed
@@ -107,6 +109,14 @@ def test_what_cannot_be_searched_is_refused(
     answer = project.run("kdpipe", "tune", *options, check=False)
     assert answer.returncode == 2
     assert message in answer.stderr
+
+
+def test_params_yaml_keeps_its_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copyfile(REPOSITORY / "params.yaml", "params.yaml")
+    before = (tmp_path / "params.yaml").read_text()
+    _write_dis([1.0, 6.0, 1.2])
+    assert (tmp_path / "params.yaml").read_text() == before.replace("dis: [1.0, 6.0]", "dis: [1.0, 6.0, 1.2]")
 
 
 @pytest.mark.slow

@@ -120,8 +120,10 @@ def _ap(folder: Path, split: str) -> float:
 def _write_dis(values: Sequence[float]) -> None:
     """Into params.yaml, where comments and the rest stay as they are."""
     with modify_yaml(PARAMS_FILE) as content:
-        if list(content["sweep"]["dis"]) != list(values):
-            content["sweep"]["dis"] = list(values)
+        written = content["sweep"]["dis"]
+        if list(written) != list(values):
+            written.clear()  # the same list, which a comment hangs on
+            written.extend(values)
 
 
 def _row(trial: Trial, split: str) -> dict[str, float | str]:
