@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from packaging.requirements import Requirement
 from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root
 
-NONE = "none"
 ULTRALYTICS = ("ultralytics-opencv-headless", "ultralytics")  # either has the module
 PACKAGES = (
     "kdpipe",
@@ -39,7 +39,7 @@ def describe_environment() -> dict[str, str]:
 
 def ultralytics_version() -> str:
     """The version of either distribution of the `ultralytics` module, without importing it."""
-    return next(filter(None, map(_version, ULTRALYTICS)), NONE)
+    return _version(*ULTRALYTICS) or "none"
 
 
 def check_packages() -> None:
@@ -52,19 +52,20 @@ def check_packages() -> None:
         wanted = Requirement(line)
         if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
             continue
-        found = ultralytics_version() if wanted.name in ULTRALYTICS else _version(wanted.name)
-        if found is None or found == NONE or not wanted.specifier.contains(found, prereleases=True):
+        found = _version(*(ULTRALYTICS if wanted.name in ULTRALYTICS else (wanted.name,)))
+        if found is None or not wanted.specifier.contains(found, prereleases=True):
             raise KdpipeError(
-                f"{wanted.name} {found or NONE} is installed, kdpipe needs {wanted.specifier}; "
+                f"{wanted.name} {found or 'none'} is installed, kdpipe needs {wanted.specifier}; "
                 "run `make install`, and use .venv/bin"
             )
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+def _version(*packages: str) -> str | None:
+    """That of the first of them that is installed."""
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            return version(package)
+    return None
 
 
 def git_commit() -> str:

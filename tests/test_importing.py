@@ -171,6 +171,24 @@ def test_a_split_may_lack_a_class(tmp_path: Path) -> None:
     assert {line[0] for line in labels(done, "val").values()} == {NAMES.index("dog")}
 
 
+def test_names_that_lead_elsewhere_or_differ_in_their_suffix_alone(tmp_path: Path) -> None:
+    source = as_coco(tmp_path / "theirs")
+    content = json.loads(source.read_text())
+    images = source.parent / "images"
+    (images / "cam0_1.png").rename(images / "cam0_0.jpg")
+    content["images"][1]["file_name"] = "cam0_0.jpg"
+    for image in content["images"]:
+        image["file_name"] = str(images / image["file_name"])
+    source.write_text(json.dumps(content))
+    (images / "cam0_2.txt").write_text("mine\n")
+    done = imported(source, tmp_path / "out")
+    assert (images / "cam0_2.txt").read_text() == "mine\n"
+    assert sorted(path.name for path in images.glob("*.txt")) == ["cam0_2.txt"]
+    found = labels(done, "train") | labels(done, "val")
+    assert len(found) == IMAGES
+    assert all(len(values) == 5 for values in found.values())  # an object on each, as before
+
+
 def test_the_originals_are_only_read(tmp_path: Path) -> None:
     source = as_voc(tmp_path / "theirs")
     before = {path: path.stat().st_mtime_ns for path in source.rglob("*")}

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ultralytics.engine.trainer import BaseTrainer
-
 from kdpipe.arguments import OPTIMIZERS, OWNED, ultralytics_arguments
 from kdpipe.models import candidates
 from kdpipe.preflight import preflight
@@ -26,6 +24,9 @@ def test_owned_arguments_are_arguments_of_ultralytics() -> None:
 
 
 def test_optimizers_are_those_of_ultralytics() -> None:
+    from kdpipe.runner import hermetic  # noqa: F401, I001 - before Ultralytics
+    from ultralytics.engine.trainer import BaseTrainer
+
     source = inspect.getsource(BaseTrainer.build_optimizer)
     listed = re.search(r"optimizers = ({.*?})", source)
     assert listed

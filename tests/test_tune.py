@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
+from kdpipe.config import Tracking
+from kdpipe.console import console
 from kdpipe.errors import KdpipeError
 from kdpipe.history import read_history
 from kdpipe.scale.search import MISSING, Space, Trial, best_of, search
-from kdpipe.scale.tune import _write_dis
+from kdpipe.scale.tune import _log, _write_dis
 from tests.conftest import REPOSITORY, fresh_clone, wait_for
 
 SPACE = Space(pairs=("n-s",), low=0.1, high=30.0, seeds=(0, 1, 2), known=(6.0, 1.0))
@@ -117,6 +119,13 @@ def test_params_yaml_keeps_its_comments(tmp_path: Path, monkeypatch: pytest.Monk
     before = (tmp_path / "params.yaml").read_text()
     _write_dis([1.0, 6.0, 1.2])
     assert (tmp_path / "params.yaml").read_text() == before.replace("dis: [1.0, 6.0]", "dis: [1.0, 6.0, 1.2]")
+
+
+def test_a_store_that_is_away_costs_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with console.capture() as said:
+        _log(Tracking(uri="http://127.0.0.1:9", experiment="test"), [])
+    assert "the trials are not in MLflow" in said.get()
 
 
 @pytest.mark.slow
