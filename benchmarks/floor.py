@@ -33,7 +33,7 @@ def main() -> None:
     """Print a table, a line per pair."""
     import torch
 
-    from kdpipe.runner.arguments import device, has_bfloat16
+    from kdpipe.runner.arguments import device, has_fast_bfloat16
     from kdpipe.runner.hermetic import cpu_threads
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -44,7 +44,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(cpu_threads())
     place = torch.device("cpu" if device() == "cpu" else "cuda")
-    mixed = not options.float32 and (place.type == "cuda" or has_bfloat16())
+    mixed = not options.float32 and (place.type == "cuda" or has_fast_bfloat16())
     kind = torch.float32 if not mixed else torch.bfloat16 if place.type == "cpu" else torch.float16
     operations_per_second, bytes_per_second = rates(kind, place)
     print(machine())

@@ -73,13 +73,13 @@ def _versions() -> Finding:
 
 
 def _processor() -> Finding:
-    from kdpipe.runner.arguments import has_bfloat16
+    from kdpipe.runner.arguments import has_fast_bfloat16
     from kdpipe.runner.device import gpus
     from kdpipe.runner.hermetic import cpu_threads
 
     if found := gpus():
         return Finding("processor", GOOD, ", ".join(found))
-    speed = "with bfloat16" if has_bfloat16() else "without bfloat16"
+    speed = "with fast bfloat16" if has_fast_bfloat16() else "without fast bfloat16"
     says = f"no GPU that torch sees, {cpu_threads()} CPU threads {speed}: small data and small images only"
     return Finding("processor", WARNING, says)
 

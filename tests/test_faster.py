@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,8 @@ from kdpipe.config import Data, Digits
 from kdpipe.data import prepare
 from kdpipe.runner import arguments
 from kdpipe.runner.hermetic import configure
-from kdpipe.runner.lean_teacher import Graph, make_lean
+from kdpipe.runner.lean_teacher import FusedConv, has_onednn, make_lean
+from kdpipe.runner.pointwise import multiply_pointwise
 from kdpipe.runner.trainers import TRAINERS
 
 
@@ -97,19 +101,19 @@ def test_a_lean_teacher_teaches_the_same(
     from ultralytics.models.yolo.detect import DetectionTrainer
 
     trainer = set_up(DetectionTrainer, dataset, taught_weights)
-    make_lean(trainer.model, torch.zeros(16, 3, 64, 64, dtype=dtype))
+    make_lean(trainer.model, dtype)
+    assert has_onednn() == any(isinstance(part, FusedConv) for part in trainer.model.teacher_model.modules())
     loss, gradients = one_step(trainer)
     assert exact[0].item() > 0
     assert loss.item() == pytest.approx(exact[0].item(), rel=tolerance)
     assert cosine_similarity(gradients, exact[1], dim=0).item() > 1 - tolerance / 10
 
 
-def test_the_graph_of_a_teacher_takes_images_of_other_sizes(dataset: Path, taught_weights: Path) -> None:
+def test_a_teacher_in_bfloat16_takes_images_of_other_sizes(dataset: Path, taught_weights: Path) -> None:
     """As with `multi_scale`, and in the last batch of an epoch."""
     found = []
     for amp in (True, False):
         model = set_up(TRAINERS["detect"], dataset, taught_weights, amp=amp).model
-        assert isinstance(model.teacher_model, Graph) is amp
         torch.manual_seed(0)
         with torch.no_grad():
             model.teacher_model(torch.rand(3, 3, 96, 96))
@@ -119,6 +123,59 @@ def test_the_graph_of_a_teacher_takes_images_of_other_sizes(dataset: Path, taugh
     for rough, precise in zip(*found, strict=True):
         assert rough.shape == precise.shape
         assert (rough.float() - precise).norm() < 0.02 * precise.norm()
+    assert found[0][0].dtype is torch.bfloat16
+
+
+def test_a_student_learns_the_same(
+    dataset: Path, taught_weights: Path, exact: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    """All that kdpipe changes of a step in float32, against Ultralytics' own."""
+    trainer = set_up(TRAINERS["detect"], dataset, taught_weights)
+    loss, gradients = one_step(trainer)
+    assert loss.item() == pytest.approx(exact[0].item(), rel=1e-4)
+    assert cosine_similarity(gradients, exact[1], dim=0).item() > 1 - 1e-5
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_pointwise_convolution_is_a_product(bias: bool) -> None:
+    torch.manual_seed(0)
+    layers = torch.nn.Sequential(torch.nn.Conv2d(6, 4, 1, bias=bias), torch.nn.Conv2d(4, 4, 3, padding=1))
+    layers.to(memory_format=torch.channels_last)
+    images = torch.rand(2, 6, 5, 7).to(memory_format=torch.channels_last)
+    found = []
+    for change in (lambda _: None, multiply_pointwise):
+        change(layers)
+        given = images.clone().requires_grad_()
+        out = layers(given)
+        out.square().sum().backward()
+        assert out.is_contiguous(memory_format=torch.channels_last)
+        found.append([out.detach(), given.grad, *(weight.grad.clone() for weight in layers.parameters())])
+        layers.zero_grad()
+    assert ["forward" in vars(layer) for layer in layers] == [True, False]
+    for before, after in zip(*found, strict=True):
+        torch.testing.assert_close(before, after)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no glibc")
+def test_freed_memory_is_not_faulted_in_again() -> None:
+    """In a process of its own, as the setting stays."""
+    code = """if True:
+        import resource, torch
+        from kdpipe.runner.allocation import keep_freed_memory
+        def faults():
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            for _ in range(5):
+                torch.ones(2**24)
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        first = faults()
+        keep_freed_memory()
+        for _ in range(3):
+            faults()
+        print(first, faults())
+    """
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = map(int, answer.stdout.split())
+    assert after < before / 10
 
 
 def test_a_compiled_student_learns_the_same(
@@ -189,12 +246,13 @@ def test_mixed_precision_leaves_the_loss_in_float32(dataset: Path) -> None:
         ({}, False, False),
         ({"amp": True}, False, False),
         ({"amp": "bf16"}, True, True),
+        ({"amp": "bf16"}, False, True),
         ({"amp": "fp32"}, True, False),
         ({"amp": False}, True, False),
     ],
 )
-def test_mixed_precision_on_a_cpu_needs_bfloat16(
+def test_mixed_precision_on_a_cpu_needs_fast_bfloat16(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, object], supported: bool, expected: bool
 ) -> None:
-    monkeypatch.setattr(arguments, "has_bfloat16", lambda: supported)
+    monkeypatch.setattr(arguments, "has_fast_bfloat16", lambda: supported)
     assert arguments.resolved({"device": "cpu", **given})["amp"] is expected

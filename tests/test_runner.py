@@ -17,7 +17,7 @@ from kdpipe.data import prepare
 from kdpipe.errors import KdpipeError
 from kdpipe.history import read_history
 from kdpipe.runner import training, weights
-from kdpipe.runner.arguments import has_bfloat16
+from kdpipe.runner.arguments import has_fast_bfloat16
 from kdpipe.runner.hermetic import cpu_threads
 from kdpipe.runner.job import Job
 from tests.conftest import REPOSITORY
@@ -130,7 +130,7 @@ def test_baseline_and_distilled_differ_in_the_teacher_alone(
     different = {key for key in baseline.arguments if baseline.arguments[key] != distilled.arguments.get(key)}
     assert different == {"dis"}
     assert baseline.arguments["device"] == "cpu"
-    assert baseline.arguments["amp"] is has_bfloat16()
+    assert baseline.arguments["amp"] is has_fast_bfloat16()
 
 
 def test_they_start_from_the_same_weights(project: Path, teacher_weights: Path) -> None:

@@ -41,19 +41,23 @@ def devices(arguments: Mapping[str, Any]) -> list[str]:
     return device(arguments.get("device", AUTO)).split(",")
 
 
-def has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 by itself, rather than by way of float32."""
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+def has_fast_bfloat16() -> bool:
+    """Whether the CPU computes faster in bfloat16 than in float32.
+
+    It does with AMX; with avx512_bf16 alone it was slower (docs/performance.md).
+    """
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def resolved(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments with the device chosen, and mixed precision where the device gains from it.
 
-    On a CPU mixed precision is bfloat16 in the layers and float32 in the loss.
+    On a CPU mixed precision is bfloat16 in the layers and float32 in the loss; `amp: bf16`, which Ultralytics
+    knows for GPUs, asks for it where no gain is known.
     """
     chosen = {**DEFAULTS, **arguments}
     chosen["device"] = device(chosen["device"])
-    wanted = chosen.setdefault("amp", True) not in (False, "fp32")
+    amp = str(chosen.setdefault("amp", True)).lower()
     if chosen["device"] == "cpu":
-        chosen["amp"] = wanted and has_bfloat16()
+        chosen["amp"] = amp == "bf16" or (amp not in ("false", "fp32") and has_fast_bfloat16())
     return chosen

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
+import platform
 from typing import Any
 
 import torch
 from torch import nn
 from ultralytics.nn.distill_model import DistillationModel
+from ultralytics.nn.modules import Conv
 
 Scores = dict[str, Any]
-WARM_UP = 3  # calls that a graph is watched for before it is fused
+ACTIVATIONS: dict[type[nn.Module], str] = {nn.SiLU: "swish", nn.Identity: "none"}  # in oneDNN's words
 
 
 class ClassScores(nn.Module):
@@ -28,94 +29,80 @@ class ClassScores(nn.Module):
         self.one2one: nn.ModuleList | None = getattr(head, "one2one_cv3", None)
 
     def forward(self, features: list[torch.Tensor]) -> Scores:
-        """Classify every position."""
-        return named(self.branches(features))
+        """Classify every position, with each branch that there is."""
+        if self.one2one is None:
+            return _classify(self.one2many, features)
+        return {
+            "one2many": _classify(self.one2many, features),
+            "one2one": _classify(self.one2one, features),
+        }
 
-    def branches(self, features: list[torch.Tensor]) -> list[torch.Tensor]:
-        """The scores of one2many, and of one2one where there is that."""
-        found = (branch for branch in (self.one2many, self.one2one) if branch is not None)
-        return [_classify(branch, features) for branch in found]
 
+class FusedConv(nn.Module):
+    """A convolution and its activation in one call of oneDNN, which computes on a CPU; without gradients.
 
-class Graph(nn.Module):
-    """A teacher on a CPU as one graph, in which oneDNN fuses each convolution with its activation.
-
-    In bfloat16 that takes two thirds of the time of layer by layer; in float32 nearly as long, and more
-    memory. Its features go where the hooks of Ultralytics would put them.
+    PyTorch's own compiler calls the same (torch._inductor, `mkldnn._convolution_pointwise`); it has no
+    public name, and needs no compiling.
     """
 
-    def __init__(self, teacher: Any, features: dict[int, Any], example: torch.Tensor) -> None:
-        """Trace the teacher with a batch of images, in the type that it is to compute in."""
+    def __init__(self, convolution: nn.Conv2d, activation: str) -> None:
+        """Take the weights of `convolution`; `activation` is a key of ACTIVATIONS."""
         super().__init__()
-        self._features, self._dtype = features, example.dtype
-        torch.jit.enable_onednn_fusion(enabled=True)
-        layers = _Layers(teacher).to(example.dtype).eval()
-        with warnings.catch_warnings(action="ignore"), torch.no_grad():
-            # In a list, so that Ultralytics does not find it among the modules it sets to evaluation.
-            self._graph = [torch.jit.freeze(torch.jit.trace(layers, example, check_trace=False))]
-            for _ in range(WARM_UP):  # a continued training must not begin with other numbers
-                self._graph[0](example)
+        self.weight, self.bias = convolution.weight, convolution.bias
+        geometry = (convolution.padding, convolution.stride, convolution.dilation)
+        self._geometry = (*map(list, geometry), convolution.groups)
+        self._activation = activation
 
-    def forward(self, images: torch.Tensor) -> None:
-        """Leave the features of each level, and the scores, for the loss."""
-        with torch.autocast("cpu", enabled=False):
-            *features, scores = self._graph[0](images.to(self._dtype))
-        for level, feature in enumerate([*features, named(list(scores))]):
-            self._features[level] = feature
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Convolve in the type of the weights."""
+        images = images.to(self.weight.dtype)
+        fused = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001
+        found: torch.Tensor = fused(images, self.weight, self.bias, *self._geometry, self._activation, [], "")
+        return found
 
 
-class _Layers(nn.Module):
-    """A model's layers, run in their order: its neck's features, and the scores of each branch."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.layers = model.model
-
-    def forward(self, images: torch.Tensor) -> tuple[Any, ...]:
-        *body, head = self.layers
-        done: list[torch.Tensor] = []
-        last = images
-        for layer in body:
-            came_from = [layer.f] if isinstance(layer.f, int) else layer.f
-            inputs = [last if place == -1 else done[place] for place in came_from]
-            last = layer(inputs[0] if isinstance(layer.f, int) else inputs)
-            done.append(last)
-        features = [done[place] for place in head.f]
-        return (*features, tuple(head.branches(features)))
-
-
-def named(branches: list[torch.Tensor]) -> Scores:
-    """Scores under the names that Ultralytics' loss looks for."""
-    if len(branches) == 1:
-        return {"scores": branches[0]}
-    return dict(zip(("one2many", "one2one"), ({"scores": scores} for scores in branches), strict=True))
-
-
-def make_lean(model: DistillationModel, example: torch.Tensor) -> None:
-    """Drop the teacher's box branches and its decoding, fuse its normalisation into its convolutions.
+def make_lean(model: DistillationModel, dtype: torch.dtype) -> None:
+    """Drop the teacher's box branches and its decoding, fuse what follows a convolution into it.
 
     The head is replaced before Ultralytics fuses, because fusing a whole YOLO26 head drops the
     one-to-many branch, which the loss reads. What the loss reads changes by rounding only.
 
     Args:
         model: Student and teacher.
-        example: A batch of images as it will come, in the type that the teacher is to compute in:
-            bfloat16 where the CPU has it, else float32 (a GPU's mixed precision is not its matter).
+        dtype: What the teacher is to compute in on a CPU (a GPU's mixed precision is not its matter).
     """
     teacher = model.teacher_model
     layers = teacher.model
     layers[-1] = ClassScores(layers[-1])
     teacher.fuse(verbose=False)
     teacher.requires_grad_(False)
-    if example.device.type != "mps":  # channels-last is wrong there
+    device = next(teacher.parameters()).device.type
+    if device != "mps":  # channels-last is wrong there
         teacher.to(memory_format=torch.channels_last)
-    # Ultralytics has no public call for either.
-    if example.dtype is torch.bfloat16:
-        model.teacher_model = Graph(teacher, model._teacher_feats, example)  # noqa: SLF001
-    else:
-        model._register_feature_hooks()  # noqa: SLF001 - that of the old head went with it
+    if device == "cpu":
+        teacher.to(dtype)
+        if has_onednn():
+            _fuse_activations(teacher)
+    # That of the old head went with it; Ultralytics has no public call.
+    model._register_feature_hooks()  # noqa: SLF001
 
 
-def _classify(layers: nn.ModuleList, features: list[torch.Tensor]) -> torch.Tensor:
+def has_onednn() -> bool:
+    """Whether oneDNN computes convolutions with its own kernels, not those of another library."""
+    return torch.backends.mkldnn.is_available() and platform.machine().lower() in ("x86_64", "amd64")
+
+
+def _fuse_activations(teacher: nn.Module) -> None:
+    for module in teacher.modules():
+        if (
+            isinstance(module, Conv)
+            and type(module.conv) is nn.Conv2d  # not one that imitates integers
+            and type(module.act) in ACTIVATIONS
+        ):
+            module.conv = FusedConv(module.conv, ACTIVATIONS[type(module.act)])
+            module.act = nn.Identity()
+
+
+def _classify(layers: nn.ModuleList, features: list[torch.Tensor]) -> Scores:
     levels = [layer(feature).flatten(2) for layer, feature in zip(layers, features, strict=True)]
-    return torch.cat(levels, dim=-1).float()
+    return {"scores": torch.cat(levels, dim=-1).float()}
