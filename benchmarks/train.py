@@ -1,11 +1,11 @@
 """What whole trainings cost: Ultralytics alone and distilling, kdpipe alone and distilling.
 
-    python benchmarks/train.py [--student NAME] [--teacher NAME] [--epochs N] [--seeds N]
+    python benchmarks/train.py [--student NAME] [--teacher NAME] [--imgsz N] [--epochs N] [--seeds N]
 
-With the data and the arguments of params.yaml, from scratch, each training in a process of its own, one
-after another, the four in turns for every seed. The teacher is trained first. Times are of the whole
-process: imports, set-up, loading, validation and checkpoints included. What they reach is
-benchmarks/quality.py's matter.
+With the data of params.yaml (digits drawn as large as the images) and its arguments, from scratch, each
+training in a process of its own, one after another, the four in turns for every seed. The teacher is
+trained first. Times are of the whole process: imports, set-up, loading, validation and checkpoints included.
+What they reach is benchmarks/quality.py's matter.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import multiprocessing
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -98,16 +99,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--student", default="yolo26n")
     parser.add_argument("--teacher", default="yolo26s")
+    parser.add_argument("--imgsz", type=int, default=params.train["imgsz"])
     parser.add_argument("--epochs", type=int, default=params.train["epochs"])
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     print(machine())
     rows = []
+    data = replace(params.data, digits=replace(params.data.digits, size=options.imgsz))
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        prepare(params.data, folder / "dataset")
+        prepare(data, folder / "dataset")
         common = {
             **params.train,
+            "imgsz": options.imgsz,
             "task": "detect",
             "data": str(folder / "dataset/data.yaml"),
             "epochs": options.epochs,
@@ -139,7 +143,8 @@ def report(runs: pd.DataFrame, options: argparse.Namespace) -> None:
         }
         for variant, found in medians.items()
     ]
-    print(f"\n{options.student} <- {options.teacher}, {options.epochs} epochs, {options.seeds} seeds\n")
+    setting = f"{options.imgsz} px, {options.epochs} epochs, {options.seeds} seeds"
+    print(f"\n{options.student} <- {options.teacher}, {setting}\n")
     print(markdown(lines))
     ratios = {v: medians[v]["seconds"] / base for v in VARIANTS}
     print(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -41,24 +42,32 @@ class ClassScores(nn.Module):
 class FusedConv(nn.Module):
     """A convolution and its activation in one call of oneDNN, which computes on a CPU; without gradients.
 
-    PyTorch's own compiler calls the same (torch._inductor, `mkldnn._convolution_pointwise`); it has no
-    public name, and needs no compiling.
+    PyTorch's own compiler makes the same calls (`torch/_inductor/fx_passes/mkldnn_fusion.py`); they have no public
+    name, and need no compiling.
     """
 
     def __init__(self, convolution: nn.Conv2d, activation: str) -> None:
-        """Take the weights of `convolution`; `activation` is a key of ACTIVATIONS."""
+        """Take the weights of `convolution`; `activation` is a value of ACTIVATIONS."""
         super().__init__()
         self.weight, self.bias = convolution.weight, convolution.bias
-        geometry = (convolution.padding, convolution.stride, convolution.dilation)
-        self._geometry = (*map(list, geometry), convolution.groups)
+        self._dtype = self.weight.dtype
+        padding, stride, dilation = (
+            [int(side) for side in sides]
+            for sides in (convolution.padding, convolution.stride, convolution.dilation)
+        )
+        self._geometry = padding, stride, dilation, convolution.groups
         self._activation = activation
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Convolve in the type of the weights."""
-        images = images.to(self.weight.dtype)
-        fused = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001
-        found: torch.Tensor = fused(images, self.weight, self.bias, *self._geometry, self._activation, [], "")
-        return found
+        """Convolve in the type of the weights, which are laid out for images of the first size that comes."""
+        images = images.to(self._dtype)
+        if isinstance(self.weight, nn.Parameter):
+            reorder: Callable[..., torch.Tensor] = torch._C._nn.mkldnn_reorder_conv2d_weight  # noqa: SLF001
+            packed = reorder(self.weight.to_mkldnn(), *self._geometry, list(images.shape))
+            del self.weight  # from the parameters: no optimizer or file could hold what takes its place
+            self.weight = packed
+        fused: Callable[..., torch.Tensor] = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001
+        return fused(images, self.weight, self.bias, *self._geometry, self._activation, [], "")
 
 
 def make_lean(model: DistillationModel, dtype: torch.dtype) -> None:
