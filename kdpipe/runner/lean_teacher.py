@@ -42,8 +42,8 @@ class ClassScores(nn.Module):
 class FusedConv(nn.Module):
     """A convolution and its activation in one call of oneDNN, which computes on a CPU; without gradients.
 
-    PyTorch's own compiler makes the same calls (`torch/_inductor/fx_passes/mkldnn_fusion.py`); they have no public
-    name, and need no compiling.
+    PyTorch's own compiler makes the same calls (`torch/_inductor/fx_passes/mkldnn_fusion.py`); they have no
+    public name, and need no compiling.
     """
 
     def __init__(self, convolution: nn.Conv2d, activation: str) -> None:
