@@ -136,6 +136,14 @@ def test_a_student_learns_the_same(
     assert cosine_similarity(gradients, exact[1], dim=0).item() > 1 - 1e-5
 
 
+@pytest.mark.parametrize("channels_last", [None, False])
+def test_products_need_images_that_lie_channels_last(dataset: Path, channels_last: bool | None) -> None:
+    changes = {} if channels_last is None else {"channels_last": channels_last}
+    layers = set_up(TRAINERS["detect"], dataset, **changes).model.modules()
+    convolutions = [layer for layer in layers if isinstance(layer, torch.nn.Conv2d)]
+    assert any("forward" in vars(layer) for layer in convolutions) is (channels_last is None)
+
+
 @pytest.mark.parametrize("bias", [False, True])
 def test_a_pointwise_convolution_is_a_product(bias: bool) -> None:
     torch.manual_seed(0)

@@ -99,7 +99,7 @@ def _speed_up(trainer: Any) -> None:
         student.model[-1].register_forward_hook(_in_float32)
     if trainer.compile_mode:
         compile_layers(student, trainer.compile_mode, trainer.device)
-    elif on_cpu and not mixed:
+    elif on_cpu and not mixed and trainer.args.channels_last is not False:
         multiply_pointwise(model)
 
 
