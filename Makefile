@@ -26,7 +26,7 @@ run: install ## Check params.yaml, then do everything that is not up to date
 	dvc repro
 
 test: check ## Lint, types, import contracts, tests
-	OMP_NUM_THREADS=1 pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: install ## Lint, types and import contracts only
 	ruff check .

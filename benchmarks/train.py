@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -76,11 +78,24 @@ def run(variant: str, folder: Path, overrides: dict[str, Any]) -> dict[str, floa
     return {"seconds": time.perf_counter() - started, "memory": memory}
 
 
+def end_with_parent() -> None:
+    """Have this process end when the one that started it is gone, killed or not."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
+
+
 def _child(variant: str, folder: Path, overrides: dict[str, Any], answer: Any) -> None:
     import torch
 
     from kdpipe.runner.device import peak_memory_mib
 
+    end_with_parent()
     folder.mkdir(parents=True)
     with (folder / "output.log").open("w") as log:
         sys.stdout = sys.stderr = log

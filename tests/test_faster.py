@@ -165,25 +165,31 @@ def test_a_pointwise_convolution_is_a_product(bias: bool) -> None:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no glibc")
-def test_freed_memory_is_not_faulted_in_again() -> None:
+def test_freed_memory_is_kept_until_it_is_given_back() -> None:
     """In a process of its own, as the setting stays."""
     code = """if True:
-        import resource, torch
-        from kdpipe.runner.allocation import keep_freed_memory
+        import resource, psutil, torch
+        from kdpipe.runner.allocation import give_back_freed_memory, keep_freed_memory
         def faults():
             before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
             for _ in range(5):
                 torch.ones(2**24)
             return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        def mib():
+            return psutil.Process().memory_info().rss >> 20
         first = faults()
         keep_freed_memory()
         for _ in range(3):
             faults()
         print(first, faults())
+        kept = mib()
+        give_back_freed_memory()
+        print(kept, mib())
     """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    before, after = map(int, answer.stdout.split())
+    (before, after), (kept, left) = (map(int, line.split()) for line in answer.stdout.splitlines())
     assert after < before / 10
+    assert kept - left > 2**24 * 4 / 2**20 - 10
 
 
 def test_a_compiled_student_learns_the_same(

@@ -11,6 +11,8 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from rich.console import Console
@@ -28,6 +31,7 @@ from kdpipe.errors import KdpipeError
 from kdpipe.history import read_history
 from kdpipe.runner import checkpoints, training
 from kdpipe.runner.job import Job
+from tests.conftest import REPOSITORY, wait_for
 from tests.test_runner import Heard, job
 
 pytestmark = pytest.mark.slow
@@ -208,6 +212,18 @@ def test_a_data_set_that_vanishes_is_named(train: Train, project: Path, uninterr
     assert "the data set changed during the training" in str(error)
     assert train(work).result()[-1] == EPOCHS
     check_the_same(work, uninterrupted)
+
+
+def test_a_benchmark_that_is_killed_leaves_no_training() -> None:
+    benchmark = subprocess.Popen(
+        [sys.executable, REPOSITORY / "benchmarks/train.py"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    started = wait_for(psutil.Process(benchmark.pid).children)
+    benchmark.kill()
+    benchmark.wait()
+    assert not psutil.wait_procs(started, timeout=60)[1]
 
 
 @pytest.mark.parametrize(("most", "message"), [(4, "4 fits: write train.batch: 4"), (0, "even with batch 2")])

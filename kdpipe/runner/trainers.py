@@ -15,7 +15,7 @@ from ultralytics.models.yolo.segment import SegmentationTrainer
 from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.utils.torch_utils import unwrap_model
 
-from kdpipe.runner.allocation import keep_freed_memory
+from kdpipe.runner.allocation import give_back_freed_memory, keep_freed_memory
 from kdpipe.runner.compiled import compile_layers
 from kdpipe.runner.lean_teacher import make_lean
 from kdpipe.runner.pointwise import multiply_pointwise
@@ -25,8 +25,9 @@ class Faster(BaseTrainer):
     """What is changed in Ultralytics' trainer of any task.
 
     On the CPU the student's weights lie channels-last, as Ultralytics has them on a GPU; Adam's step
-    is one call for all weights; freed memory is kept; 1x1 convolutions are products of matrices, or with
-    `amp` the layers compute in bfloat16; and with `compile` they are compiled, with a teacher too.
+    is one call for all weights; freed memory is kept from step to step; 1x1 convolutions are products of
+    matrices, or with `amp` the layers compute in bfloat16; and with `compile` they are compiled, with a
+    teacher too.
     """
 
     def __init__(self, overrides: dict[str, Any]) -> None:
@@ -34,6 +35,8 @@ class Faster(BaseTrainer):
         self.compile_mode = overrides.get("compile") or False
         super().__init__(overrides={**overrides, "compile": False})
         self.add_callback("on_pretrain_routine_end", _speed_up)
+        for end in ("on_train_epoch_end", "on_fit_epoch_end"):  # before and after a validation
+            self.add_callback(end, _give_back)
 
     @property
     def used_arguments(self) -> dict[str, Any]:
@@ -101,6 +104,11 @@ def _speed_up(trainer: Any) -> None:
         compile_layers(student, trainer.compile_mode, trainer.device)
     elif on_cpu and not mixed and trainer.args.channels_last is not False:
         multiply_pointwise(model)
+
+
+def _give_back(trainer: Any) -> None:
+    if trainer.device.type == "cpu":
+        give_back_freed_memory()
 
 
 def _in_float32(head: nn.Module, _: Any, outputs: Any) -> Any:
