@@ -214,16 +214,19 @@ def test_a_data_set_that_vanishes_is_named(train: Train, project: Path, uninterr
     check_the_same(work, uninterrupted)
 
 
-def test_a_benchmark_that_is_killed_leaves_no_training() -> None:
+def test_a_benchmark_that_is_killed_leaves_no_training(tmp_path: Path) -> None:
     benchmark = subprocess.Popen(
         [sys.executable, REPOSITORY / "benchmarks/train.py"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    started = wait_for(psutil.Process(benchmark.pid).children)
+    wait_for(lambda: list(tmp_path.rglob("output.log")))  # of a training that has begun
+    started = psutil.Process(benchmark.pid).children()
+    assert any("spawn_main" in word for process in started for word in process.cmdline())
     benchmark.kill()
     benchmark.wait()
-    assert not psutil.wait_procs(started, timeout=60)[1]
+    assert not psutil.wait_procs(started, timeout=20)[1]
 
 
 @pytest.mark.parametrize(("most", "message"), [(4, "4 fits: write train.batch: 4"), (0, "even with batch 2")])
