@@ -220,8 +220,9 @@ def ui(
         return
     console.print(f"experiment {store.experiment}: http://{UI_HOST}:{port}/{page}")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
-    command += ["--host", UI_HOST, "--port", str(port)]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    command += ["--host", UI_HOST, "--port", str(port), "--workers", "1"]
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}  # they judge language models
+    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
 
 
 @app.command()

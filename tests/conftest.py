@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         return os.environ | {
+            "DVC_NO_ANALYTICS": "1",
             "PYTHONPATH": str(self.folder),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
@@ -182,13 +185,30 @@ def reports(finished_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def two_nodes() -> Iterator[Any]:
-    """A cluster of two machines on this one, and the second of them."""
+def cluster() -> Iterator[Any]:
+    """A cluster on this machine, of a head that only directs; nodes are added to it."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    yield cluster, cluster.add_node(num_cpus=1)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    yield cluster
     cluster.shutdown()
+
+
+def forkserver() -> ForkServerContext:
+    """Processes forked from one that has imported everything and computed nothing: they start at once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        # What the tests import, and what a training imports later.
+        [
+            "tests.test_runner",
+            "tests.test_tracking_server",
+            "matplotlib.pyplot",
+            "mlflow.store.tracking.sqlalchemy_store",
+            "torch._inductor.config",
+            "torchvision",
+        ]
+    )
+    return context
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:

@@ -2,7 +2,8 @@
 
     python dummy_stage.py OUT TICKS MARKS
 
-MARKS is a folder outside the pipeline, in which it is noted what happened.
+MARKS is a folder outside the pipeline, in which it is noted what happened. While it has a file STAGE.hold,
+that stage does its first tick only.
 """
 
 import fcntl
@@ -30,6 +31,8 @@ def main(out: Path, ticks: int, marks: Path) -> int:
         noted.write(f"start {os.environ.get('OMP_NUM_THREADS')} {os.environ.get('CUDA_VISIBLE_DEVICES')}\n")
         try:
             for tick in range(done, ticks):
+                while tick and (marks / f"{name}.hold").exists():
+                    time.sleep(TICK)
                 time.sleep(TICK)
                 noted.write("tick\n")
                 sys.stdout.write(f"epoch {tick + 1}/{ticks} mAP50-95 0.{tick}\n")

@@ -1,12 +1,7 @@
-"""Trainings that are killed, cut off from disk, data and memory: nothing before is lost.
-
-They train in processes that are forked from one which has imported everything and computed nothing:
-that starts them within a second.
-"""
+"""Trainings that are killed, cut off from disk, data and memory: nothing before is lost."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import resource
 import shutil
@@ -31,11 +26,11 @@ from kdpipe.errors import KdpipeError
 from kdpipe.history import read_history
 from kdpipe.runner import checkpoints, training
 from kdpipe.runner.job import Job
-from tests.conftest import REPOSITORY, wait_for
+from tests.conftest import REPOSITORY, forkserver, wait_for
 from tests.test_runner import Heard, job
 
 pytestmark = pytest.mark.slow
-EPOCHS = 8
+EPOCHS = 6
 KILLS = 20
 TIMES = ("seconds", "ended", "peak_memory_mib")
 Train = Callable[..., "Forked"]
@@ -45,8 +40,7 @@ class Forked:
     """A training in a process of its own."""
 
     def __init__(self, wanted: Job, work: Path, prepare: Callable[[], object] = bool) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tests.test_runner"])
+        context = forkserver()
         self._answer, answer = context.Pipe(duplex=False)
         self._process = context.Process(target=self._train, args=(wanted, work, prepare, answer))
         self._process.start()

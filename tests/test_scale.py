@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +26,16 @@ from tests.conftest import REPOSITORY, TINY, Project, wait_for
 
 pytestmark = pytest.mark.slow
 PATIENCE = 300  # seconds
-SHORT, LONG, ENDLESS = 15, 50, 600  # ticks of a training, 0.1 s each
+TICKS = 15  # of a training, 0.1 s each
+TRAININGS = [f"train@{name}-{seed}" for name in "ab" for seed in range(2)]
 
 
 class Dummies(Project):
     """Four trainings on one data set, an evaluation of each, and a report, none of which learns anything."""
 
-    def __init__(self, folder: Path, ticks: int = SHORT) -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         folder.mkdir()
-        self.ticks = ticks
         self.marks = folder.parent / "marks"
         self.marks.mkdir()
         OmegaConf.save(OmegaConf.create(TINY), folder / "params.yaml")
@@ -47,7 +47,7 @@ class Dummies(Project):
             "prepare": {"cmd": f"{run} data/all 1 ../marks", "params": ["data"], "outs": ["data"]},
             "train": {
                 "matrix": matrix,
-                "cmd": f"{run} runs/{cell} {ticks} ../marks",
+                "cmd": f"{run} runs/{cell} {TICKS} ../marks",
                 "deps": ["data"],
                 "params": [{"names.yaml": ["names.${item.name}"]}],
                 "outs": [f"runs/{cell}"],
@@ -72,9 +72,16 @@ class Dummies(Project):
         return path.read_text().splitlines() if path.exists() else []
 
     def trainings(self) -> dict[str, list[str]]:
-        return {
-            f"train@{name}-{seed}": self.noted(f"train@{name}-{seed}") for name in "ab" for seed in range(2)
-        }
+        return {stage: self.noted(stage) for stage in TRAININGS}
+
+    def hold(self, stages: Iterable[str]) -> None:
+        """Let these end not before they are released, however long a machine takes to start another."""
+        for stage in stages:
+            (self.marks / f"{stage}.hold").touch()
+
+    def release(self) -> None:
+        for path in self.marks.glob("*.hold"):
+            path.unlink()
 
     def guards(self, stage: str = "") -> list[psutil.Process]:
         """What waits for a command of this project."""
@@ -91,10 +98,13 @@ class Dummies(Project):
         found = [stage for stage, marks in noted if "tick" in marks and "end" not in marks]
         return found if len(found) >= count else []
 
+    def interrupted(self) -> list[str]:
+        return [stage for stage, marks in self.trainings().items() if "interrupted" in marks]
+
     def check_whole(self) -> None:
         """Everything was done once, nothing is left behind."""
         for stage, marks in self.trainings().items():
-            assert marks.count("tick") == self.ticks, f"{stage}: {marks}"
+            assert marks.count("tick") == TICKS, f"{stage}: {marks}"
             assert "twice at once" not in marks
             assert marks.count("end") == 1
         assert "up to date" in self.run("dvc", "status").stdout
@@ -150,8 +160,8 @@ def test_a_stage_that_fails_fails_alone(dummies: Dummies, monkeypatch: pytest.Mo
     assert len(lock) == 1 + 3 + 3
 
 
-def test_a_killed_worker_is_replaced_and_the_training_goes_on(tmp_path: Path) -> None:
-    dummies = Dummies(tmp_path / "project", LONG)
+def test_a_killed_worker_is_replaced_and_the_training_goes_on(dummies: Dummies) -> None:
+    dummies.hold(TRAININGS)
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
     wait_for(lambda: dummies.under_way(2))
     started = psutil.Process(running.pid).children(recursive=True)
@@ -159,20 +169,23 @@ def test_a_killed_worker_is_replaced_and_the_training_goes_on(tmp_path: Path) ->
     workers = [process for process, (name, *_) in names if name.startswith("ray::train@")]
     assert len(workers) == 2
     workers[0].kill()
+    wait_for(dummies.interrupted)
+    dummies.release()
     assert running.wait(PATIENCE) == 0
     dummies.check_whole()
     starts = [sum(mark.startswith("start") for mark in marks) for marks in dummies.trainings().values()]
     assert sorted(starts) == [1, 1, 1, 2]
 
 
-def test_a_killed_driver_leaves_what_was_finished_and_no_lock(tmp_path: Path) -> None:
-    dummies = Dummies(tmp_path / "project", LONG)
+def test_a_killed_driver_leaves_what_was_finished_and_no_lock(dummies: Dummies) -> None:
+    dummies.hold(TRAININGS[1:])
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
     saved = wait_for(lambda: _trainings_in(dummies.folder / "dvc.lock"))
     wait_for(dummies.under_way)
     running.kill()
     running.wait()
     wait_for(lambda: not dummies.guards())
+    dummies.release()
     (dummies.folder / ".dvc/tmp/rwlock").write_text("")  # as it may be, if just then it was being written
     dummies.run("kdpipe", "repro", "--jobs", "2")
     dummies.check_whole()
@@ -188,8 +201,8 @@ def _trainings_in(lock: Path) -> list[str]:
     return [name for name in stages if name.startswith("train@")]
 
 
-def test_a_second_one_is_refused_and_ctrl_c_stops_in_order(tmp_path: Path) -> None:
-    dummies = Dummies(tmp_path / "project", ENDLESS)
+def test_a_second_one_is_refused_and_ctrl_c_stops_in_order(dummies: Dummies) -> None:
+    dummies.hold(TRAININGS)
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
     wait_for(lambda: dummies.under_way(2))
     answer = dummies.run("kdpipe", "repro", check=False)
@@ -200,7 +213,7 @@ def test_a_second_one_is_refused_and_ctrl_c_stops_in_order(tmp_path: Path) -> No
     assert running.wait(PATIENCE) == 130
     assert not dummies.guards()
     assert len(begun) == 2
-    assert all("interrupted" in dummies.noted(stage) for stage in begun)
+    assert dummies.interrupted() == begun
     assert "changed" in dummies.run("dvc", "status").stdout
 
 
@@ -221,22 +234,29 @@ def test_a_stage_that_ended_while_nobody_waited_is_not_run_again(
     assert "prepare:" in (dummies.folder / "dvc.lock").read_text()
 
 
-def test_a_node_that_leaves_takes_nothing_with_it(tmp_path: Path, two_nodes: Any) -> None:
-    dummies = Dummies(tmp_path / "project", LONG)
-    cluster, node = two_nodes
+def test_a_node_that_leaves_takes_nothing_with_it(dummies: Dummies, cluster: Any) -> None:
+    dummies.hold(TRAININGS)
+    node, _ = (cluster.add_node(num_cpus=1, memory=2**31) for _ in range(2))
     running = dummies.start("kdpipe", "repro", "--ray", cluster.address)
     wait_for(lambda: dummies.under_way(2))
     cluster.remove_node(node, allow_graceful=False)
+    wait_for(dummies.interrupted)
+    dummies.release()
     assert running.wait(PATIENCE) == 0
     dummies.check_whole()
     starts = sum(mark.startswith("start") for marks in dummies.trainings().values() for mark in marks)
-    assert starts >= 5  # one of the four was on that node
+    assert starts == 5  # one of the four was on that node
+
+
+def test_a_cluster_that_cannot_work_is_refused(dummies: Dummies, cluster: Any) -> None:
+    answer = dummies.run("kdpipe", "repro", "--ray", cluster.address, check=False)
+    assert (answer.returncode, dummies.noted("prepare")) == (2, [])
+    assert "has no machine with CPUs" in answer.stderr
 
 
 def test_a_task_sees_its_gpu_and_its_cores_and_waits_for_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dummies: Dummies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dummies = Dummies(tmp_path / "project", LONG)
     monkeypatch.chdir(dummies.folder)
     cluster = RayCluster(4, num_cpus=8, num_gpus=2, _memory=10 * 2**30)
     large: list[int] = []

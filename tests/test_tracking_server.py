@@ -10,9 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -27,13 +30,14 @@ from kdpipe.config import Tracking
 from kdpipe.records import load_record
 from kdpipe.tracking import Begun, LiveRun, Store, finished_cells, publish_quietly, sync
 from kdpipe.tracking import live as live_run
-from tests.conftest import REPOSITORY, wait_for
+from tests.conftest import forkserver
 from tests.reported import finish
 from tests.test_cli import KDPIPE
 
 pytestmark = pytest.mark.slow
 CELLS = [baseline_cell("yolo26n", seed) for seed in range(8)]
 STEPS = [1, 2]
+WITHOUT_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # which are many processes, for other work
 Trouble = Callable[["Server"], AbstractContextManager[None]]
 
 
@@ -59,6 +63,13 @@ def is_free(port: int) -> bool:
         return True
 
 
+def answers(uri: str) -> bool:
+    try:
+        return requests.get(f"{uri}/health", timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
 @dataclass
 class Server:
     """An `mlflow server` as a user starts it."""
@@ -77,17 +88,13 @@ class Server:
         command += ["--artifacts-destination", str(self.folder / "artifacts"), "--workers", "1"]
         command += ["--host", "127.0.0.1", "--port", str(self.port)]
         with (self.folder / "server.log").open("a") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True, env=os.environ | WITHOUT_JOBS
+            )
         deadline = time.monotonic() + 120
-        while not self.answers():
+        while not answers(self.tracking.uri):
             assert time.monotonic() < deadline, (self.folder / "server.log").read_text()
             time.sleep(0.5)
-
-    def answers(self) -> bool:
-        try:
-            return requests.get(f"{self.tracking.uri}/health", timeout=2).ok
-        except requests.RequestException:
-            return False
 
     def send(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -160,7 +167,7 @@ def either(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 def emptied(server: Server) -> Server:
     """The server, running, without runs."""
-    if not server.answers():
+    if not answers(server.tracking.uri):
         server.stop()
         server.start()
     store = Store(server.tracking)
@@ -188,8 +195,8 @@ def test_a_server_has_what_the_records_say(either: Server) -> None:
     check_whole(either)
 
 
-def test_many_processes_start_at_once(either: Server, tmp_path: Path) -> None:
-    check_writers(either.tracking, tmp_path)
+def test_many_processes_start_at_once(either: Server) -> None:
+    check_writers(either.tracking)
     check_whole(either, len(CELLS))
 
 
@@ -198,50 +205,30 @@ def test_many_processes_start_at_once_on_a_fresh_sqlite_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     tracking = Tracking(uri="sqlite:///mlflow.db", experiment="test")
-    check_writers(tracking, tmp_path)
+    check_writers(tracking)
     assert sync(tracking, finished_cells(CELLS), dry_run=True).published == []
 
 
-def check_writers(tracking: Tracking, folder: Path) -> None:
+def check_writers(tracking: Tracking) -> None:
     """Eight processes log a live run each and publish it, all beginning at the same moment."""
     for cell in CELLS:
         finish(cell, 0.4)
-    go = folder / "go"
-    script = f"""
-import sys, time
-from pathlib import Path
-from rich.console import Console
-from kdpipe.config import Tracking
-from kdpipe.tracking import *
-from tests.test_tracking_server import CELLS, begun, live_run
-live_run.PATIENCE = 120.0  # eight at once on two cores
-cell, tracking = CELLS[int(sys.argv[1])], Tracking(uri={tracking.uri!r}, experiment="test")
-Path(f"{{sys.argv[1]}}.ready").touch()
-while not Path({str(go)!r}).exists():
-    time.sleep(0.01)
-with LiveRun(tracking, begun(cell), Console()) as live:
-    for epoch in (1, 2):
-        live.epoch(epoch, {{"train/box_loss": 3.0 - epoch}}, time.time())
-publish_quietly(tracking, cell, Console())
-"""
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(index)],
-            env=environment,
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for index in range(len(CELLS))
-    ]
-    wait_for(lambda: len(list(folder.glob("*.ready"))) == len(CELLS))
-    go.touch()
-    for process in processes:
-        output, _ = process.communicate(timeout=180)
-        assert process.returncode == 0, output
-        assert "warning" not in output
+    context = forkserver()
+    together = {"initializer": context.Barrier(len(CELLS)).wait, "mp_context": context}
+    with ProcessPoolExecutor(len(CELLS), **together) as processes:
+        for said in processes.map(partial(write, tracking), CELLS, timeout=180):
+            assert "warning" not in said
+
+
+def write(tracking: Tracking, cell: Cell) -> str:
+    """Returns what was printed."""
+    live_run.PATIENCE = 120.0  # eight at once on two cores
+    console = Console(file=StringIO())
+    with LiveRun(tracking, begun(cell), console) as live:
+        for epoch in STEPS:
+            live.epoch(epoch, {"train/box_loss": 3.0 - epoch}, time.time())
+    publish_quietly(tracking, cell, console)
+    return console.file.getvalue()
 
 
 class Unavailable(BaseHTTPRequestHandler):
@@ -324,7 +311,7 @@ def test_a_server_that_comes_back_gets_the_epochs_that_it_missed(
 def test_the_ui_listens_on_this_machine_only(
     write_params: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the environment says."""
+    """Whatever the environment says; and it is one process, not one per core and more for jobs."""
     folder, port = write_params().parent, free_port()
     monkeypatch.setenv("MLFLOW_HOST", "0.0.0.0")  # noqa: S104
     command = [str(KDPIPE), "ui", "--port", str(port)]
@@ -332,10 +319,12 @@ def test_the_ui_listens_on_this_machine_only(
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
     try:
         deadline = time.monotonic() + 120
-        while not (found := listening(port)):
+        while not answers(f"http://127.0.0.1:{port}"):
             assert time.monotonic() < deadline, (folder / "ui.log").read_text()
             time.sleep(0.5)
-        assert found == {"127.0.0.1"}
+        assert listening(port) == {"127.0.0.1"}
+        mlflow, server, *others = psutil.Process(process.pid).children(recursive=True)
+        assert ("ui" in mlflow.cmdline(), "uvicorn" in server.cmdline(), others) == (True, True, [])
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
