@@ -13,13 +13,14 @@ from dvc.repo import Repo
 from rich.console import Console
 from rich.markup import escape
 
+from kdpipe.addresses import database_file, tracking_uri
 from kdpipe.config import RELEASED, Params
 from kdpipe.environment import check_packages, git_commit, ultralytics_version
 from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root, weights_dir
 from kdpipe.preflight import preflight
 from kdpipe.start_weights import all_sources
-from kdpipe.tracking import Store, database_file, reachable, tracking_uri
+from kdpipe.tracking import Store, reachable
 
 GIB = 2**30
 LITTLE_SPACE, LITTLE_MEMORY = 10, 8  # GiB

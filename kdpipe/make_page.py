@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from kdpipe.addresses import runs_page
 from kdpipe.cells import DATASET_DIR, Cell, all_cells
 from kdpipe.config import Params
 from kdpipe.data import load_manifest
@@ -12,7 +13,6 @@ from kdpipe.page.content import Content, load_content
 from kdpipe.page.provenance import provenance
 from kdpipe.records import load_record
 from kdpipe.report.files import PAGE_FILE, PLOTS_DIR, REPORTS_DIR
-from kdpipe.tracking import runs_page
 
 
 def make_page(params: Params) -> list[figures.Plot]:

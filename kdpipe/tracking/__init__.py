@@ -4,7 +4,7 @@ from kdpipe.tracking.finished import Finished, finished_cells
 from kdpipe.tracking.live import Begun, LiveRun
 from kdpipe.tracking.registry import register
 from kdpipe.tracking.revisions import experiments, finished_at
-from kdpipe.tracking.store import Store, database_file, reachable, runs_page, tracking_uri
+from kdpipe.tracking.store import Store, reachable
 from kdpipe.tracking.system import SYSTEM_FILE
 from kdpipe.tracking.trials import log_trials
 from kdpipe.tracking.view import Synced, publish_quietly, sync
@@ -16,7 +16,6 @@ __all__ = [
     "LiveRun",
     "Store",
     "Synced",
-    "database_file",
     "experiments",
     "finished_at",
     "finished_cells",
@@ -24,7 +23,5 @@ __all__ = [
     "publish_quietly",
     "reachable",
     "register",
-    "runs_page",
     "sync",
-    "tracking_uri",
 ]

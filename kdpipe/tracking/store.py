@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from filelock import FileLock
 from mlflow import MlflowClient
@@ -21,7 +20,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.store.entities import PagedList
 
-from kdpipe.config import UI_HOST, UI_PORT, Tracking
+from kdpipe.addresses import SQLITE, tracking_uri
+from kdpipe.config import Tracking
 from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root, state_dir
 from kdpipe.records import Identity
@@ -29,7 +29,6 @@ from kdpipe.tracking import entries
 from kdpipe.tracking.entries import FINGERPRINT
 from kdpipe.tracking.states import STAGE, STATE, State
 
-SQLITE = "sqlite:///"
 PLACE = "place"
 RUNS_PAGE, MODELS_PAGE = 5000, 1000  # that one request brings; MLflow takes no more models
 
@@ -37,29 +36,6 @@ RUNS_PAGE, MODELS_PAGE = 5000, 1000  # that one request brings; MLflow takes no 
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
-
-def tracking_uri(tracking: Tracking) -> str:
-    """MLFLOW_TRACKING_URI if set, else `tracking.uri`; sqlite files start from the project's root."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking.uri
-    if uri.startswith(SQLITE):
-        return SQLITE + str(project_root() / uri.removeprefix(SQLITE))
-    return uri
-
-
-def database_file(tracking: Tracking) -> Path | None:
-    """The sqlite file, if it is one."""
-    uri = tracking_uri(tracking)
-    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
-
-
-def runs_page(tracking: Tracking) -> str:
-    """What the addresses of runs in MLflow's pages begin with: the server's, or else those of `kdpipe ui`."""
-    uri = urlsplit(tracking_uri(tracking))
-    if not uri.scheme.startswith("http"):
-        return f"http://{UI_HOST}:{UI_PORT}/#/runs/"
-    host = uri.netloc.rpartition("@")[2]  # without a password
-    return f"{uri.scheme}://{host}{uri.path.rstrip('/')}/#/runs/"
 
 
 def place() -> str:
