@@ -18,7 +18,7 @@ from tests.conftest import REPOSITORY, Project, copy_repository, fresh_clone
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(bash|sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-OTHERS = {"git", "pip", "createdb", "mlflow", "ray", "source", "cd"}  # not ours, and not DVC's
+OTHERS = {"git", "pip", "createdb", "mlflow", "ray", "source", "cd", "export"}  # not ours, and not DVC's
 LONGEST_README = 150  # lines
 
 

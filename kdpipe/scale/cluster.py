@@ -85,7 +85,7 @@ class RayCluster:
         working = [found for found in alive if found.get("CPU")]  # not a head that only directs
         if not working:
             raise KdpipeError(
-                f"Ray at {self._address} has no machine with CPUs; add one: ray start --address"
+                f"Ray at {self._address} has no machine with CPUs; add one with `ray start --address ...`"
             )
         chosen = [found for found in working if found.get("GPU")] or working
         least = {name: min(found.get(name, 0.0) for found in chosen) for name in ("CPU", "GPU", "memory")}
