@@ -138,8 +138,8 @@ def test_real_trainings_on_nodes_and_side_by_side(tmp_path: Path, cluster: Any) 
     running = project.start("kdpipe", "repro", "--ray", cluster.address, "teacher")
     log = folder / ".kdpipe/stages/teacher@yolo26s/log.txt"
     wait_for(lambda: log.exists() and "epoch 2/8" in log.read_text())
-    cluster.add_node(num_cpus=1, memory=2**31 - 2**27)
     cluster.remove_node(node, allow_graceful=False)
+    cluster.add_node(num_cpus=1, memory=2**31 - 2**27)  # with a little less
     assert running.wait(600) == 0
     assert "continuing after epoch" in log.read_text()
     rows = read_history(folder / "models/teachers/yolo26s/history.csv")
