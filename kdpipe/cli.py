@@ -221,7 +221,7 @@ def ui(
     console.print(f"experiment {store.experiment}: http://{UI_HOST}:{port}/{page}")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
     command += ["--host", UI_HOST, "--port", str(port), "--workers", "1"]
-    # Its jobs are for language models: eight processes and 2 GiB more.
+    # Its jobs, processes of their own, are for language models.
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
 

@@ -69,6 +69,13 @@ def answers(uri: str) -> bool:
         return False
 
 
+def wait_for_answer(uri: str, log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not answers(uri):
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.5)
+
+
 @dataclass
 class Server:
     """An `mlflow server` as a user starts it."""
@@ -90,10 +97,7 @@ class Server:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, start_new_session=True, env=os.environ | WITHOUT_JOBS
             )
-        deadline = time.monotonic() + 120
-        while not answers(self.tracking.uri):
-            assert time.monotonic() < deadline, (self.folder / "server.log").read_text()
-            time.sleep(0.5)
+        wait_for_answer(self.tracking.uri, self.folder / "server.log")
 
     def send(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -320,10 +324,7 @@ def test_the_ui_listens_on_this_machine_only(
     with (folder / "ui.log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
     try:
-        deadline = time.monotonic() + 120
-        while not answers(f"http://127.0.0.1:{port}"):
-            assert time.monotonic() < deadline, (folder / "ui.log").read_text()
-            time.sleep(0.5)
+        wait_for_answer(f"http://127.0.0.1:{port}", folder / "ui.log")
         assert listening(port) == {"127.0.0.1"}
         mlflow, server, *others = psutil.Process(process.pid).children(recursive=True)
         assert ("ui" in mlflow.cmdline(), "uvicorn" in server.cmdline(), others) == (True, True, [])

@@ -18,7 +18,7 @@ from kdpipe.scale.pipeline import Command
 
 LOST = -1  # the exit code of a command whose guard was killed
 RETRIES = 3  # when a worker or its machine is lost
-TAKEN = 0.9  # of a machine's memory: one that takes another's place may have a little less
+USABLE = 0.9  # of a machine's memory: one that takes another's place may have a little less
 OBJECT_STORE = 100 * 1024**2  # bytes: almost nothing is sent around
 HERE: dict[str, Any] = {"object_store_memory": OBJECT_STORE, "include_dashboard": False}
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -76,17 +76,16 @@ class RayCluster:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
+        where = self._address or "this machine"
         given = {**QUIET, **({} if self._address else HERE), **self._given}
         try:
             ray.init(address=self._address or "local", **given)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise KdpipeError(f"Ray at {self._address or 'this machine'} cannot be used: {error}") from error
+            raise KdpipeError(f"Ray at {where} cannot be used: {error}") from error
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         working = [found for found in alive if found.get("CPU")]  # not a head that only directs
         if not working:
-            raise KdpipeError(
-                f"Ray at {self._address} has no machine with CPUs; add one with `ray start --address ...`"
-            )
+            raise KdpipeError(f"Ray at {where} has no machine with CPUs; add one: `ray start --address ...`")
         chosen = [found for found in working if found.get("GPU")] or working
         least = {name: min(found.get(name, 0.0) for found in chosen) for name in ("CPU", "GPU", "memory")}
         return Machines(len(chosen), least["CPU"], least["GPU"], int(least["memory"]))
@@ -110,12 +109,12 @@ class RayCluster:
     def submit(self, command: Command, need: Need) -> object:
         """Run a command as soon as there is room for it; returns what it is known by."""
         machines, cpus = self.machines, self.machines.cpus / self.jobs
-        share = int(TAKEN * machines.memory / self.jobs)
+        usable = int(USABLE * machines.memory)
         run = self._task.options(
             name=command.folder.name,
             num_cpus=cpus,
             num_gpus=need.gpus,
-            memory=min(max(need.memory, share), machines.memory),
+            memory=min(max(need.memory, usable // self.jobs), usable),
         )
         reference = run.remote(command, str(max(1, int(cpus))))
         self._running[reference] = command

@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.store.entities import PagedList
 
-from kdpipe.addresses import SQLITE, tracking_uri
+from kdpipe.addresses import database_file, tracking_uri
 from kdpipe.config import Tracking
 from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root, state_dir
@@ -85,7 +85,7 @@ class Store:
         # Several processes that create the tables of one sqlite file at once break it.
         with self._alone():
             self.client = MlflowClient(self.uri)
-            self.experiment_id = self._find_or_create()
+            self.experiment_id = self._find_or_create(database_file(tracking))
 
     def runs_of(self, fingerprint: str) -> list[Run]:
         """The runs of a cell, finished ones first; several where two machines trained it."""
@@ -155,21 +155,18 @@ class Store:
     def _alone(self) -> FileLock:
         return FileLock(state_dir() / "mlflow.lock")
 
-    def _find_or_create(self) -> str:
+    def _find_or_create(self, database: Path | None) -> str:
         experiment = self.client.get_experiment_by_name(self.experiment)
         if experiment is not None:
             return str(experiment.experiment_id)
-        location = None
-        if self.uri.startswith(SQLITE):
-            # Without it, MLflow would remember the directory that this process happens to run in.
-            folder = Path(self.uri.removeprefix(SQLITE)).parent / "mlartifacts" / self.experiment
-            location = folder.as_uri()
+        # Without it, MLflow would remember the directory that this process happens to run in.
+        location = (database.parent / "mlartifacts" / self.experiment).as_uri() if database else None
         try:
             return str(self.client.create_experiment(self.experiment, artifact_location=location))
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
                 raise
-            return self._find_or_create()  # another machine was faster
+            return self._find_or_create(database)  # another machine was faster
 
 
 def _pages(search: Callable[[str | None], PagedList[T]]) -> Iterator[T]:
