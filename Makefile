@@ -6,10 +6,10 @@ INSTALLED := $(VENV)/.installed
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format docs constraints ui clean
+.PHONY: help install run test test-lowest test-newest check format docs constraints ui clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
 
 install: $(INSTALLED) ## Make .venv with the pinned packages
 
@@ -27,6 +27,20 @@ run: install ## Check params.yaml, then do everything that is not up to date
 
 test: check ## Lint, types, import contracts, tests
 	OMP_NUM_THREADS=1 pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# The quick tests in an environment of their own, which is made again each time.
+define quick_tests_in
+	uv venv --quiet --clear --python $(VENV)/bin/python $(VENV)-$(1)
+	uv pip install --quiet --python $(VENV)-$(1)/bin/python --resolution $(2) --editable '.[dev]'
+	PATH="$(VENV)-$(1)/bin:$$PATH" OMP_NUM_THREADS=1 $(VENV)-$(1)/bin/python -m pytest -m "not slow" \
+		--numprocesses 4 --dist loadfile
+endef
+
+test-lowest: install ## Quick tests with the lowest versions that pyproject.toml allows
+	$(call quick_tests_in,lowest,lowest-direct)
+
+test-newest: install ## Quick tests with the newest releases
+	$(call quick_tests_in,newest,highest)
 
 check: install ## Lint, types and import contracts only
 	ruff check .
