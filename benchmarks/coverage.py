@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.simulation import detect, draw_objects, truth_of
 from kdpipe.evaluation import evaluate
-from kdpipe.stats import Gain, Measured, paired_gain
+from kdpipe.report.gains import Gain, Measured, paired_gain
 
 CLASSES, PER_IMAGE = 5, 4.0
 BASELINE, DISTILLED = 0.5, 0.7  # mean skills

@@ -21,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.step import machine
-from kdpipe.report.formats import markdown
+from kdpipe.report.formatting import markdown
 
 SIDE = 4096  # of the matrices
 COPIED = 2**28  # bytes
@@ -33,8 +33,8 @@ def main() -> None:
     """Print a table, a line per pair."""
     import torch
 
-    from kdpipe.runner.arguments import device, has_fast_bfloat16
-    from kdpipe.runner.hermetic import cpu_threads
+    from kdpipe.yolo.arguments import device, has_fast_bfloat16
+    from kdpipe.yolo.hermetic import cpu_threads
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pairs", nargs="+", default=["yolo26n:yolo26s"], help="student:teacher")
@@ -101,7 +101,7 @@ def count(name: str, shape: tuple[int, ...], *, boxes: bool) -> tuple[int, int]:
     """Operations of a model's convolutions in one pass, and values that they read and write."""
     import torch
 
-    from kdpipe.runner.hermetic import configure
+    from kdpipe.yolo.hermetic import configure
 
     configure()
     from ultralytics.nn.tasks import DetectionModel

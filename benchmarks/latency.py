@@ -26,7 +26,7 @@ from rich.progress import track
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.step import machine
-from kdpipe.zoo import HEADS
+from kdpipe.models.names import HEADS
 
 PARTS = ("preprocess", "inference", "postprocess")
 CONFIDENCE = 0.25  # as in Ultralytics' predict
@@ -36,7 +36,7 @@ console = Console(stderr=True)
 
 def predictors(checkpoints: list[str], imgsz: int, device: str) -> dict[tuple[str, str], Any]:
     """A function per checkpoint and head that predicts on an image."""
-    from kdpipe.runner.hermetic import configure
+    from kdpipe.yolo.hermetic import configure
 
     configure()
     from ultralytics import YOLO
@@ -53,7 +53,7 @@ def main() -> None:
     """Print the table."""
     import numpy as np
 
-    from kdpipe.runner.arguments import device
+    from kdpipe.yolo.arguments import device
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("checkpoints", nargs="*", default=["yolo26n", "yolo26s"])

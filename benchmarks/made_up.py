@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 from omegaconf import OmegaConf
 
-from kdpipe.cells import BEST_FILE, DATASET_DIR, Cell
-from kdpipe.config import PARAMS_FILE, Data, Model, Pair, Params, Sweep
+from kdpipe.cells.cell import BEST_FILE, DATASET_DIR, Cell
+from kdpipe.cells.history import ENDED, HISTORY_FILE, write_rows
+from kdpipe.cells.record import Identity, Record, save_metrics
 from kdpipe.data.manifest import Manifest, Split
 from kdpipe.evaluation import RESAMPLES_FILE, save_resamples
 from kdpipe.evaluation.ap import ERRORS, OVERALL
-from kdpipe.history import ENDED, HISTORY_FILE, write_rows
-from kdpipe.records import Identity, Record, save_metrics
+from kdpipe.models.names import HEADS
+from kdpipe.params.schema import PARAMS_FILE, Data, Model, Pair, Params, Sweep
 from kdpipe.tracking import SYSTEM_FILE
-from kdpipe.zoo import HEADS
 
 SPLITS, CLASSES, RESAMPLES = ("val", "test"), 10, 1000
 DIS, SEEDS = (1.0, 3.0, 6.0), (0, 1, 2, 3)

@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.step import DISTILLED, OURS_DISTILLED, OURS_PLAIN, PLAIN, console, machine
 from benchmarks.train import end_with_parent, kdpipe, ultralytics
-from kdpipe.report.formats import HEAD_NAMES, gain, markdown, spread
-from kdpipe.stats import Measured, paired_gain, summarise
+from kdpipe.report.formatting import HEAD_NAMES, gain, markdown, spread
+from kdpipe.report.gains import Measured, paired_gain, summarise
 
 FLOAT32 = "kdpipe distilled, float32"
 VARIANTS = (PLAIN, OURS_PLAIN, DISTILLED, OURS_DISTILLED, FLOAT32)
@@ -59,9 +59,9 @@ def begin() -> None:
 
 def main() -> None:
     """Train what is missing, then print the table and the differences."""
-    from kdpipe.data import prepare
-    from kdpipe.loading import load
-    from kdpipe.runner.arguments import device, has_fast_bfloat16
+    from kdpipe.data.prepare import prepare
+    from kdpipe.params.load import load
+    from kdpipe.yolo.arguments import device, has_fast_bfloat16
 
     params = load(Path(__file__).parents[1] / "params.yaml")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)

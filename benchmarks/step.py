@@ -64,9 +64,9 @@ class Stepper:
         import torch
         from ultralytics.models.yolo.detect import DetectionTrainer
 
-        from kdpipe.runner import arguments
-        from kdpipe.runner.hermetic import configure, cpu_threads
         from kdpipe.runner.trainers import TRAINERS
+        from kdpipe.yolo import arguments
+        from kdpipe.yolo.hermetic import configure, cpu_threads
 
         configure()
         torch.set_num_threads(cpu_threads())
@@ -123,7 +123,7 @@ class Stepper:
 
     def peak_memory_mib(self) -> float:
         """The most memory used so far: of the GPU, else of this process."""
-        from kdpipe.runner.device import peak_memory_mib
+        from kdpipe.yolo.device import peak_memory_mib
 
         return peak_memory_mib(self._trainer.device)
 
@@ -188,8 +188,8 @@ def measure(setting: Setting, rounds: int) -> pd.DataFrame:
 
 def prepare_data(folder: Path, imgsz: int, batch: int) -> None:
     """Digits at this size, a few batches of them."""
-    from kdpipe.config import Data, Digits
-    from kdpipe.data import prepare
+    from kdpipe.data.prepare import prepare
+    from kdpipe.params.schema import Data, Digits
 
     count = 4 * batch
     prepare(
@@ -200,7 +200,7 @@ def prepare_data(folder: Path, imgsz: int, batch: int) -> None:
 
 def save_teacher(name: str, path: Path) -> None:
     """A model of ten digits that has learned nothing."""
-    from kdpipe.runner.hermetic import configure
+    from kdpipe.yolo.hermetic import configure
 
     configure()
     from ultralytics import YOLO
@@ -214,8 +214,8 @@ def save_teacher(name: str, path: Path) -> None:
 
 def machine() -> str:
     """Processor or GPU, cores and versions, in one line."""
-    from kdpipe.runner.device import device_name
-    from kdpipe.runner.hermetic import cpu_threads
+    from kdpipe.yolo.device import device_name
+    from kdpipe.yolo.hermetic import cpu_threads
 
     found = describe_environment()
     versions = ", ".join(f"{name} {found[name]}" for name in ("torch", "ultralytics-opencv-headless"))
@@ -226,7 +226,7 @@ def machine() -> str:
 
 def main() -> None:
     """Print a table per pair, and the ratios of the last one."""
-    from kdpipe.runner.arguments import device
+    from kdpipe.yolo.arguments import device
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pairs", nargs="+", default=["yolo26n:yolo26s"], help="student:teacher")

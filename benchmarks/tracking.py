@@ -22,10 +22,10 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import made_up
-from kdpipe.cells import all_cells, baseline_cell
-from kdpipe.config import Tracking
-from kdpipe.records import load_record
-from kdpipe.report_cells import report_cells, sync_cells
+from kdpipe.cells.cell import all_cells, baseline_cell
+from kdpipe.cells.record import load_record
+from kdpipe.params.schema import Tracking
+from kdpipe.stages.report import report_cells, sync_cells
 from kdpipe.tracking import Begun, LiveRun
 
 EPOCHS_LOGGED = 100

@@ -28,7 +28,7 @@ from rich.progress import track
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.step import DISTILLED, OURS_DISTILLED, OURS_PLAIN, PLAIN, VARIANTS, machine
-from kdpipe.report.formats import markdown
+from kdpipe.report.formatting import markdown
 
 DIS = 6.0
 console = Console(stderr=True)
@@ -39,7 +39,7 @@ def ultralytics(folder: Path, overrides: dict[str, Any]) -> None:
     import torch
     from ultralytics.models.yolo.detect import DetectionTrainer
 
-    from kdpipe.runner.hermetic import configure, cpu_threads
+    from kdpipe.yolo.hermetic import configure, cpu_threads
 
     configure()
     torch.set_num_threads(cpu_threads())
@@ -48,7 +48,7 @@ def ultralytics(folder: Path, overrides: dict[str, Any]) -> None:
 
 def kdpipe(folder: Path, overrides: dict[str, Any]) -> None:
     """Train as a stage of the pipeline does."""
-    from kdpipe.runner import training
+    from kdpipe.runner import train as train_module
     from kdpipe.runner.job import Job, Silent
 
     given = dict(overrides)
@@ -63,7 +63,7 @@ def kdpipe(folder: Path, overrides: dict[str, Any]) -> None:
         teacher=Path(teacher) if teacher else None,
         arguments=given,
     )
-    training.train(job, folder, Silent(), Console(quiet=True))
+    train_module.train(job, folder, Silent(), Console(quiet=True))
 
 
 def run(variant: str, folder: Path, overrides: dict[str, Any]) -> dict[str, float]:
@@ -93,7 +93,7 @@ def end_with_parent() -> None:
 def _child(variant: str, folder: Path, overrides: dict[str, Any], answer: Any) -> None:
     import torch
 
-    from kdpipe.runner.device import peak_memory_mib
+    from kdpipe.yolo.device import peak_memory_mib
 
     end_with_parent()
     folder.mkdir(parents=True)
@@ -106,9 +106,9 @@ def _child(variant: str, folder: Path, overrides: dict[str, Any], answer: Any) -
 
 def main() -> None:
     """Print the table and the ratios."""
-    from kdpipe.data import prepare
-    from kdpipe.loading import load
-    from kdpipe.runner.arguments import device
+    from kdpipe.data.prepare import prepare
+    from kdpipe.params.load import load
+    from kdpipe.yolo.arguments import device
 
     params = load(Path(__file__).parents[1] / "params.yaml")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)

@@ -15,9 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from kdpipe import __version__
-from kdpipe.config import UI_HOST, UI_PORT
 from kdpipe.console import FAILED, console, reporting_mistakes
 from kdpipe.errors import KdpipeError, did_you_mean
+from kdpipe.params.schema import UI_HOST, UI_PORT
 from kdpipe.paths import project_root
 
 README = Path("README.md")
@@ -53,10 +53,10 @@ def start(
 @app.command()
 def check() -> None:
     """Check params.yaml, and print what `dvc repro` would do."""
-    from kdpipe.drift import drift
-    from kdpipe.lint import lint
-    from kdpipe.plan import make_plan
-    from kdpipe.preflight import preflight
+    from kdpipe.checks.checkpoints import lint
+    from kdpipe.checks.preflight import preflight
+    from kdpipe.commands.drift import drift
+    from kdpipe.commands.plan import make_plan
 
     params = preflight()
     plan = make_plan(params)
@@ -72,7 +72,7 @@ def check() -> None:
 @app.command()
 def doctor() -> None:
     """Say what this machine has, and what would fail on it."""
-    from kdpipe.doctor import tell
+    from kdpipe.commands.doctor import tell
 
     if not tell(console):
         raise typer.Exit(FAILED)
@@ -86,8 +86,8 @@ def repro(
     ray: Ray = None,
 ) -> None:
     """Do what `dvc repro` does, with stages side by side."""
-    from kdpipe.preflight import preflight
-    from kdpipe.scale.command import run
+    from kdpipe.checks.preflight import preflight
+    from kdpipe.commands.repro import run
 
     if not run(preflight(), targets or [], jobs, ray):
         raise typer.Exit(FAILED)
@@ -104,8 +104,8 @@ def tune(
     ray: Ray = None,
 ) -> None:
     """Look for the dis (and the pair) that pays most, and measure its gain."""
-    from kdpipe.scale.command import connected, the_only_one
-    from kdpipe.scale.tune import tell, tune
+    from kdpipe.commands.repro import connected, the_only_one
+    from kdpipe.commands.tune import tell, tune
 
     if not 0 < low < high:
         raise KdpipeError(f"--low {low:g} --high {high:g}: write two numbers above 0, the smaller one first")
@@ -118,7 +118,7 @@ def preset(
     name: Annotated[str | None, typer.Argument(help="Which one; without it they are listed.")] = None,
 ) -> None:
     """Write a ready-made params.yaml, unless that would lose edits."""
-    from kdpipe.presets import about, presets, use
+    from kdpipe.commands.presets import about, presets, use
 
     if name is None:
         listed = Table("preset", "what it is")
@@ -145,8 +145,8 @@ def import_(
     seed: Annotated[int, typer.Option(help="Another seed splits otherwise.")] = 0,
 ) -> None:
     """Make a data yaml from Pascal VOC, COCO json, CVAT xml or loose YOLO files."""
-    from kdpipe.importing import import_data
-    from kdpipe.tasks import TASKS
+    from kdpipe.data.importing import import_data
+    from kdpipe.models.tasks import TASKS
 
     if task not in TASKS:
         raise KdpipeError(f"--task {task!r}: {did_you_mean(task, TASKS)}")
@@ -164,8 +164,8 @@ def import_(
 @app.command()
 def show() -> None:
     """Print the gains of every pair and dis, and where to see more."""
-    from kdpipe.page.content import load_content
-    from kdpipe.show import tell
+    from kdpipe.commands.show import tell
+    from kdpipe.report.read import load_content
 
     tell(load_content(), console)
 
@@ -173,7 +173,7 @@ def show() -> None:
 @app.command()
 def table() -> None:
     """Put the benchmark table into README.md, between its markers."""
-    from kdpipe.readme import update
+    from kdpipe.commands.readme import update
 
     update(README, console)
 
@@ -187,8 +187,8 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
 ) -> None:
     """Make MLflow hold exactly one finished run per trained cell, from the records on disk."""
-    from kdpipe.preflight import preflight
-    from kdpipe.report_cells import sync_cells
+    from kdpipe.checks.preflight import preflight
+    from kdpipe.stages.report import sync_cells
     from kdpipe.tracking import experiments as all_experiments
     from kdpipe.tracking import finished_at
 
@@ -210,7 +210,7 @@ def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = UI_PORT,
 ) -> None:
     """Open MLflow's pages on the runs of this project, on this machine only."""
-    from kdpipe.preflight import preflight
+    from kdpipe.checks.preflight import preflight
     from kdpipe.tracking import sync
 
     store = sync(preflight().tracking, []).store
@@ -231,8 +231,8 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove the folders of cells that params.yaml no longer names."""
-    from kdpipe.cells import abandoned
-    from kdpipe.preflight import preflight
+    from kdpipe.cells.cell import abandoned
+    from kdpipe.checks.preflight import preflight
 
     folders = abandoned(preflight(), Path())
     if not folders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -31,3 +32,14 @@ def state_dir() -> Path:
 def weights_dir() -> Path:
     """Where released checkpoints lie, downloaded or put there by hand."""
     return project_root() / "weights"
+
+
+def digest_of(path: Path) -> str:
+    """32 hex digits over a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+
+
+def downloads_dir() -> Path:
+    """Where downloaded data sets lie."""
+    return project_root() / "data" / "downloads"

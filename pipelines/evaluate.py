@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from kdpipe.cells import this_cell
+from kdpipe.cells.cell import this_cell
+from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
-from kdpipe.evaluate_cell import evaluate_cell
-from kdpipe.preflight import preflight
+from kdpipe.stages.evaluate import evaluate_cell
 
 
 @reporting_mistakes

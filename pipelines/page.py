@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
-from kdpipe.make_page import make_page
-from kdpipe.preflight import preflight
-from kdpipe.report.files import PAGE_FILE, REPORTS_DIR
+from kdpipe.report.write import PAGE_FILE, REPORTS_DIR
+from kdpipe.stages.page import make_page
 
 
 @reporting_mistakes

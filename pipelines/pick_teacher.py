@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from kdpipe.cells import this_stage
-from kdpipe.choose_teacher import choose_teacher
+from kdpipe.cells.cell import this_stage
+from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.errors import ParamsError, did_you_mean
-from kdpipe.preflight import preflight
+from kdpipe.stages.pick_teacher import choose_teacher
 
 
 @reporting_mistakes

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from kdpipe.cells import DATASET_DIR
+from kdpipe.cells.cell import DATASET_DIR
+from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
-from kdpipe.data import coco, prepare
-from kdpipe.preflight import measured_splits, preflight
+from kdpipe.data import coco_annotations
+from kdpipe.data.manifest import measured_splits
+from kdpipe.data.prepare import prepare
 
 
 @reporting_mistakes
@@ -18,7 +20,7 @@ def main() -> None:
         console.print(
             f"{name:>5}: {split.images} images, {split.negatives} without objects, {split.objects} objects"
         )
-    for path in sorted((DATASET_DIR / coco.FOLDER).glob("*.json")):
+    for path in sorted((DATASET_DIR / coco_annotations.FOLDER).glob("*.json")):
         console.print(f"{path.stem:>5}: measured against COCO's own annotations, {path}")
     for line in manifest.warnings:
         console.print(f"[yellow]warning:[/] {line}")

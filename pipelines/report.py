@@ -5,11 +5,11 @@ from __future__ import annotations
 from rich.markdown import Markdown
 from rich.markup import escape
 
+from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
-from kdpipe.preflight import preflight
-from kdpipe.report.files import REPORTS_DIR
 from kdpipe.report.tables import over_dis
-from kdpipe.report_cells import report_cells
+from kdpipe.report.write import REPORTS_DIR
+from kdpipe.stages.report import report_cells
 
 
 @reporting_mistakes

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from kdpipe.cells import this_cell
+from kdpipe.cells.cell import this_cell
+from kdpipe.checks.preflight import preflight
 from kdpipe.console import reporting_mistakes
-from kdpipe.preflight import preflight
-from kdpipe.train_cell import train_cell
+from kdpipe.stages.train import train_cell
 
 
 @reporting_mistakes

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from kdpipe.cells import this_cell
+from kdpipe.cells.cell import this_cell
+from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
-from kdpipe.preflight import preflight
-from kdpipe.validate_cell import validate_cell
+from kdpipe.stages.validate import validate_cell
 
 
 @reporting_mistakes

@@ -313,8 +313,6 @@ def model_file(
         from ultralytics import YOLO
         from ultralytics.nn.tasks import DetectionModel
 
-        from kdpipe.runner import hermetic  # noqa: F401 - before Ultralytics
-
         saved = YOLO(f"{name}.yaml")
         model: Any = DetectionModel(
             f"{name}.yaml", ch=channels, nc=len(names or range(classes)), verbose=False

@@ -74,7 +74,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def teacher_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A yolo26s of ten digits that has learned nothing: enough to distil from."""
-    from kdpipe.runner.hermetic import configure
+    from kdpipe.yolo.hermetic import configure
 
     configure()
     from ultralytics import YOLO
@@ -201,8 +201,8 @@ def forkserver() -> ForkServerContext:
     context.set_forkserver_preload(
         # What the tests import, and what a training imports later.
         [
-            "tests.test_runner",
-            "tests.test_tracking_server",
+            "tests.runner.test_runner",
+            "tests.tracking.test_server",
             "matplotlib.pyplot",
             "mlflow.store.tracking.sqlalchemy_store",
             "torch._inductor.config",

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import distributed
 
-from kdpipe.runner import worker
-from kdpipe.runner.hermetic import configure  # isolates Ultralytics
+from kdpipe.runner import ddp_worker
+from kdpipe.yolo.hermetic import configure  # isolates Ultralytics
 
 # isort: split
 from ultralytics.engine.trainer import BaseTrainer
@@ -43,4 +43,4 @@ if __name__ == "__main__":
     BaseTrainer._setup_ddp = set_up
     torch.nn.parallel.DistributedDataParallel = Parallel
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    worker.main(*sys.argv[1:])
+    ddp_worker.main(*sys.argv[1:])

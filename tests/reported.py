@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import made_up
-from kdpipe.cells import Cell, baseline_cell, distill_cell, teacher_cell
-from kdpipe.config import Tracking
+from kdpipe.cells.cell import Cell, baseline_cell, distill_cell, teacher_cell
+from kdpipe.cells.history import write_rows
+from kdpipe.cells.record import Record, save_metrics
 from kdpipe.evaluation import RESAMPLES_FILE, save_resamples
-from kdpipe.history import write_rows
-from kdpipe.records import Record, save_metrics, unlike_pairs
-from kdpipe.report.files import Report, write_report
-from kdpipe.report.tidy import tidy
+from kdpipe.params.schema import Tracking
+from kdpipe.report.fairness import unlike_pairs
+from kdpipe.report.runs import tidy
+from kdpipe.report.write import Report, write_report
 from kdpipe.tracking import finished_cells, sync
 
 SCORES = {  # cell: COCO AP on the e2e head; the classical head has 0.01 more, Ultralytics 0.02 less

@@ -9,13 +9,13 @@ import mlflow
 import pandas as pd
 import pytest
 
-from kdpipe.history import HISTORY_FILE, read_history
-from kdpipe.records import load_record
-from kdpipe.tasks import TASKS
+from kdpipe.cells.history import HISTORY_FILE, read_history
+from kdpipe.cells.record import load_record
+from kdpipe.models.tasks import TASKS
 from tests.bad_inputs import shipped_yaml
-from tests.stages import through
+from tests.walk import through
 
-# After kdpipe.train_cell, which tests.stages imports, has isolated Ultralytics.
+# After kdpipe.stages.train, which tests.stages imports, has isolated Ultralytics.
 from ultralytics import YOLO  # isort: skip
 
 OWN_LOSS = {

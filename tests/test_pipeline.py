@@ -16,7 +16,7 @@ import mlflow
 import pandas as pd
 import pytest
 
-from kdpipe.history import read_history
+from kdpipe.cells.history import read_history
 from tests.conftest import Project
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages import through
+from tests.walk import through
 
 MODELS = ("yolo26n", "yolo11n", "yolov8n")
 NOT_FOR_TRAINING = {"imgsz": 320, "device": "cpu"}

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from kdpipe.data.example import Example, Source
+from kdpipe.data.source import Example, Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from kdpipe.config import Digits
+    from kdpipe.params.schema import Digits
 
     Image = NDArray[np.uint8]
     Plane = NDArray[np.float32]

@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from kdpipe.data.example import Source
 from kdpipe.data.labels import LabelRules
-from kdpipe.data.writing import Checked, Written, count_classes
+from kdpipe.data.source import Source
+from kdpipe.data.write import Checked, Written, count_classes
+from kdpipe.errors import ParamsError
+from kdpipe.params.schema import Params
 
 MANIFEST_FILE = "manifest.json"
 # COCO's bounds of small and medium, in pixels of area (cocodataset.org, detection evaluation).
@@ -97,3 +99,18 @@ def _box_sizes(areas: Iterable[float]) -> dict[str, int]:
         size = "small" if area < SMALL_AREA else "medium" if area < MEDIUM_AREA else "large"
         sizes[size] += 1
     return sizes
+
+
+def measured_splits(params: Params, manifest: Manifest) -> list[str]:
+    """The splits of `validate.splits` that the prepared data set has.
+
+    The first one chooses (the teacher, the best `dis`), the last one measures what was chosen.
+
+    Raises:
+        ParamsError: if there is none.
+    """
+    found = [split for split in params.validate.splits if split in manifest.splits]
+    if not found:
+        wanted, has = " or ".join(params.validate.splits), ", ".join(manifest.splits)
+        raise ParamsError("validate.splits", f"{params.data.source} has no {wanted}; it has {has}")
+    return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageOps
 
 from kdpipe.data.labels import LabelRules
-from kdpipe.data.writing import Checked
+from kdpipe.data.write import Checked
 
 COLUMNS, ROWS, SIDE = 6, 3, 192
 INK = (0, 255, 0)

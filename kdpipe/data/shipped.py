@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from kdpipe.paths import project_root
+from kdpipe.paths import downloads_dir
 
 
 def find(name: str) -> Path | None:
@@ -20,11 +20,6 @@ def find(name: str) -> Path | None:
     return yaml if yaml.is_file() and Path(name).name == name else None
 
 
-def downloads_dir() -> Path:
-    """Where downloaded data sets lie."""
-    return project_root() / "data" / "downloads"
-
-
 def download(yaml: Path) -> Path:
     """Have the data set of a shipped yaml on disk; returns the folder its `path` starts in.
 
@@ -35,7 +30,7 @@ def download(yaml: Path) -> Path:
     content = OmegaConf.load(yaml)
     assert isinstance(content, DictConfig)
     if not (folder / str(content.get("path"))).is_dir():
-        from kdpipe.runner.datasets import download_dataset
+        from kdpipe.yolo.datasets import download_dataset
 
         download_dataset(yaml)
     return folder

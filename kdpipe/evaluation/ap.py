@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from kdpipe.evaluation.detections import load_detections
 from kdpipe.evaluation.resampling import deviations, half_samples
 from kdpipe.evaluation.truth import Truth
-from kdpipe.tasks import BOX as OF_BOXES
-from kdpipe.tasks import TASKS
+from kdpipe.models.tasks import BOX as OF_BOXES
+from kdpipe.models.tasks import TASKS
 
 OVERALL = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 # TIDE's error types (D. Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from PIL import Image
 
-from kdpipe.data import Manifest, coco, load_manifest
+from kdpipe.data import coco_annotations
 from kdpipe.data.labels import Label, LabelRules
+from kdpipe.data.manifest import Manifest, load_manifest
 from kdpipe.errors import KdpipeError
 
 EXIF_ORIENTATION, EXIF_TURNED = 0x0112, (5, 6, 7, 8)  # turned by a quarter: width and height swap
@@ -56,7 +57,7 @@ def load_truth(dataset: Path, split: str) -> Truth:
         KdpipeError: if the data set has no such split.
     """
     manifest = load_manifest(dataset)
-    annotations = dataset / coco.FOLDER / f"{split}.json"
+    annotations = dataset / coco_annotations.FOLDER / f"{split}.json"
     if annotations.is_file():
         return _truth(json.loads(annotations.read_text()), manifest, dataset)
     images = sorted((dataset / "images" / split).glob("*"))

@@ -12,10 +12,10 @@ import pandas as pd
 from itables import options
 from markupsafe import Markup
 
-from kdpipe.page.content import Content
 from kdpipe.page.pictures import MOST_PAIRS, Row
 from kdpipe.page.plot import BLUE, GREEN, GREY, INK, ORANGE, Plot
-from kdpipe.report.formats import HEAD_NAMES, gain_of, probability, spread_of
+from kdpipe.report.formatting import HEAD_NAMES, gain_of, probability, spread_of
+from kdpipe.report.read import Content
 from kdpipe.report.results import METRIC, OWN_METRIC
 
 FOLDER = Path(__file__).parent

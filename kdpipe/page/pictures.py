@@ -14,11 +14,11 @@ import cv2
 import pandas as pd
 from PIL import Image, ImageDraw, ImageOps
 
-from kdpipe.cells import DATASET_DIR, Cell
+from kdpipe.cells.cell import DATASET_DIR, Cell
 from kdpipe.evaluation import Truth, found_per_image, load_predictions, load_truth, predictions_file
 from kdpipe.evaluation.predictions import BOX, ROTATED_BOX
-from kdpipe.report.formats import HEAD_NAMES
-from kdpipe.zoo import HEADS
+from kdpipe.models.names import HEADS
+from kdpipe.report.formatting import HEAD_NAMES
 
 CONFIDENCE = 0.25  # as in Ultralytics' predict
 MOST_PAIRS, EACH_WAY = 3, 2  # pictures that gain, and as many that lose

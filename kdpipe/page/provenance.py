@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kdpipe.data import Manifest
-from kdpipe.records import Record
+from kdpipe.cells.record import Record
+from kdpipe.data.manifest import Manifest
 
 LEFT_OUT = ("dvc_experiment", "dvc_baseline")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import fmean
 
-from kdpipe import published
-from kdpipe.config import RELEASED
-from kdpipe.report.formats import HEAD_NAMES, markdown
+from kdpipe.models import published
+from kdpipe.models.names import DEFAULT_IMGSZ, HEADS
+from kdpipe.params.schema import RELEASED
+from kdpipe.report.formatting import HEAD_NAMES, markdown
 from kdpipe.report.results import METRIC, Line, Results
-from kdpipe.zoo import DEFAULT_IMGSZ, HEADS
 
 
 def against_published(results: Results) -> str:

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kdpipe.stats import Measured
-from kdpipe.tasks import Task
-from kdpipe.zoo import HEADS
+from kdpipe.models.names import HEADS
+from kdpipe.models.tasks import Task
+from kdpipe.report.gains import Measured
 
 METRIC = "coco/AP"
 OWN_METRIC = "mAP50-95"  # Ultralytics' own

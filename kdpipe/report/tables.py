@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isnan, nan
 
-from kdpipe.report import numbers, origins
+from kdpipe.models.names import HEADS
+from kdpipe.models.tasks import TASKS
+from kdpipe.report import breakdown, figure_data
 from kdpipe.report.against_published import against_published
-from kdpipe.report.benchmark import (
+from kdpipe.report.comparisons import (
     DIS_DIS,
     DISTILLED_BASELINE,
     E2E_NMS,
     STUDENT_TEACHER,
     Comparison,
 )
-from kdpipe.report.formats import HEAD_NAMES, gain, markdown, percent, probability, spread
+from kdpipe.report.formatting import HEAD_NAMES, gain, markdown, percent, probability, spread
 from kdpipe.report.results import BOX_METRIC, METRIC, OWN_BOX_METRIC, OWN_METRIC, Results
-from kdpipe.tasks import TASKS
-from kdpipe.zoo import HEADS
 
 HOW_TO_READ = """\
 **mAP50-95 is {metric}** in %, on the **{split}** split; mean ± standard deviation over {seeds}. *e2e* is the
@@ -55,9 +55,9 @@ def benchmark(results: Results, comparisons: Sequence[Comparison], notes: Sequen
         "Measured and published": [PUBLISHED, against_published(results)],
         "What it cost": [COSTS, costs(results)],
         "Where the gain comes from": [
-            origins.HOW_TO_READ,
-            origins.by_size_and_error(results),
-            origins.by_class(results),
+            breakdown.HOW_TO_READ,
+            breakdown.by_size_and_error(results),
+            breakdown.by_class(results),
         ],
         "e2e against NMS": [heads(comparisons)],
         "Students against teachers": [from_to(comparisons, STUDENT_TEACHER)],
@@ -137,7 +137,7 @@ def teachers(results: Results) -> str:
 def costs(results: Results) -> str:
     """What distilling costs beside training alone, and that the saved student is the same model."""
     lines = []
-    for found in numbers.costs(results):
+    for found in figure_data.costs(results):
         line = {"pair": found["pair"], "dis": found["dis"]}
         line |= {name: "" if isnan(found[name]) else f"{found[name]:.2f} x" for name in ("time", "memory")}
         for name, (column, unit) in SAVED.items():

@@ -1,7 +1,3 @@
-"""Ultralytics, run hermetically. Together with kdpipe.validation, the only place that loads torch."""
+"""The distillation runner: trains one student or teacher, and continues what was interrupted."""
 
-from kdpipe.runner.hermetic import isolate
-
-# Ultralytics reads its environment once, while it is imported, so this comes before any module of
-# this package can import it.
-isolate()
+import kdpipe.yolo  # noqa: F401 - isolates Ultralytics before a module of this package imports it

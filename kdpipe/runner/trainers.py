@@ -15,10 +15,9 @@ from ultralytics.models.yolo.segment import SegmentationTrainer
 from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.utils.torch_utils import unwrap_model
 
-from kdpipe.runner.allocation import give_back_freed_memory, keep_freed_memory
 from kdpipe.runner.compiled import compile_layers
+from kdpipe.runner.cpu import give_back_freed_memory, keep_freed_memory, multiply_pointwise
 from kdpipe.runner.lean_teacher import make_lean
-from kdpipe.runner.pointwise import multiply_pointwise
 
 
 class Faster(BaseTrainer):

@@ -5,9 +5,9 @@ from kdpipe.tracking.live import Begun, LiveRun
 from kdpipe.tracking.registry import register
 from kdpipe.tracking.revisions import experiments, finished_at
 from kdpipe.tracking.store import Store, reachable
-from kdpipe.tracking.system import SYSTEM_FILE
+from kdpipe.tracking.sync import Synced, publish_quietly, sync
+from kdpipe.tracking.system_metrics import SYSTEM_FILE
 from kdpipe.tracking.trials import log_trials
-from kdpipe.tracking.view import Synced, publish_quietly, sync
 
 __all__ = [
     "SYSTEM_FILE",

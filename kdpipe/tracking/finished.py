@@ -12,11 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kdpipe.cells import Cell
-from kdpipe.config import PARAMS_FILE
-from kdpipe.evaluation import RESAMPLES_FILE, deviations_at, load_resamples
-from kdpipe.history import HISTORY_FILE, read_history, read_rows
-from kdpipe.records import (
+from kdpipe.cells.cell import Cell
+from kdpipe.cells.history import HISTORY_FILE, read_history, read_rows
+from kdpipe.cells.record import (
     CLASS,
     COCO_CLASS,
     METRICS_FILE,
@@ -26,8 +24,10 @@ from kdpipe.records import (
     load_metrics,
     load_record,
 )
-from kdpipe.tracking.states import State, state_of
-from kdpipe.tracking.system import SYSTEM_FILE
+from kdpipe.evaluation import RESAMPLES_FILE, deviations_at, load_resamples
+from kdpipe.params.schema import PARAMS_FILE
+from kdpipe.tracking.parents import State, state_of
+from kdpipe.tracking.system_metrics import SYSTEM_FILE
 
 LEFT_OUT = ("ms/preprocess", "ms/loss")
 KEPT = (RECORD_FILE, PARAMS_FILE, HISTORY_FILE, SYSTEM_FILE, "train.log")

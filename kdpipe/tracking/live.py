@@ -15,12 +15,12 @@ from mlflow.entities import Metric, RunTag
 from rich.console import Console
 from rich.markup import escape
 
-from kdpipe.config import PARAMS_FILE, Tracking
-from kdpipe.records import Identity
-from kdpipe.tracking import entries
-from kdpipe.tracking.states import state_of
+from kdpipe.cells.record import Identity
+from kdpipe.params.schema import PARAMS_FILE, Tracking
+from kdpipe.tracking import fields
+from kdpipe.tracking.parents import state_of
 from kdpipe.tracking.store import PLACE, Store, place
-from kdpipe.tracking.system import SYSTEM_FILE, SystemWatch
+from kdpipe.tracking.system_metrics import SYSTEM_FILE, SystemWatch
 
 PATIENCE = 15.0  # seconds that the end of a training waits for what is not logged yet
 Action = Callable[[Store, str], object]
@@ -78,7 +78,7 @@ class LiveRun:
         self._log(epoch, values, ended)
 
     def _log(self, step: int, values: Mapping[str, float], at: float) -> None:
-        found: list[Metric] = entries.metrics(values, at, step)
+        found: list[Metric] = fields.metrics(values, at, step)
         self._queue.put(lambda store, run_id: store.client.log_batch(run_id, metrics=found))
 
     def _work(self) -> None:
@@ -107,8 +107,8 @@ class LiveRun:
         store.client.update_run(run_id, status="RUNNING")
         state = state_of(Path(PARAMS_FILE), begun.environment["git_commit"])
         parent = store.parent(state, started=begun.started, finished=time.time())
-        tags = [*entries.tags(begun.identity, begun.environment, state, parent), RunTag(PLACE, place())]
-        store.client.log_batch(run_id, params=entries.params(begun.identity, {}), tags=tags)
+        tags = [*fields.tags(begun.identity, begun.environment, state, parent), RunTag(PLACE, place())]
+        store.client.log_batch(run_id, params=fields.params(begun.identity, {}), tags=tags)
         return store, run_id
 
     def _warn(self, error: Exception) -> None:

@@ -12,14 +12,14 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
-from kdpipe.cells import BEST_FILE
-from kdpipe.config import Tracking
-from kdpipe.records import DECISIVE_PACKAGES
-from kdpipe.tracking import student
-from kdpipe.tracking.entries import WEIGHTS_DIGEST
+from kdpipe.cells.cell import BEST_FILE
+from kdpipe.cells.record import DECISIVE_PACKAGES
+from kdpipe.models.names import DEFAULT_IMGSZ
+from kdpipe.params.schema import Tracking
+from kdpipe.tracking import pyfunc_model
+from kdpipe.tracking.fields import WEIGHTS_DIGEST
 from kdpipe.tracking.finished import Finished
 from kdpipe.tracking.store import Store, reachable
-from kdpipe.zoo import DEFAULT_IMGSZ
 
 ALIAS = "best"
 FOLDER = "model"
@@ -91,7 +91,7 @@ def _save(best: Finished, folder: Path) -> None:
     with warnings.catch_warnings(action="ignore"):  # an example input would be a path that exists here only
         pyfunc.save_model(
             folder,
-            python_model=student.__file__,
+            python_model=pyfunc_model.__file__,
             artifacts={"weights": str(best.folder / BEST_FILE)},
             pip_requirements=[f"{name}=={versions[name]}" for name in DECISIVE_PACKAGES if name in versions],
             signature=_signature(best),

@@ -7,12 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from kdpipe.cells import Cell, all_cells
-from kdpipe.config import PARAMS_FILE
+from kdpipe.cells.cell import Cell, all_cells
+from kdpipe.cells.record import METRICS_FILE
 from kdpipe.errors import KdpipeError
-from kdpipe.loading import load
+from kdpipe.params.load import load
+from kdpipe.params.schema import PARAMS_FILE
 from kdpipe.paths import project_root
-from kdpipe.records import METRICS_FILE
 from kdpipe.tracking.finished import KEPT, Finished, finished_cells
 
 NEEDED = (*KEPT, METRICS_FILE)  # no weights, no predictions

@@ -20,14 +20,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.store.entities import PagedList
 
-from kdpipe.addresses import database_file, tracking_uri
-from kdpipe.config import Tracking
+from kdpipe.cells.record import Identity
 from kdpipe.errors import KdpipeError
+from kdpipe.params.schema import Tracking
+from kdpipe.params.tracking_uri import database_file, tracking_uri
 from kdpipe.paths import project_root, state_dir
-from kdpipe.records import Identity
-from kdpipe.tracking import entries
-from kdpipe.tracking.entries import FINGERPRINT
-from kdpipe.tracking.states import STAGE, STATE, State
+from kdpipe.tracking import fields
+from kdpipe.tracking.fields import FINGERPRINT
+from kdpipe.tracking.parents import STAGE, STATE, State
 
 PLACE = "place"
 RUNS_PAGE, MODELS_PAGE = 5000, 1000  # that one request brings; MLflow takes no more models
@@ -120,7 +120,7 @@ class Store:
         """A run for a cell whose training began at `started`, on its data set."""
         tags = {FINGERPRINT: identity.fingerprint}
         run = self.client.create_run(self.experiment_id, round(started * 1000), tags, identity.cell)
-        self.client.log_inputs(run.info.run_id, datasets=entries.datasets(identity))
+        self.client.log_inputs(run.info.run_id, datasets=fields.datasets(identity))
         return str(run.info.run_id)
 
     def parent(self, state: State, *, started: float, finished: float) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from kdpipe.config import Tracking
-from kdpipe.tracking import entries
+from kdpipe.params.schema import Tracking
+from kdpipe.tracking import fields
 from kdpipe.tracking.store import Store, reachable
 
 STAGE = "tune"
@@ -26,7 +26,7 @@ def log_trials(tracking: Tracking, rows: Sequence[Mapping[str, float | str]]) ->
         run_id = str(run.info.run_id)
         for step, row in enumerate(rows):
             numbers = {f"tune/{name}": value for name, value in row.items() if not isinstance(value, str)}
-            store.client.log_batch(run_id, metrics=entries.metrics(numbers, now, step))
+            store.client.log_batch(run_id, metrics=fields.metrics(numbers, now, step))
         store.client.log_table(run_id, pd.DataFrame(list(rows)), "trials.json")
         store.client.set_terminated(run_id)
         return run_id

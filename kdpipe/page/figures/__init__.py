@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import matplotlib as mpl
 
-from kdpipe.page.content import Content
 from kdpipe.page.figures.costs import costs
 from kdpipe.page.figures.curves import curves
 from kdpipe.page.figures.gains import forest, over_dis
 from kdpipe.page.figures.latency import latency
 from kdpipe.page.figures.origins import classes, sizes
 from kdpipe.page.plot import STYLE, Plot
+from kdpipe.report.read import Content
 
 __all__ = ["Plot", "draw"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kdpipe.page.content import Content
 from kdpipe.page.plot import BLUE, INK, ORANGE, Plot, bars, legend, lines, panels, pictured
+from kdpipe.report.read import Content
 
 LINE = 0.42  # inches
 ABOUT = """\

@@ -5,9 +5,9 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kdpipe.page.content import Content
 from kdpipe.page.plot import BLUE, GREEN, GREY, Plot
-from kdpipe.report.numbers import MOST_CURVES
+from kdpipe.report.figure_data import MOST_CURVES
+from kdpipe.report.read import Content
 
 PANELS = {
     "mAP50-95 on val": "metrics/mAP50-95",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from kdpipe.page.content import Content
+from kdpipe.models.names import HEADS
 from kdpipe.page.plot import HEAD_COLOURS, INK, Plot, legend, lines, panels, pictured, place_of
-from kdpipe.report.formats import HEAD_NAMES
-from kdpipe.zoo import HEADS
+from kdpipe.report.formatting import HEAD_NAMES
+from kdpipe.report.read import Content
 
 LINE = 0.42  # inches of height per line of the forest
 FOREST_ABOUT = """\

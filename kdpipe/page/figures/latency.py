@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kdpipe.page.content import Content
 from kdpipe.page.plot import GREY, HEAD_COLOURS, Plot, panels
-from kdpipe.report.formats import HEAD_NAMES
+from kdpipe.report.formatting import HEAD_NAMES
+from kdpipe.report.read import Content
 
 MARKS = {"teacher": "s", "baseline": "o", "distill": "^"}
 WORDS = {"teacher": "teacher", "baseline": "baseline", "distill": "distilled"}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kdpipe.page.content import Content
+from kdpipe.models.names import HEADS
 from kdpipe.page.plot import HEAD_COLOURS, INK, Plot, bars, legend, lines, panels, pictured
-from kdpipe.report.formats import HEAD_NAMES
-from kdpipe.zoo import HEADS
+from kdpipe.report.formatting import HEAD_NAMES
+from kdpipe.report.read import Content
 
 MOST_BARS = 20
 LINE = 0.34  # inches

@@ -1,0 +1,126 @@
+"""What in a comparison would be wrong or suspicious, as far as the checkpoints and the data tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from kdpipe.cells.cell import DATASET_DIR, all_cells
+from kdpipe.cells.record import RECORD_FILE, load_record
+from kdpipe.checks.inspection import inspected
+from kdpipe.data.manifest import MANIFEST_FILE, load_manifest
+from kdpipe.data.prepare import Header, header
+from kdpipe.errors import ParamsError
+from kdpipe.models.entries import candidates
+from kdpipe.models.start_weights import Source, all_sources, source_of
+from kdpipe.models.weights import Weights
+from kdpipe.params.schema import Params
+
+FEW = 3  # class names that are shown
+
+
+def lint(params: Params) -> list[str]:
+    """Check every checkpoint that is on this machine against its use.
+
+    Returns:
+        What is suspicious: a sentence each, for the terminal and for the report.
+
+    Raises:
+        ParamsError: at the first thing that is wrong, with its key and what to write instead.
+    """
+    found = list(_image_sizes(params))
+    for source in all_sources(params):
+        path = source.path
+        if path and path.is_file():
+            found += check_use(params, source, path)
+    return list(dict.fromkeys(found))
+
+
+def check_use(params: Params, source: Source, path: Path) -> list[str]:
+    """What is suspicious about using a checkpoint as params.yaml says.
+
+    Raises:
+        ParamsError: if it cannot be used so.
+    """
+    weights, data = inspected(source, path), header(params.data)
+    if weights.fused:
+        raise ParamsError(
+            source.key,
+            f"{path} is fused (its normalisation is gone, as in an export), so it can neither learn nor "
+            "teach; take the checkpoint that its training saved",
+        )
+    if weights.channels != data.channels:
+        raise ParamsError(
+            source.key,
+            f"{path} takes images of {weights.channels} channels, the data has {data.channels}; "
+            "set channels in the data yaml, or take another checkpoint",
+        )
+    if source.as_it_is:
+        _check_classes(source.key, path, weights.names, data.names)
+    found = _suspicions(source, path, weights, data, _prepared(params))
+    return [f"{source.key}: {path.name} {sentence}" for sentence in found]
+
+
+def _check_classes(key: str, path: Path, found: list[str], names: list[str]) -> None:
+    if found == names:
+        return
+    remedy = "train it on this data: set epochs above 0"
+    if sorted(found) == sorted(names):
+        raise ParamsError(
+            key,
+            f"{path} knows the classes in another order ({_few(found)}) than the data ({_few(names)}); "
+            f"{remedy}",
+        )
+    raise ParamsError(
+        key,
+        f"{path} knows {len(found)} classes ({_few(found)}), the data has {len(names)} ({_few(names)}); "
+        f"{remedy}",
+    )
+
+
+def _suspicions(
+    source: Source, path: Path, weights: Weights, data: Header, digest: str | None
+) -> Iterator[str]:
+    if weights.unfinished:
+        yield "holds a training that was not finished; take the best.pt of a finished one"
+    if not source.as_it_is:
+        return
+    if weights.imgsz and weights.imgsz != source.imgsz:
+        yield f"was trained with imgsz {weights.imgsz}, and is used with {source.imgsz}"
+    trained_on = _trained_on(path)
+    if trained_on and digest and trained_on != digest:
+        yield "was trained on other data than this"
+    elif not trained_on and Path(weights.data or "").stem != data.name:
+        named = weights.data or "data that it does not name"
+        yield f"was trained on {named}; whether that is this data is not known"
+
+
+def _trained_on(path: Path) -> str | None:
+    """The digest of the data that kdpipe trained a checkpoint on, if its record lies beside it."""
+    if not (path.parent / RECORD_FILE).is_file():
+        return None
+    return load_record(path.parent).identity.data_digest
+
+
+def _prepared(params: Params) -> str | None:
+    """The digest of the data set, if it is prepared."""
+    if not (DATASET_DIR / MANIFEST_FILE).exists():
+        return None
+    manifest = load_manifest(DATASET_DIR)
+    return manifest.digest if manifest.source == params.data.source else None
+
+
+def _image_sizes(params: Params) -> Iterator[str]:
+    sizes = {(cell.kind, cell.name): source_of(params, cell).imgsz for cell in all_cells(params)}
+    for name, pair in params.pairs.items():
+        student = sizes["baseline", pair.student]
+        for teacher in candidates(params, pair):
+            if sizes["teacher", teacher] != student:
+                yield (
+                    f"pairs.{name}: the teacher {teacher} is trained with imgsz {sizes['teacher', teacher]}, "
+                    f"the student {pair.student} with {student}"
+                )
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join([*names[:FEW], *(["..."] if names[FEW:] else [])])

@@ -1,0 +1,53 @@
+"""Look into the checkpoints that params.yaml names, once each, and keep what they contain."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from kdpipe.environment import ultralytics_version
+from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.models.names import ModelName
+from kdpipe.models.start_weights import Source
+from kdpipe.models.weights import Weights
+from kdpipe.params.schema import RELEASED
+from kdpipe.paths import state_dir
+
+
+def inspected(source: Source, path: Path) -> Weights:
+    """What a file says of itself, if it may be opened; kept as long as the file does not change.
+
+    Raises:
+        ParamsError: if it is no checkpoint of the model that it is to be used for, or may do harm.
+    """
+    stat = path.stat()
+    asked = (str(path), stat.st_size, stat.st_mtime_ns, source.sha256, source.init, source.imgsz)
+    content = repr((*asked, ultralytics_version()))
+    kept = state_dir() / "checked" / f"{hashlib.sha256(content.encode()).hexdigest()[:32]}.json"
+    try:
+        found = json.loads(kept.read_text())
+        weights = Weights(**{**found, "model": ModelName(**found["model"])})
+    except (OSError, ValueError):  # not inspected yet, or just now by another stage
+        weights = _inspect(source, path)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(asdict(weights)))
+    if weights.model.stem != source.architecture.stem:
+        message = (
+            f"{path} holds {weights.model.stem}, not {source.architecture}; write model: {weights.model.stem}"
+        )
+        raise ParamsError(source.key, message)
+    return weights
+
+
+def _inspect(source: Source, path: Path) -> Weights:
+    from kdpipe.models.published import SHA256
+    from kdpipe.yolo.inspect import inspect
+    from kdpipe.yolo.trust import check_trust
+
+    try:
+        check_trust(path, source.sha256, SHA256.get(path.name) if source.init == RELEASED else None)
+        return inspect(path, source.imgsz)
+    except KdpipeError as error:
+        raise ParamsError(source.key, str(error)) from error

@@ -1,0 +1,165 @@
+"""Everything that can be known to be wrong before any work, said at once by every stage."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from kdpipe.cells.cell import DATASET_DIR
+from kdpipe.checks.checkpoints import lint
+from kdpipe.data.manifest import MANIFEST_FILE, load_manifest, measured_splits
+from kdpipe.data.prepare import check_source
+from kdpipe.environment import check_packages, ultralytics_version
+from kdpipe.errors import ParamsError, did_you_mean
+from kdpipe.models import names as model_names
+from kdpipe.models import published
+from kdpipe.models.entries import RECOMMENDED, UNKNOWN, architecture, candidates
+from kdpipe.params import arguments
+from kdpipe.params.load import load
+from kdpipe.params.schema import PARAMS_FILE, RELEASED, SCRATCH, Model, Pair, Params
+from kdpipe.paths import resolve, state_dir
+
+
+def preflight(path: Path | str = PARAMS_FILE) -> Params:
+    """Load params.yaml and check it against the models, Ultralytics' arguments and the disk.
+
+    Raises:
+        ParamsError: at the first thing that is wrong, with its key and what to write instead.
+    """
+    check_packages()
+    params = load(path)
+    check_source(params.data)
+    _check_arguments(params)
+    for axis in ("students", "teachers"):
+        for name, model in getattr(params, axis).items():
+            _check_model(f"{axis}.{name}", name, model, params.data.task)
+    for name, pair in params.pairs.items():
+        _check_pair(name, pair, params)
+    _check_repetitions(params)
+    lint(params)
+    if (DATASET_DIR / MANIFEST_FILE).exists():
+        manifest = load_manifest(DATASET_DIR)
+        if manifest.source == params.data.source:
+            measured_splits(params, manifest)
+    return params
+
+
+def _check_arguments(params: Params) -> None:
+    places = {"train": params.train}
+    for axis in ("students", "teachers"):
+        places |= {f"{axis}.{n}.train": m.train for n, m in getattr(params, axis).items()}
+    for key, values in places.items():
+        arguments.check_names(values, key)
+    validate = params.validate
+    places["validate"] = {"conf": validate.conf, "iou": validate.iou, "max_det": validate.max_det}
+    _check_values(places)
+
+
+def _check_values(places: dict[str, dict[str, Any]]) -> None:
+    """Have Ultralytics check the values, unless it has passed these very ones before.
+
+    It takes seconds to load, which most stages can do without.
+    """
+    content = repr((ultralytics_version(), sorted(places.items())))
+    passed = state_dir() / "checked" / hashlib.sha256(content.encode()).hexdigest()[:32]
+    if passed.exists():
+        return
+    from kdpipe.yolo.arguments import check_values
+
+    for key, values in places.items():
+        as_it_is = "." in key and values.get("epochs") == 0  # of one student or teacher
+        check_values({k: v for k, v in values.items() if not (as_it_is and k == "epochs")}, key)
+    passed.parent.mkdir(parents=True, exist_ok=True)
+    passed.touch()
+
+
+def _check_model(key: str, name: str, model: Model, task: str) -> None:
+    try:
+        found = architecture(name, model)
+    except ValueError as error:
+        raise ParamsError(f"{key}.model" if model.model else key, str(error)) from None
+    if found.task != task:
+        right = model_names.ModelName(found.family, found.size, task)
+        raise ParamsError(key, f"{found} solves {found.task}, data.task is {task}; take {right}")
+    if model.init == RELEASED and (found.file or found.variant):
+        raise ParamsError(f"{key}.init", f"no weights of {found} are released; write scratch or a path")
+    untrained = model.train.get("epochs") == 0
+    if model.init == SCRATCH and untrained:
+        raise ParamsError(f"{key}.train.epochs", "0 means `as it is`, which needs init: released or a path")
+    if model.init not in (SCRATCH, RELEASED) and not resolve(model.init).is_file():
+        raise ParamsError(
+            f"{key}.init", f"{model.init!r} is neither scratch, released nor an existing .pt file"
+        )
+
+
+def _check_pair(name: str, pair: Pair, params: Params) -> None:
+    key = f"pairs.{name}"
+    if pair.student not in params.students:
+        hint = did_you_mean(pair.student, params.students)
+        raise ParamsError(f"{key}.student", f"{pair.student!r} is not under students; {hint}")
+    student = architecture(pair.student, params.students[pair.student])
+    _check_distilled(key, pair, params.students[pair.student])
+    teachers = _teacher_names(key, pair)
+    if pair.teacher == RECOMMENDED and not candidates(params, pair):
+        best = student.recommended_teacher
+        raise ParamsError(
+            f"{key}.teacher",
+            f"the recommended teacher of {student} is {best}; add it under teachers"
+            if best
+            else f"there is no recommended teacher for {student}; name one",
+        )
+    for teacher in teachers:
+        if teacher not in params.teachers:
+            hint = did_you_mean(teacher, [*params.teachers, RECOMMENDED])
+            raise ParamsError(f"{key}.teacher", f"{teacher!r} is not under teachers; {hint}")
+        problem = model_names.pairing_problem(student, architecture(teacher, params.teachers[teacher]))
+        if problem:
+            raise ParamsError(key, problem)
+
+
+def _check_distilled(key: str, pair: Pair, student: Model) -> None:
+    finished = student.train.get("epochs") == 0
+    if finished and not pair.distilled:
+        raise ParamsError(
+            f"{key}.distilled",
+            f"{pair.student} is used as it is (epochs: 0), so nothing can be distilled into it; "
+            f"name the finished distilled student ({RELEASED!r} or a path), or train {pair.student}",
+        )
+    if pair.distilled and not finished:
+        raise ParamsError(
+            f"{key}.distilled",
+            f"a finished student compares with a finished baseline only; "
+            f"set students.{pair.student}.train: {{epochs: 0}} and its init",
+        )
+    if pair.distilled == RELEASED:
+        found = architecture(pair.student, student)
+        if str(found) not in published.DISTILLED:
+            raise ParamsError(f"{key}.distilled", f"no distilled {found} is released; write a path")
+    elif pair.distilled and not resolve(pair.distilled).is_file():
+        raise ParamsError(f"{key}.distilled", f"{pair.distilled!r} is neither released nor an existing file")
+    if pair.teacher == UNKNOWN and not pair.distilled:
+        raise ParamsError(
+            f"{key}.teacher", "only a finished student (distilled: ...) may have an unknown one"
+        )
+
+
+def _check_repetitions(params: Params) -> None:
+    """Of a finished student there is one: several values would count the same checkpoint several times."""
+    finished = next((name for name, pair in params.pairs.items() if pair.distilled), None)
+    for axis, values in (("dis", params.sweep.dis), ("seeds", params.sweep.seeds)):
+        if finished and len(values) > 1:
+            raise ParamsError(
+                f"sweep.{axis}",
+                f"{values}: the finished student of pairs.{finished} would be counted {len(values)} times; "
+                f"write [{values[0]}], and compare trained students in a params.yaml of their own",
+            )
+
+
+def _teacher_names(key: str, pair: Pair) -> list[str]:
+    if pair.teacher in (RECOMMENDED, UNKNOWN):
+        return []
+    named = [pair.teacher] if isinstance(pair.teacher, str) else pair.teacher
+    if not isinstance(named, list) or not named or not all(isinstance(n, str) for n in named):
+        raise ParamsError(f"{key}.teacher", f"write a name, {RECOMMENDED!r}, or a list of names")
+    return named

@@ -1,0 +1,168 @@
+"""What this machine has, and what would fail on it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import psutil
+from dvc.repo import Repo
+from rich.console import Console
+from rich.markup import escape
+
+from kdpipe.checks.preflight import preflight
+from kdpipe.environment import check_packages, git_commit, ultralytics_version
+from kdpipe.errors import KdpipeError
+from kdpipe.models.start_weights import all_sources
+from kdpipe.params.schema import RELEASED, Params
+from kdpipe.params.tracking_uri import database_file, tracking_uri
+from kdpipe.paths import project_root, weights_dir
+from kdpipe.tracking import Store, reachable
+
+GIB = 2**30
+LITTLE_SPACE, LITTLE_MEMORY = 10, 8  # GiB
+NO_SPACE = 1
+GOOD, WARNING, BAD = "good", "warning", "bad"
+COLOURS = {GOOD: "green", WARNING: "yellow", BAD: "red"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `bad` is what makes a run fail, `warning` what may."""
+
+    what: str
+    level: str
+    says: str
+
+
+def tell(console: Console) -> bool:
+    """Print what is found; returns whether nothing of it makes a run fail."""
+    failing = 0
+    for found in examine():
+        console.print(f"[{COLOURS[found.level]}]{found.level:>7}[/]  {found.what}: {escape(found.says)}")
+        failing += found.level == BAD
+    if failing:
+        console.print(f"{failing} of these would make `dvc repro` fail")
+    return not failing
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything, one after another."""
+    yield _versions()
+    yield _processor()
+    yield _memory()
+    yield _disk()
+    yield _git()
+    params, finding = _params()
+    yield finding
+    if params:
+        yield _tracking(params)
+        yield from _downloads(params)
+    yield _remote()
+    yield _scale()
+
+
+def _versions() -> Finding:
+    def compare() -> str:
+        check_packages()
+        return f"Python {platform.python_version()}, Ultralytics {ultralytics_version()}"
+
+    return _tried("versions", compare)
+
+
+def _processor() -> Finding:
+    from kdpipe.yolo.arguments import has_fast_bfloat16
+    from kdpipe.yolo.device import gpus
+    from kdpipe.yolo.hermetic import cpu_threads
+
+    if found := gpus():
+        return Finding("processor", GOOD, ", ".join(found))
+    speed = "with fast bfloat16" if has_fast_bfloat16() else "without fast bfloat16"
+    says = f"no GPU that torch sees, {cpu_threads()} CPU threads {speed}: small data and small images only"
+    return Finding("processor", WARNING, says)
+
+
+def _memory() -> Finding:
+    found = psutil.virtual_memory()
+    level = WARNING if found.available < LITTLE_MEMORY * GIB else GOOD
+    return Finding("memory", level, f"{found.available / GIB:.0f} of {found.total / GIB:.0f} GiB free")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(project_root()).free / GIB
+    level = BAD if free < NO_SPACE else WARNING if free < LITTLE_SPACE else GOOD
+    return Finding("disk", level, f"{free:.1f} GiB free for checkpoints, DVC's cache and MLflow")
+
+
+def _git() -> Finding:
+    commit = git_commit()
+    if commit == "none":
+        return Finding("git", WARNING, "no commit here: runs cannot say what they were made by; `git commit`")
+    return Finding("git", GOOD, commit)
+
+
+def _params() -> tuple[Params | None, Finding]:
+    try:
+        params = preflight()
+    except KdpipeError as error:
+        return None, Finding("params.yaml", BAD, str(error).removeprefix("params.yaml: "))
+    return params, Finding("params.yaml", GOOD, "`kdpipe check` says what would run")
+
+
+def _tracking(params: Params) -> Finding:
+    uri, file = tracking_uri(params.tracking), database_file(params.tracking)
+    if file and not file.exists():
+        return Finding("MLflow", GOOD, f"{uri} will be made")
+
+    def connect() -> str:
+        with reachable(params.tracking):
+            return f"{uri}, experiment {Store(params.tracking).experiment}"
+
+    found = _tried("MLflow", connect)
+    remedy = "; trainings go on without it, the report does not"
+    return found if found.level == GOOD else Finding("MLflow", BAD, found.says + remedy)
+
+
+def _downloads(params: Params) -> Iterator[Finding]:
+    found = (source.path for source in all_sources(params) if source.init == RELEASED)
+    missing = sorted({path.name for path in found if path and not path.is_file()})
+    if missing:
+        says = f"{', '.join(missing)} will be downloaded by Ultralytics; without a network put them into"
+        yield Finding("weights", WARNING, f"{says} {weights_dir().name}/")
+
+
+def _remote() -> Finding:
+    def look() -> str:
+        with Repo(str(project_root())) as repo:
+            name = repo.config["core"].get("remote")
+            if not name:
+                return ""
+            storage = repo.cloud.get_remote_odb(name)
+            storage.fs.exists(storage.path)
+            return f"{name}: {repo.config['remote'][name]['url']}"
+
+    found = _tried("DVC remote", look)
+    if found.level == GOOD and found.says:
+        return found
+    says = found.says or "none: results are in .dvc/cache of this machine only"
+    return Finding("DVC remote", WARNING, says)  # `dvc repro` does without
+
+
+def _scale() -> Finding:
+    missing = [name for name in ("ray", "optuna") if find_spec(name) is None]
+    if missing:
+        says = (
+            f"no {' and no '.join(missing)}, for `kdpipe repro` and `kdpipe tune`: pip install -e '.[scale]'"
+        )
+        return Finding("scale", WARNING, says)
+    return Finding("scale", GOOD, "Ray and Optuna are installed")
+
+
+def _tried(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, GOOD, look())
+    except Exception as error:  # whatever a storage or a server may raise, it is what was asked for
+        return Finding(what, BAD, str(error) or type(error).__name__)

@@ -1,0 +1,29 @@
+"""What changed outside the repository since it was used: DVC does not watch those files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdpipe.cells.cell import all_cells
+from kdpipe.cells.record import RECORD_FILE, load_record
+from kdpipe.data.prepare import source_changed
+from kdpipe.params.schema import Params
+from kdpipe.paths import digest_of, resolve
+
+
+def drift(params: Params) -> Iterator[str]:
+    """A sentence for each changed data source, start weights or model yaml, with the command that helps."""
+    if source_changed(params.data):
+        yield f"{params.data.source} {_remedy('prepare')}"
+    for cell in all_cells(params):
+        if not (cell.train_dir / RECORD_FILE).exists():
+            continue
+        identity = load_record(cell.train_dir).identity
+        for name, digest in ((identity.init, identity.init_digest), (identity.model, identity.model_digest)):
+            path = resolve(name)
+            if digest and path.is_file() and digest_of(path) != digest:
+                yield f"{name} {_remedy(cell.stage)}"
+
+
+def _remedy(stage: str) -> str:
+    return f"has changed since it was used; run `dvc repro --force --single-item {stage}`, then `dvc repro`"

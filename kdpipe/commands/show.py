@@ -1,0 +1,43 @@
+"""The report in a terminal."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from kdpipe.report.formatting import HEAD_NAMES, gain_of, spread_of
+from kdpipe.report.read import Content
+from kdpipe.report.write import PAGE_FILE, REPORTS_DIR
+
+COLOURS = {"better": "green", "worse": "red"}
+
+
+def tell(content: Content, console: Console) -> None:
+    """Print the gains, what is to be warned of, and where to see more."""
+    console.print(_gains(content))
+    for warning in content.warnings:
+        console.print(f"[yellow]warning:[/] {escape(warning)}")
+    console.print(f"figures, pictures, runs -> {REPORTS_DIR / PAGE_FILE}")
+
+
+def _gains(content: Content) -> Table:
+    """Every pair and `dis`, verdicts in colour."""
+    title = f"mAP50-95 ({content.metric}, %) on {content.split}"
+    best = f"* the best on {content.choice_split}"
+    table = Table(title=title, caption=best, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in ("pair", "head", "dis", "baseline", "distilled", "gain", "verdict"):
+        table.add_column(name, no_wrap=True)
+    for line in content.numbers["gains"].to_dict("records"):
+        colour = COLOURS.get(str(line["verdict"]).split()[0], "dim")
+        table.add_row(
+            escape(line["pair"]),
+            HEAD_NAMES[line["head"]],
+            f"{line['dis']}{'*' if line['best'] else ''}",
+            spread_of(line["baseline"], line["baseline sd"]),
+            spread_of(line["distilled"], line["distilled sd"]),
+            gain_of(line["gain"], line["low"], line["high"]),
+            f"[{colour}]{escape(line['verdict'])}[/]",
+        )
+    return table

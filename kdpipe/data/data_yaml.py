@@ -1,0 +1,168 @@
+"""A data set of the user: an Ultralytics data yaml, or a folder that holds one."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from kdpipe.data import coco_annotations
+from kdpipe.data.source import Example, Source
+from kdpipe.errors import DataError, ParamsError
+from kdpipe.params.schema import SPLITS
+
+IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+MEASURED = ("val", "test")
+RGB = 3  # channels
+NOT_CARRIED = {"path", "download", "names", "nc", *SPLITS}
+
+
+def find_yaml(source: Path) -> Path:
+    """The data yaml that `data.source` means: the file itself, or the only one in the folder.
+
+    Raises:
+        ParamsError: if there is none, or no telling which.
+    """
+    if source.is_file():
+        return source
+    if not source.is_dir():
+        raise ParamsError("data.source", f"{source} does not exist")
+    found = sorted([*source.glob("*.yaml"), *source.glob("*.yml")])
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(path.name for path in found) or "none"
+    raise ParamsError(
+        "data.source",
+        f"{source} must hold one data yaml (with train, val and names); found: {listed}",
+    )
+
+
+def read(yaml: Path, task: str, base: Path | None = None) -> Source:
+    """Read an Ultralytics data yaml for a task; `base` is where its `path` starts if not beside the yaml.
+
+    Raises:
+        DataError: if the yaml cannot be read or names no images.
+    """
+    fields = _fields(yaml)
+    root = _root(yaml, fields.get("path"), base)
+    images = {split: _images(yaml, root, fields.get(split)) for split in SPLITS}
+    warnings = []
+    if images["test"] and not any(label_path(image).is_file() for image in images["test"]):
+        images["test"] = []
+        warnings.append("the test split has no label files (COCO's has none), so it is left out")
+    annotations = {
+        split: coco_annotations.find(root, fields.get(split), task) for split in MEASURED if images[split]
+    }
+    return Source(
+        names=_names(yaml, fields),
+        splits={split: _examples(paths) for split, paths in images.items() if paths},
+        origin=str(fields.get("origin", "")) or f"Read from {yaml.name}; licence as its owner says.\n",
+        extra={key: value for key, value in fields.items() if key not in NOT_CARRIED},
+        annotations={split: path for split, path in annotations.items() if path},
+        warnings=warnings,
+        files=[
+            yaml,
+            *(path for paths in images.values() for image in paths for path in (image, label_path(image))),
+        ],
+    )
+
+
+def header(yaml: Path) -> tuple[list[str], int]:
+    """The class names and the channels of the images, without looking for the images.
+
+    Raises:
+        DataError: if the yaml cannot be read.
+    """
+    fields = _fields(yaml)
+    return list(_names(yaml, fields).values()), int(fields.get("channels", RGB))
+
+
+def label_path(image: Path) -> Path:
+    """Where Ultralytics looks for an image's labels: `images` becomes `labels`, the suffix .txt."""
+    parts = list(image.parts)
+    for index in range(len(parts) - 2, -1, -1):
+        if parts[index] == "images":
+            parts[index] = "labels"
+            break
+    return Path(*parts).with_suffix(".txt")
+
+
+def _fields(yaml: Path) -> dict[str, Any]:
+    try:
+        content = OmegaConf.load(yaml)
+    except Exception as error:
+        raise DataError(f"{yaml}: not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, DictConfig) or "names" not in content:
+        raise DataError(f"{yaml}: no data yaml: it needs train, val and names")
+    fields: dict[str, Any] = OmegaConf.to_container(content)  # type: ignore[assignment]
+    return fields
+
+
+def _root(yaml: Path, path: str | None, base: Path | None) -> Path:
+    if not path:
+        return yaml.parent
+    options = [yaml.parent / path, *([base / path] if base else [])]
+    existing = [option for option in options if option.is_dir()]
+    if not existing:
+        raise DataError(f"{yaml}: path: {path} is no folder; looked in {options[0]}")
+    return existing[0]
+
+
+def _names(yaml: Path, fields: dict[str, Any]) -> dict[int, str]:
+    names = fields["names"]
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    if not isinstance(names, dict) or not all(str(index).isdigit() for index in names):
+        raise DataError(f"{yaml}: names: write a list, or a mapping such as {{0: cat, 1: dog}}")
+    named = {int(index): str(names[index]) for index in sorted(names, key=int)}
+    if twice := [name for name, times in Counter(named.values()).items() if times > 1]:
+        raise DataError(f"{yaml}: names: more than one class is called {twice[0]}")
+    if list(named) != list(range(len(named))) or not named:
+        raise DataError(f"{yaml}: names: class ids must run from 0 without gaps; found {list(named)}")
+    if fields.get("nc", len(named)) != len(named):
+        raise DataError(f"{yaml}: nc: {fields['nc']} classes, but {len(named)} names")
+    return named
+
+
+def _images(yaml: Path, root: Path, entry: object) -> list[Path]:
+    entries = entry if isinstance(entry, list) else [entry] if entry else []
+    found: list[Path] = []
+    for item in entries:
+        place = root / str(item)
+        if not place.exists() and str(item).startswith("../"):  # as exported by Roboflow
+            place = root / str(item)[3:]
+        if place.is_dir():
+            found += (path for path in place.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        elif place.is_file():
+            found += (place.parent / line for line in place.read_text().split("\n") if line.strip())
+        else:
+            raise DataError(f"{yaml}: {item}: no such folder or list; looked for {place}")
+    return sorted(set(found))
+
+
+def unique_names(paths: Sequence[Path]) -> list[str]:
+    """A name per image, of which none has the stem of another: those of one stem are numbered."""
+    stems = Counter(path.stem for path in paths)
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(partial(count, 1))
+    names = []
+    for path in paths:
+        stem = path.stem
+        if stems[stem] > 1:
+            stem = next(s for n in numbers[stem] if (s := f"{path.stem}-{n}") not in stems)
+        names.append(stem + path.suffix.lower())
+    return names
+
+
+def _examples(paths: list[Path]) -> list[Example]:
+    named = zip(unique_names(paths), paths, strict=True)
+    return [Example(name, str(path), partial(_read, path)) for name, path in named]
+
+
+def _read(image: Path) -> tuple[bytes, str]:
+    label = label_path(image)
+    return image.read_bytes(), label.read_text() if label.is_file() else ""

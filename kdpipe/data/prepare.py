@@ -1,0 +1,139 @@
+"""From `data.source` to the checked data set that the pipeline trains on."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdpipe.data import data_yaml, digits, shipped
+from kdpipe.data.labels import PARSERS, LabelRules
+from kdpipe.data.manifest import Manifest, describe
+from kdpipe.data.preview import save_preview
+from kdpipe.data.source import Source
+from kdpipe.data.write import write
+from kdpipe.errors import DataError, ParamsError, did_you_mean
+from kdpipe.params.schema import Data
+from kdpipe.paths import resolve, state_dir
+
+EMBEDDED = "digits"
+KEYPOINT_VALUES = (2, 3)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of a data set before it is prepared: its yaml's name, its classes, and the channels
+    of its images.
+    """
+
+    name: str
+    names: list[str]
+    channels: int
+
+
+def prepare(data: Data, out: Path) -> Manifest:
+    """Write the checked data set, its manifest and a preview picture to `out`.
+
+    Raises:
+        ParamsError, DataError: if there is nothing there, or nothing that can be trained on.
+    """
+    source = open_source(data)
+    rules = LabelRules(data.task, len(source.names), _kpt_shape(data, source))
+    with _nothing_half(out):
+        written = write(source, rules, out)
+        manifest = describe(data.source, rules, source, written)
+        manifest.save(out)
+        (out / "ORIGIN.txt").write_text(source.origin)
+        pictured = written.splits["train"], source.names, rules, out / "images/train"
+        save_preview(*pictured, out / "preview.png")
+    _signature_file(data.source).parent.mkdir(parents=True, exist_ok=True)
+    _signature_file(data.source).write_text(_signature(source))
+    return manifest
+
+
+@contextmanager
+def _nothing_half(out: Path) -> Iterator[None]:
+    """Leave no folder behind that is not whole."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
+
+
+def check_source(data: Data) -> None:
+    """Refuse a task or a source that cannot be prepared, without reading the images.
+
+    Raises:
+        ParamsError, DataError: naming the key, or the file.
+    """
+    tasks = digits.LABELS if data.source == EMBEDDED else PARSERS
+    if data.task not in tasks:
+        raise ParamsError("data.task", f"{data.task!r}: {did_you_mean(data.task, tasks)}")
+    for split in digits.HANDWRITING:
+        if getattr(data.digits, split) < 1:
+            raise ParamsError(f"data.digits.{split}", "write at least 1")
+    if data.digits.size < digits.SMALLEST_SIZE:
+        raise ParamsError("data.digits.size", f"write at least {digits.SMALLEST_SIZE}")
+    header(data)
+
+
+def header(data: Data) -> Header:
+    """What `data.source` says of itself, without its images.
+
+    Raises:
+        ParamsError, DataError: if it is not there or cannot be read.
+    """
+    if data.source == EMBEDDED:
+        return Header(EMBEDDED, list(digits.NAMES.values()), data_yaml.RGB)
+    yaml = shipped.find(data.source) or data_yaml.find_yaml(resolve(data.source))
+    return Header(yaml.stem, *data_yaml.header(yaml))
+
+
+def open_source(data: Data) -> Source:
+    """The source that `data.source` names: digits, a shipped data yaml, a file or a folder."""
+    if data.source == EMBEDDED:
+        return digits.source(data.digits, data.task)
+    yaml = shipped.find(data.source)
+    if yaml is not None:
+        return data_yaml.read(yaml, data.task, base=shipped.download(yaml))
+    return data_yaml.read(data_yaml.find_yaml(resolve(data.source)), data.task)
+
+
+def _kpt_shape(data: Data, source: Source) -> tuple[int, int] | None:
+    if data.task != "pose":
+        return None
+    match source.extra.get("kpt_shape"):
+        case [int(count), int(dimensions)] if count > 0 and dimensions in KEYPOINT_VALUES:
+            return count, dimensions
+        case wrong:
+            raise DataError(
+                f"data.source: task pose needs kpt_shape in the data yaml, such as [17, 3]: the number of "
+                f"keypoints, and 2 (x, y) or 3 (x, y, visibility); found {wrong}"
+            )
+
+
+def source_changed(data: Data) -> bool:
+    """Whether the user's files are others than when this machine last prepared them.
+
+    DVC sees params.yaml and the prepared copy, not files outside the repository.
+    """
+    known = _signature_file(data.source)
+    return known.exists() and known.read_text() != _signature(open_source(data))
+
+
+def _signature_file(name: str) -> Path:
+    return state_dir() / "sources" / hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+def _signature(source: Source) -> str:
+    """Changes with the content list: every file's path, size and time of change."""
+    state = hashlib.sha256()
+    for path in source.files:
+        if path.is_file():
+            stat = path.stat()
+            state.update(f"{path}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
+    return state.hexdigest()

@@ -1,0 +1,85 @@
+"""The checkpoints that params.yaml names: where they are, and what they say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdpipe.cells.cell import Cell
+from kdpipe.models.entries import architecture, train_arguments
+from kdpipe.models.names import DEFAULT_IMGSZ, ModelName
+from kdpipe.params.schema import RELEASED, SCRATCH, Model, Params
+from kdpipe.paths import resolve, weights_dir
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where start weights come from: `scratch`, `released` or a path, under which key of params.yaml
+    that stands, and what they must be of. `arguments` are those of the training that starts from them.
+    """
+
+    key: str
+    name: str
+    model: Model
+    init: str
+    sha256: str | None
+    arguments: dict[str, object]
+
+    @property
+    def architecture(self) -> ModelName:
+        """The Ultralytics model."""
+        return architecture(self.name, self.model)
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether it is used without training."""
+        return self.arguments.get("epochs") == 0
+
+    @property
+    def imgsz(self) -> int:
+        """The size of images that it is trained or used with."""
+        return int(str(self.arguments.get("imgsz", DEFAULT_IMGSZ)))
+
+    @property
+    def file_name(self) -> str:
+        """The name under which Ultralytics releases them."""
+        return f"{self.architecture}{'-distill' if self.key.endswith('.distilled') else ''}.pt"
+
+    @property
+    def path(self) -> Path | None:
+        """Where the file is, or is to be downloaded to; None if there is none."""
+        if self.init == SCRATCH:
+            return None
+        return weights_dir() / self.file_name if self.init == RELEASED else resolve(self.init)
+
+
+def source_of(params: Params, cell: Cell) -> Source:
+    """Where a cell's start weights come from."""
+    if cell.kind == "teacher":
+        return _of_model(params, "teachers", cell.name)
+    if cell.kind == "baseline":
+        return _of_model(params, "students", cell.name)
+    return _of_pair(params, cell.name)
+
+
+def all_sources(params: Params) -> Iterator[Source]:
+    """Every one that params.yaml names."""
+    for axis in ("students", "teachers"):
+        yield from (_of_model(params, axis, name) for name in getattr(params, axis))
+    yield from (_of_pair(params, name) for name, pair in params.pairs.items() if pair.distilled)
+
+
+def _of_model(params: Params, axis: str, name: str) -> Source:
+    model: Model = getattr(params, axis)[name]
+    arguments = train_arguments(params, model)
+    return Source(f"{axis}.{name}.init", name, model, model.init, model.sha256, arguments)
+
+
+def _of_pair(params: Params, name: str) -> Source:
+    pair = params.pairs[name]
+    student = _of_model(params, "students", pair.student)
+    if not pair.distilled:
+        return student
+    key = f"pairs.{name}.distilled"
+    return Source(key, pair.student, student.model, pair.distilled, pair.sha256, student.arguments)

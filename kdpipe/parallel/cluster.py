@@ -1,0 +1,158 @@
+"""Where commands run: Ray, on this machine or on a cluster that shares this folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Any
+
+from kdpipe.errors import KdpipeError
+from kdpipe.parallel import guard
+from kdpipe.parallel.dvc_stages import Command
+
+LOST = -1  # the exit code of a command whose guard was killed
+RETRIES = 3  # when a worker or its machine is lost
+USABLE = 0.9  # of a machine's memory: one that takes another's place may have a little less
+OBJECT_STORE = 100 * 1024**2  # bytes: almost nothing is sent around
+HERE: dict[str, Any] = {"object_store_memory": OBJECT_STORE, "include_dashboard": False}
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+MISSING = "Ray is not installed; install kdpipe with it: pip install -e '.[scale]'"
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a stage takes: GPUs (whole ones, or a fraction of one), and memory in bytes where it is known."""
+
+    gpus: float = 0.0
+    memory: int = 0
+
+
+@dataclass(frozen=True)
+class Machines:
+    """What there is to run on: how many, and what the smallest of them has (memory in bytes)."""
+
+    count: int
+    cpus: float
+    gpus: float
+    memory: int
+
+
+class RayCluster:
+    """Commands as Ray tasks.
+
+    A task takes a share of a machine's cores, so that `jobs` of them run side by side on each. One whose
+    worker or machine is lost is started again by Ray, and continues from its checkpoint.
+    """
+
+    def __init__(self, jobs: int | None, address: str | None = None, **given: Any) -> None:
+        """Nothing is started or connected to before it is needed.
+
+        Args:
+            jobs: Trainings side by side on each machine; by default one for each GPU, or one.
+            address: Of a running cluster, as `ray start --head` prints it; without it, this machine.
+            given: For `ray.init`.
+
+        Raises:
+            KdpipeError: if Ray is not installed.
+        """
+        if find_spec("ray") is None:
+            raise KdpipeError(MISSING)
+        self._address, self._given, self._asked = address, given, jobs
+        self._running: dict[Any, Command] = {}
+
+    @cached_property
+    def machines(self) -> Machines:
+        """What the cluster has, once connected; of machines with GPUs, if there are any.
+
+        Raises:
+            KdpipeError: if it cannot be reached.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+
+        where = self._address or "this machine"
+        given = {**QUIET, **({} if self._address else HERE), **self._given}
+        try:
+            ray.init(address=self._address or "local", **given)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise KdpipeError(f"Ray at {where} cannot be used: {error}") from error
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        working = [found for found in alive if found.get("CPU")]  # not a head that only directs
+        if not working:
+            raise KdpipeError(f"Ray at {where} has no machine with CPUs; add one: `ray start --address ...`")
+        chosen = [found for found in working if found.get("GPU")] or working
+        least = {name: min(found.get(name, 0.0) for found in chosen) for name in ("CPU", "GPU", "memory")}
+        return Machines(len(chosen), least["CPU"], least["GPU"], int(least["memory"]))
+
+    @cached_property
+    def _task(self) -> Any:
+        import ray
+
+        return ray.remote(max_retries=RETRIES)(_run)
+
+    @property
+    def jobs(self) -> int:
+        """Side by side on a machine."""
+        return self._asked or max(1, int(self.machines.gpus))
+
+    @property
+    def slots(self) -> int:
+        """Side by side on all machines."""
+        return self.jobs * self.machines.count
+
+    def submit(self, command: Command, need: Need) -> object:
+        """Run a command as soon as there is room for it; returns what it is known by."""
+        machines, cpus = self.machines, self.machines.cpus / self.jobs
+        usable = int(USABLE * machines.memory)
+        run = self._task.options(
+            name=command.folder.name,
+            num_cpus=cpus,
+            num_gpus=need.gpus,
+            memory=min(max(need.memory, usable // self.jobs), usable),
+        )
+        reference = run.remote(command, str(max(1, int(cpus))))
+        self._running[reference] = command
+        return reference
+
+    def finished(self, seconds: float) -> Iterator[tuple[object, int | str]]:
+        """Wait so long for commands to end: their exit codes, or what else became of them."""
+        if not self._running:
+            return
+        import ray
+
+        done, _ = ray.wait(list(self._running), timeout=seconds)
+        more, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
+        for reference in dict.fromkeys([*done, *more]):
+            del self._running[reference]
+            try:
+                yield reference, ray.get(reference)
+            except ray.exceptions.RayError as error:
+                yield reference, str(error).strip().splitlines()[0]
+
+    def close(self) -> None:
+        """Stop everything: a command ends with the worker that waits for it."""
+        if "machines" in self.__dict__:
+            import ray
+
+            ray.shutdown()
+            for command in self._running.values():
+                guard.wait_for_end(command.folder)
+
+
+def _run(command: Command, threads: str) -> int:
+    """In a worker of Ray, which says by CUDA_VISIBLE_DEVICES what GPUs are for this task."""
+    seen = {name: value for name, value in os.environ.items() if name == "CUDA_VISIBLE_DEVICES"}
+    env = {**command.env, **seen, "OMP_NUM_THREADS": threads}
+    program = [sys.executable, guard.__file__, str(command.folder), command.token, *command.lines]
+    process = subprocess.Popen(
+        program, cwd=command.cwd, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    with process:
+        return int(process.stdout.read() or LOST)

@@ -1,0 +1,217 @@
+"""The stages of a DVC pipeline, begun and saved one by one while their commands run elsewhere.
+
+What `dvc repro` does before and after the command of a stage (dvc/stage/run.py, `Stage.run`), in steps, with
+DVC's own functions: DVC holds the lock of the repository for these steps only, as it does itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from dvc.dvcfile import LOCK_FILE, PROJECT_FILE
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.rwlock import RWLOCK_FILE, rwlock
+from dvc.stage import Stage
+from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.run import prepare_kwargs
+from dvc.utils.serialize import load_yaml, modify_yaml
+
+from kdpipe.errors import KdpipeError
+from kdpipe.parallel.guard import DONE_FILE, LOG_FILE, has_succeeded
+from kdpipe.paths import state_dir
+
+ENOUGH = 4096  # bytes of a log, for its last line
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a stage runs: the lines of its `cmd`, where, with which environment.
+
+    Its log lies in `folder`, and `token` once it has succeeded with the dependencies that it had.
+    """
+
+    lines: list[str]
+    cwd: str
+    env: dict[str, str]
+    folder: Path
+    token: str
+
+    @property
+    def last_words(self) -> str:
+        """The last line that it printed."""
+        with suppress(FileNotFoundError), (self.folder / LOG_FILE).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - ENOUGH))
+            lines = log.read().decode(errors="replace").replace("\r", "\n").split("\n")
+            return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return ""
+
+
+class Pipeline:
+    """What has to be up to date for some targets: stages in an order in which they can run."""
+
+    def __init__(self, root: Path, targets: Sequence[str] = ()) -> None:
+        """Read dvc.yaml.
+
+        Raises:
+            KdpipeError: in DVC's words, if it is wrong or names no such target.
+        """
+        try:
+            self._repo = Repo(str(root), _wait_for_lock=True)
+            with self._repo.lock:
+                _mend(Path(self._repo.tmp_dir) / RWLOCK_FILE)
+                graph = get_active_graph(self._repo.index.graph)
+                wanted = collect_stages(self._repo, targets or [PROJECT_FILE])
+                self.stages: list[Stage] = plan_repro(graph, wanted)
+        except DvcException as error:
+            raise KdpipeError(str(error)) from error
+        self.before = {stage: set(graph.successors(stage)) for stage in self.stages}
+        self._held: dict[Stage, ExitStack] = {}
+        self._lock_file = root / LOCK_FILE
+        self._known = set(load_yaml(self._lock_file)["stages"]) if self._lock_file.exists() else set()
+        self._saved: set[str] = set()
+
+    def begin(self, stage: Stage) -> Command | None:
+        """What must be run for a stage; nothing if it is up to date, or is now, without having been run.
+
+        Raises:
+            KdpipeError: in DVC's words.
+        """
+        with self._alone():
+            if not stage.changed(upstream=list(self.before[stage])):
+                return None
+            if stage.frozen or not stage.cmd:
+                stage.reproduce(upstream=list(self.before[stage]))
+                stage.dump(update_pipeline=False)
+                return None
+            folder = stage_dir(stage)
+            if not self._has_run(stage, folder):
+                stage.remove_outs(ignore_remove=False, force=False)
+                try:
+                    self._repo.stage_cache.restore(stage)
+                except RunCacheNotFoundError:
+                    stage.save_deps()
+                    return self._command(stage, folder)
+            self._save([stage])
+            return None
+
+    def save(self, stages: Iterable[Stage]) -> dict[Stage, str]:
+        """Save what their commands have left, in cache and lock file; returns what went wrong with which."""
+        saved, failed = [], {}
+        with self._alone():
+            for stage in stages:
+                self.release(stage)
+                try:
+                    self._commit(stage)
+                    saved.append(stage)
+                except DvcException as error:
+                    failed[stage] = str(error)
+            self._dump(saved)
+        return failed
+
+    def release(self, stage: Stage) -> None:
+        """Let others at its files again, whether it succeeded or not."""
+        self._held.pop(stage, ExitStack()).close()
+
+    def close(self) -> None:
+        """Put new stages of the lock file into the order in which `dvc repro` would have written them."""
+        for stage in list(self._held):
+            self.release(stage)
+        new = [stage.name for stage in self.stages if stage.name in self._saved - self._known]
+        if new:
+            with self._alone(), modify_yaml(self._lock_file) as content:
+                for name in new:
+                    content["stages"][name] = content["stages"].pop(name)
+        self._repo.close()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        try:
+            with self._repo.lock, undisturbed(), self._repo.scm_context(quiet=True):
+                yield
+        except DvcException as error:
+            raise KdpipeError(str(error)) from error
+
+    def _has_run(self, stage: Stage, folder: Path) -> bool:
+        """Whether its command succeeded with the dependencies of now, while nobody was left to save it."""
+        if not (folder / DONE_FILE).exists():
+            return False
+        twin = self._repo.stage.load_one(stage.path, stage.name)
+        twin.save_deps()
+        return has_succeeded(folder, _token(twin)) and all(out.exists for out in stage.outs)
+
+    def _command(self, stage: Stage, folder: Path) -> Command:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (LOG_FILE, DONE_FILE):
+            (folder / name).unlink(missing_ok=True)
+        self._hold(stage)
+        lines = stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()
+        given = prepare_kwargs(stage)
+        return Command(lines, given["cwd"], given["env"], folder, _token(stage))
+
+    def _hold(self, stage: Stage) -> None:
+        """Keep other processes of DVC away from its files, as DVC does while a command runs."""
+        paths = ([item.fs_path for item in items] for items in (stage.deps, stage.outs))
+        hardlink = self._repo.config["core"].get("hardlink_lock", False)
+        held = self._held[stage] = ExitStack()
+        held.enter_context(rwlock(self._repo.tmp_dir, self._repo.fs, " ".join(sys.argv), *paths, hardlink))
+
+    def _save(self, stages: Sequence[Stage]) -> None:
+        for stage in stages:
+            self._commit(stage)
+        self._dump(stages)
+
+    def _commit(self, stage: Stage) -> None:
+        outside_cache = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
+        stage.save(run_cache=not outside_cache)
+        stage.commit()
+        (stage_dir(stage) / DONE_FILE).unlink(missing_ok=True)  # from now on DVC knows better
+
+    def _dump(self, stages: Sequence[Stage]) -> None:
+        for path in dict.fromkeys(stage.path for stage in stages):
+            of_one = [stage for stage in stages if stage.path == path]
+            of_one[0].dvcfile.dump_stages(of_one, update_pipeline=False)
+        self._saved |= {stage.name for stage in stages if stage.path_in_repo == PROJECT_FILE}
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let Ctrl-C wait: DVC writes its files in place, and half of one would be worth nothing."""
+    caught: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if caught:
+            raise KeyboardInterrupt
+
+
+def _mend(rwlock_file: Path) -> None:
+    """Remove what a process of DVC left that was killed while it wrote: nobody else holds the lock."""
+    with suppress(FileNotFoundError):
+        try:
+            json.loads(rwlock_file.read_text())
+        except ValueError:
+            rwlock_file.unlink()
+
+
+def stage_dir(stage: Stage) -> Path:
+    """Where a stage's log lies, and what else is known of its last run."""
+    return state_dir() / "stages" / quote(stage.addressing, safe="@")
+
+
+def _token(stage: Stage) -> str:
+    """Changes with the command and with anything that it depends on, once that is saved."""
+    known = [stage.cmd, *(f"{dep}: {dep.hash_info.value}" for dep in stage.deps)]
+    return hashlib.sha256(json.dumps(known, default=str).encode()).hexdigest()

@@ -1,0 +1,64 @@
+"""What the stages of this project's pipeline take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kdpipe.cells.cell import Cell, all_cells
+from kdpipe.cells.record import RECORD_FILE, load_record
+from kdpipe.errors import ParamsError
+from kdpipe.models.start_weights import source_of
+from kdpipe.parallel.cluster import Need, RayCluster
+from kdpipe.params.arguments import AUTO, device_names
+from kdpipe.params.schema import Params
+
+MIB = 2**20
+
+
+class Needs:
+    """What a stage takes, by its name: trainings and validations GPUs, trainings the memory that is known."""
+
+    def __init__(self, params: Params, cluster: RayCluster) -> None:
+        """Of what is to be done, where."""
+        self._params, self._cluster = params, cluster
+        self._cells = {cell.stage: cell for cell in all_cells(params)}
+
+    def __call__(self, stage: str) -> Need:
+        """Raises a ParamsError if it wants GPUs that it would not see."""
+        trained = stage.removeprefix("validate_")
+        cell = self._cells.get(trained)
+        if cell is None:
+            return Need()
+        gpus = self._gpus(cell)
+        if trained != stage:
+            return Need(gpus=min(gpus, self._share))
+        return Need(gpus, _known_memory(self._cells.values(), cell))
+
+    @property
+    def _share(self) -> float:
+        """Of a GPU, for a training on one."""
+        return min(1.0, self._cluster.machines.gpus / self._cluster.jobs)
+
+    def _gpus(self, cell: Cell) -> float:
+        names = device_names(source_of(self._params, cell).arguments.get("device"))
+        there = self._cluster.machines.gpus
+        if names == ["cpu"] or not there:
+            return 0.0
+        seen = list(range(len(names)))
+        if names != [AUTO] and names != list(map(str, seen)):
+            raise ParamsError(
+                "train.device",
+                f"{', '.join(names)}: side by side, a training counts the GPUs that it is given from 0; "
+                f"write auto, or {seen} for {len(names)} of them",
+            )
+        if len(names) > there:
+            raise ParamsError("train.device", f"{len(names)} GPUs are wanted, a machine has {there:g}")
+        return self._share if len(names) == 1 else float(len(names))
+
+
+def _known_memory(cells: Iterable[Cell], like: Cell) -> int:
+    """The most that a finished training of the same kind took in bytes, where it was measured: on a CPU."""
+    alike = (cell for cell in cells if (cell.kind, cell.name) == (like.kind, like.name))
+    records = [load_record(cell.train_dir) for cell in alike if (cell.train_dir / RECORD_FILE).exists()]
+    on_cpu = (record for record in records if record.environment.get("device") == "CPU")
+    return max((record.peak_memory_mib * MIB for record in on_cpu), default=0)

@@ -1,0 +1,104 @@
+"""Bring a pipeline up to date, with the commands of its stages side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dvc.stage import Stage
+
+from kdpipe.errors import KdpipeError
+from kdpipe.parallel.cluster import Need, RayCluster
+from kdpipe.parallel.dvc_stages import Command, Pipeline
+
+LOOK = 0.5  # seconds
+AHEAD = 2  # commands per slot that are handed over: a slot never waits for what DVC does between two
+
+
+@dataclass
+class Running:
+    """A stage whose command was handed over."""
+
+    stage: Stage
+    command: Command
+
+
+@dataclass
+class Outcome:
+    """What became of each stage."""
+
+    waiting: list[Stage]
+    running: dict[object, Running] = field(default_factory=dict)
+    done: list[Stage] = field(default_factory=list)
+    ran: list[Stage] = field(default_factory=list)
+    failed: dict[Stage, str] = field(default_factory=dict)
+    skipped: dict[Stage, Stage] = field(default_factory=dict)
+
+
+def repro(
+    pipeline: Pipeline,
+    cluster: RayCluster,
+    need: Callable[[str], Need],
+    show: Callable[[Outcome], None],
+) -> Outcome:
+    """Run every stage that is not up to date, as soon as what it needs is there.
+
+    A stage that fails leaves out what needs it; the others go on.
+
+    Args:
+        pipeline: The stages.
+        cluster: Where their commands run.
+        need: What a stage of this name takes.
+        show: Called whenever something may have changed.
+    """
+    now = Outcome(list(pipeline.stages))
+    while now.waiting or now.running:
+        _begin(pipeline, cluster, need, now)
+        show(now)
+        _end(pipeline, cluster, now)
+        show(now)
+    return now
+
+
+def _begin(pipeline: Pipeline, cluster: RayCluster, need: Callable[[str], Need], now: Outcome) -> None:
+    """Hand over what can be run now, but no more than keeps every slot busy."""
+    settled = {*now.done}
+    for stage in list(now.waiting):
+        before = pipeline.before[stage]
+        lost = next((other for other in before if other in now.failed or other in now.skipped), None)
+        if lost is not None:
+            now.waiting.remove(stage)
+            now.skipped[stage] = now.skipped.get(lost, lost)
+        elif before <= settled:
+            if now.running and len(now.running) >= AHEAD * cluster.slots:
+                return
+            now.waiting.remove(stage)
+            try:
+                command = pipeline.begin(stage)
+            except KdpipeError as error:
+                now.failed[stage] = str(error)
+                continue
+            if command is None:
+                now.done.append(stage)
+                settled.add(stage)
+            else:
+                reference = cluster.submit(command, need(stage.name))
+                now.running[reference] = Running(stage, command)
+
+
+def _end(pipeline: Pipeline, cluster: RayCluster, now: Outcome) -> None:
+    """Save what has ended."""
+    good = []
+    for reference, code in cluster.finished(LOOK):
+        ended = now.running.pop(reference)
+        if code == 0:
+            good.append(ended.stage)
+        else:
+            pipeline.release(ended.stage)
+            reason = ended.command.last_words or "it printed nothing"
+            now.failed[ended.stage] = f"{reason} ({f'exit code {code}' if isinstance(code, int) else code})"
+    if good:
+        wrong = pipeline.save(good)
+        now.failed |= wrong
+        now.done += [stage for stage in good if stage not in wrong]
+        now.ran += [stage for stage in good if stage not in wrong]

@@ -1,0 +1,1 @@
+"""params.yaml: its schema, reading and checking it by itself, Ultralytics' arguments in it."""

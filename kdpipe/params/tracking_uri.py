@@ -1,0 +1,35 @@
+"""Where a project's MLflow is, without asking it: params.yaml and the environment say so."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kdpipe.params.schema import UI_HOST, UI_PORT, Tracking
+from kdpipe.paths import project_root
+
+SQLITE = "sqlite:///"
+
+
+def tracking_uri(tracking: Tracking) -> str:
+    """MLFLOW_TRACKING_URI if set, else `tracking.uri`; sqlite files start from the project's root."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking.uri
+    if uri.startswith(SQLITE):
+        return SQLITE + str(project_root() / uri.removeprefix(SQLITE))
+    return uri
+
+
+def database_file(tracking: Tracking) -> Path | None:
+    """The sqlite file, if it is one."""
+    uri = tracking_uri(tracking)
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
+def runs_page(tracking: Tracking) -> str:
+    """What the addresses of runs in MLflow's pages begin with: the server's, or else those of `kdpipe ui`."""
+    uri = urlsplit(tracking_uri(tracking))
+    if not uri.scheme.startswith("http"):
+        return f"http://{UI_HOST}:{UI_PORT}/#/runs/"
+    host = uri.netloc.rpartition("@")[2]  # without a password
+    return f"{uri.scheme}://{host}{uri.path.rstrip('/')}/#/runs/"

@@ -1,0 +1,59 @@
+"""Where a gain comes from: object sizes, error types, classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isnan
+
+from kdpipe.evaluation.ap import ERRORS, OVERALL
+from kdpipe.models.names import HEADS
+from kdpipe.report.formatting import HEAD_NAMES, markdown, percent
+from kdpipe.report.results import PairAt, Results
+
+HOW_TO_READ = """\
+AP in %: over all IoU thresholds, at IoU 0.5 and 0.75, of small, medium and large objects (area below 32²,
+below 96², above); for keypoints IoU means their similarity. Then by error type (TIDE) how much AP50 would
+be won if there were no such errors: classification, localisation, both, duplicate, background, missed;
+where this falls from baseline to distilled, the teacher helped."""
+SIZES = {"APs": "small", "APm": "medium", "APl": "large"}
+MOST_CHANGED = 3  # classes named on either side
+
+
+def by_size_and_error(results: Results) -> str:
+    """AP by size and errors by type of baseline, distilled student and teacher, at the best `dis`."""
+    columns = {f"coco/{name}": SIZES.get(name, name) for name in OVERALL}
+    columns |= {f"error/{word}": word for word in ERRORS.values()}
+    lines = []
+    for item in results.best:
+        for head in HEADS:
+            for setting in (item.baseline, item.distilled, item.its_teacher):
+                if found := results.mean(setting, head):
+                    means = {c: percent(found[k]) for k, c in columns.items() if k in found}
+                    lines.append({"model": str(setting), "head": HEAD_NAMES[head], **means})
+    return markdown(lines)
+
+
+def by_class(results: Results) -> str:
+    """Per pair at its best `dis` and head: the classes that gained most and least."""
+    lines = []
+    for item in results.best:
+        for head in HEADS:
+            gains = class_gains(results, item, head)
+            change = sorted(gains.items(), key=lambda named: named[1], reverse=True)
+            count = min(MOST_CHANGED, len(change) // 2)
+            if count:
+                line = {"pair": item.pair, "dis": item.dis, "head": HEAD_NAMES[head]}
+                line |= {"gained most": _named(change[:count]), "gained least": _named(change[-count:][::-1])}
+                lines.append(line)
+    return markdown(lines)
+
+
+def class_gains(results: Results, item: PairAt, head: str) -> dict[str, float]:
+    """Gain of each class in COCO AP: the difference of the means over seeds."""
+    before, after = (results.class_ap(setting, head) for setting in (item.baseline, item.distilled))
+    gains = {name: after[name] - before[name] for name in before if name in after}
+    return {name: value for name, value in gains.items() if not isnan(value)}
+
+
+def _named(changes: Iterable[tuple[str, float]]) -> str:
+    return ", ".join(f"{name} {100 * value:+.1f}" for name, value in changes)

@@ -1,0 +1,128 @@
+"""The comparisons: what is set against what, on which head, and with which outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
+from itertools import combinations, groupby
+
+from kdpipe.models.names import HEADS
+from kdpipe.report.gains import Gain, Summary, paired_gain, summarise
+from kdpipe.report.results import PairAt, Results, Setting
+
+DISTILLED_BASELINE = "distilled - baseline"
+E2E_NMS = "e2e - nms"
+STUDENT_TEACHER = "student - teacher"
+DIS_DIS = "dis - dis"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One result set against another on the measuring split.
+
+    `gain` is None where the two must not be compared, and `refused` says why.
+    """
+
+    kind: str
+    before: str
+    after: str
+    head: str
+    pair: str | None
+    dis: str | None
+    before_summary: Summary
+    after_summary: Summary
+    gain: Gain | None
+    refused: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        """In plain words."""
+        return self.gain.verdict if self.gain else f"not compared: {self.refused}"
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        found = {name: vars(value) if is_dataclass(value) else value for name, value in vars(self).items()}
+        return {**found, "verdict": self.verdict}
+
+
+def compare(results: Results, unlike: Mapping[str, str]) -> list[Comparison]:
+    """Every comparison that the results allow; `unlike` says why a cell must not be compared."""
+    return [comparison for head in HEADS for comparison in _on_head(results, head, unlike)]
+
+
+def _on_head(results: Results, head: str, unlike: Mapping[str, str]) -> Iterator[Comparison]:
+    items = results.pairs
+    for item in items:
+        yield from _set(
+            results, DISTILLED_BASELINE, item.baseline, item.distilled, head, item=item, unlike=unlike
+        )
+        yield from _set(results, STUDENT_TEACHER, item.its_teacher, item.distilled, head, item=item)
+    for student, teacher in dict.fromkeys((item.student, item.teacher) for item in items):
+        alone, taught_by = Setting("baseline", student), Setting("teacher", teacher)
+        yield from _set(results, STUDENT_TEACHER, taught_by, alone, head)
+    for _, of_one_pair in groupby(items, key=lambda item: item.pair):
+        for first, second in combinations(of_one_pair, 2):
+            yield from _set(
+                results, DIS_DIS, first.distilled, second.distilled, head, item=second, unlike=unlike
+            )
+    if head == "e2e":
+        for setting in results.settings:
+            yield from _set(results, E2E_NMS, setting, setting, head)
+
+
+def _set(
+    results: Results,
+    kind: str,
+    before: Setting,
+    after: Setting,
+    head: str,
+    *,
+    item: PairAt | None = None,
+    unlike: Mapping[str, str] | None = None,
+) -> Iterator[Comparison]:
+    """The comparison, if both were measured on this head."""
+    olds = results.measured(before, "nms" if kind == E2E_NMS else head)
+    news = results.measured(after, head)
+    if not olds or not news:
+        return
+    if before.kind == "teacher" and after.kind != "teacher":
+        olds = dict.fromkeys(news, next(iter(olds.values())))  # the one teacher, for every seed
+    unfair = _unfair_seeds(results, (before, after), unlike or {})
+    fair = {seed: found for seed, found in news.items() if seed in olds and seed not in unfair}
+    refused = next(iter(unfair.values()), "no seed in common")
+    if unfair and fair:  # what the gain is of
+        olds, news = {seed: olds[seed] for seed in fair}, fair
+    yield Comparison(
+        kind=kind,
+        before=str(before),
+        after=str(after),
+        head=head,
+        pair=item.pair if item else None,
+        dis=item.dis if item else None,
+        before_summary=summarise(olds),
+        after_summary=summarise(news),
+        gain=paired_gain(olds, fair) if fair else None,
+        refused=None if fair else refused,
+    )
+
+
+def _unfair_seeds(
+    results: Results, compared: tuple[Setting, Setting], unlike: Mapping[str, str]
+) -> dict[int, str]:
+    """Why a seed must be left out, because of the cell of either setting."""
+    if not unlike:
+        return {}
+    cells = (results.cells(setting) for setting in compared)
+    found = (line for lines in cells for line in lines if line["cell"] in unlike)
+    return {int(line["seed"]): unlike[line["cell"]] for line in found}
+
+
+def weak_teachers(comparisons: list[Comparison]) -> list[str]:
+    """A sentence for each teacher that is not better than its student alone."""
+    return [
+        f"the teacher {found.before.split()[0]} ({found.before_summary.mean:.3f}) is NOT better than its "
+        f"student {found.after.split()[0]} alone ({found.after_summary.mean:.3f}) on the {found.head} head: "
+        "expect no gain; train it longer or take another one"
+        for found in comparisons
+        if found.kind == STUDENT_TEACHER and found.pair is None and found.gain and found.gain.mean >= 0
+    ]

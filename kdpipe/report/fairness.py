@@ -1,0 +1,46 @@
+"""In what a distilled training and its baseline differ, apart from the teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kdpipe.cells.record import DECISIVE_PACKAGES, Record
+
+DECISIVE = (*DECISIVE_PACKAGES, "device")
+
+
+def unlike_pairs(records: Iterable[Record]) -> dict[str, str]:
+    """In what each distilled cell differs from its baseline, apart from the teacher: by cell.
+
+    Compared are the data, the start weights, the model yaml, the arguments as Ultralytics used them in
+    the end (it chooses the optimizer where that is `auto`), the epochs where a time limit set them, the
+    versions, and the processor that trained.
+    """
+    found = list(records)
+    baselines = {(r.identity.student, r.identity.seed): r for r in found if r.identity.kind == "baseline"}
+    reasons = {}
+    for record in found:
+        alone = baselines.get((record.identity.student, record.identity.seed))
+        if record.identity.kind != "distill" or alone is None:
+            continue
+        mine, its = _comparable(record), _comparable(alone)
+        differing = [
+            f"{name} {mine.get(name)} instead of {its.get(name)}"
+            for name in sorted(mine.keys() | its.keys())
+            if mine.get(name) != its.get(name)
+        ]
+        if differing:
+            reasons[record.identity.cell] = ", ".join(differing)
+    return reasons
+
+
+def _comparable(record: Record) -> dict[str, Any]:
+    if record.arguments.get("epochs") == 0:  # finished checkpoints, however they were made
+        return {"epochs": 0, "data": record.identity.data_digest}
+    arguments = {name: value for name, value in record.arguments.items() if name != "dis"}
+    versions = {name: record.environment.get(name) for name in DECISIVE}
+    epochs = {"epochs trained": record.epochs} if arguments.get("time") else {}
+    own = record.identity
+    files = {"data": own.data_digest, "start weights": own.init_digest, "model yaml": own.model_digest}
+    return {**arguments, **versions, **epochs, **files}

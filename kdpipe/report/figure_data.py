@@ -1,0 +1,139 @@
+"""The numbers behind the figures, a table each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import nan
+from statistics import fmean, median
+from typing import Any
+
+import pandas as pd
+
+from kdpipe.models.names import HEADS
+from kdpipe.report.breakdown import SIZES, class_gains
+from kdpipe.report.comparisons import DISTILLED_BASELINE, Comparison
+from kdpipe.report.results import METRIC, Results
+
+MOST_CURVES = 20  # of a kind; more than that hide each other
+TIMES = ["ms/inference", "ms/postprocess"]
+Histories = Mapping[str, Sequence[Mapping[str, float]]]
+Lines = list[dict[str, Any]]
+
+
+def numbers(
+    results: Results, comparisons: Sequence[Comparison], histories: Histories
+) -> dict[str, pd.DataFrame]:
+    """By the name of the figure. AP is a share of 1, times are in the units that their columns name."""
+    found = [comparison for comparison in comparisons if comparison.kind == DISTILLED_BASELINE]
+    lines = {
+        "gains": _gains(results, found),
+        "seeds": _seeds(found),
+        "latency": _latency(results),
+        "costs": costs(results),
+        "classes": _classes(results),
+        "sizes": _sizes(results),
+        "curves": [{"cell": cell, **row} for cell, rows in histories.items() for row in rows],
+    }
+    return {name: pd.DataFrame(of_one) for name, of_one in lines.items()}
+
+
+def costs(results: Results) -> Lines:
+    """A line per pair and `dis`: time and memory as multiples of the baseline's, medians over seeds, which
+    no seed trained beside other work can move; then what the saved students are, means over seeds.
+    """
+    lines: Lines = []
+    for item in results.pairs:
+        alone, taught = results.cells(item.baseline), results.cells(item.distilled)
+        line: dict[str, Any] = {"pair": item.pair, "dis": item.dis}
+        for name, column in (("time", "seconds"), ("memory", "peak_memory_mib")):
+            before, after = (median(cell[column] for cell in cells) for cells in (alone, taught))
+            line[name] = after / before if before else nan
+        for name in ("parameters", "gflops", "file_bytes"):
+            for whose, cells in (("baseline", alone), ("distilled", taught)):
+                line[f"{whose} {name}"] = fmean(cell[name] for cell in cells)
+        lines.append(line)
+    return lines
+
+
+def _gains(results: Results, found: Sequence[Comparison]) -> Lines:
+    items = {(item.pair, item.dis): item for item in results.pairs}
+    lines: Lines = []
+    for one in found:
+        item = items[str(one.pair), str(one.dis)]
+        gain = vars(one.gain) if one.gain else {}
+        lines.append(
+            {
+                "pair": item.pair,
+                "student": item.student,
+                "teacher": item.teacher,
+                "dis": item.dis,
+                "best": item in results.best,
+                "head": one.head,
+                "baseline": one.before_summary.mean,
+                "baseline sd": one.before_summary.sd,
+                "distilled": one.after_summary.mean,
+                "distilled sd": one.after_summary.sd,
+                "gain": gain.get("mean"),
+                **{name: gain.get(name) for name in ("low", "high", "probability")},
+                "verdict": one.verdict,
+            }
+        )
+    return lines
+
+
+def _seeds(found: Sequence[Comparison]) -> Lines:
+    return [
+        {
+            "pair": one.pair,
+            "dis": one.dis,
+            "head": one.head,
+            "seed": seed,
+            "baseline": one.before_summary.per_seed[seed],
+            "distilled": one.after_summary.per_seed[seed],
+            "gain": gain,
+        }
+        for one in found
+        if one.gain
+        for seed, gain in one.gain.per_seed.items()
+    ]
+
+
+def _latency(results: Results) -> Lines:
+    """A line per model and head; `front` says that no other is both quicker and better."""
+    times = results.lines(split=results.split).set_index(["cell", "head"])[TIMES].sum(axis=1)
+    lines: Lines = []
+    for setting in results.settings:
+        for head in HEADS:
+            if of_one := results.of(setting, results.split, head):
+                ms = median(times[line["cell"], head] for line in of_one)
+                ap = fmean(line[METRIC] for line in of_one)
+                lines.append({"model": str(setting), "kind": setting.kind, "head": head, "ms": ms, "AP": ap})
+    best = 0.0
+    for line in sorted(lines, key=lambda line: (line["ms"], -line["AP"])):
+        line["front"] = line["AP"] > best
+        best = max(best, line["AP"])
+    return lines
+
+
+def _classes(results: Results) -> Lines:
+    """The gain of every class, at the best `dis` of each pair."""
+    return [
+        {"pair": item.pair, "dis": item.dis, "head": head, "class": name, "gain": value}
+        for item in results.best
+        for head in HEADS
+        for name, value in class_gains(results, item, head).items()
+    ]
+
+
+def _sizes(results: Results) -> Lines:
+    """AP of small, medium and large objects, at the best `dis` of each pair: means over seeds."""
+    lines: Lines = []
+    for item in results.best:
+        for head in HEADS:
+            before, after = results.mean(item.baseline, head), results.mean(item.distilled, head)
+            for name, size in SIZES.items():
+                if (metric := f"coco/{name}") in before and metric in after:
+                    found = {"baseline": before[metric], "distilled": after[metric]}
+                    line = {"pair": item.pair, "dis": item.dis, "head": head, "size": size}
+                    lines.append(line | found | {"gain": after[metric] - before[metric]})
+    return lines

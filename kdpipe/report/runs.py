@@ -1,0 +1,60 @@
+"""From MLflow's runs to results."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
+from typing import Any
+
+import pandas as pd
+
+from kdpipe.models.names import DEFAULT_IMGSZ
+from kdpipe.models.tasks import TASKS
+from kdpipe.report.results import METRIC, NO_DIS, Files, Results
+
+TAGS = {"kind": "stage", **{name: name for name in ("pair", "student", "teacher", "dis", "seed")}}
+PARAMS = {"data": "data.source", "model": "model", "init": "init", "epochs": "train.epochs"}
+COSTS = ("seconds", "peak_memory_mib", "parameters", "gflops", "file_bytes")
+PLACE = 2  # of split and head before a metric's name
+
+
+def tidy(runs: Sequence[Mapping[str, Any]], splits: Sequence[str], files: Mapping[str, Files]) -> Results:
+    """The results in the runs, as far as they are of these splits.
+
+    Args:
+        runs: As MLflow's `Run.to_dictionary` gives them.
+        splits: The splits, in the order of params.yaml.
+        files: The cells' own files, by cell.
+    """
+    lines = [line for run in runs for line in _lines(run) if line["split"] in splits]
+    table = pd.DataFrame(lines).sort_values(["split", "kind", "cell", "head"], ignore_index=True)
+    measured = set(table["split"])
+    found = [split for split in splits if split in measured]
+    return Results(table, found, files, TASKS[runs[0]["data"]["tags"]["task"]])
+
+
+def _lines(run: Mapping[str, Any]) -> Iterator[dict[str, object]]:
+    """A line for each split and head that a run was measured on."""
+    data, run_id = run["data"], run["info"]["run_id"]
+    places: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for column, value in sorted(data["metrics"].items()):  # MLflow's order varies
+        split, *rest = column.split("/", PLACE)
+        if len(rest) == PLACE and not isnan(value):
+            places[split, rest[0]][rest[1]] = value
+    identity = _identity(data["tags"], data["params"], data["metrics"])
+    for (split, head), metrics in places.items():
+        if METRIC in metrics:
+            yield {**identity, "split": split, "head": head, **metrics, "run_id": run_id}
+
+
+def _identity(
+    tags: Mapping[str, str], params: Mapping[str, str], metrics: Mapping[str, float]
+) -> dict[str, object]:
+    found: dict[str, object] = {"cell": tags["cell"]}
+    found |= {name: tags.get(tag) for name, tag in TAGS.items()}
+    found |= {name: params.get(param) for name, param in PARAMS.items()}
+    if found["kind"] == "distill":
+        found["dis"] = found["dis"] or NO_DIS
+    found["imgsz"] = int(params.get("train.imgsz", DEFAULT_IMGSZ))
+    return found | {name: metrics[f"cost/{name}"] for name in COSTS}

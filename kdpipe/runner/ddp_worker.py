@@ -1,0 +1,43 @@
+"""One of several processes that train together, started by torchrun: its folder, and for which process."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+
+import psutil
+from rich.console import Console
+
+from kdpipe.errors import KdpipeError
+from kdpipe.runner.ddp import MISTAKE_FILE
+from kdpipe.runner.job import Silent, load_job
+from kdpipe.runner.loop import train_here
+from kdpipe.runner.progress import TrainingProgress
+from kdpipe.yolo.hermetic import configure
+
+
+def main(work: str, owner: str) -> None:
+    """Train what the folder's job.json says, as long as the process that wants it lives."""
+    Thread(target=_end_with, args=(int(owner),), daemon=True).start()
+    folder = Path(work)
+    configure()
+    job = load_job(folder)
+    try:
+        train_here(job, folder, TrainingProgress(job.title, Console(quiet=True)), Silent())
+    except KdpipeError as error:
+        (folder / MISTAKE_FILE).write_text(str(error))
+        sys.exit(2)
+
+
+def _end_with(owner: int) -> None:
+    """It may be killed, and torchrun would go on."""
+    while psutil.pid_exists(owner):
+        time.sleep(1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,157 @@
+"""A training in this process: run, shown, recorded, and made resumable."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ultralytics.utils import RANK
+from ultralytics.utils.torch_utils import init_seeds
+
+from kdpipe.cells.history import HISTORY_FILE, History
+from kdpipe.errors import KdpipeError
+from kdpipe.models.tasks import metric_name
+from kdpipe.runner import state
+from kdpipe.runner.job import Job, Listener
+from kdpipe.runner.progress import TrainingProgress
+from kdpipe.runner.state import Saved
+from kdpipe.runner.trainers import TRAINERS
+from kdpipe.yolo import arguments
+from kdpipe.yolo.device import peak_memory_mib
+
+MAIN = RANK in (-1, 0)  # of the processes of a training, the one that writes
+
+
+def train_here(job: Job, work: Path, progress: TrainingProgress, listener: Listener) -> None:
+    """Train, or go on with what `work` holds.
+
+    Raises:
+        KdpipeError: if the training diverged, ran out of memory, or lost its data.
+    """
+    trainer = TRAINERS[job.task](overrides=_overrides(job, work))
+    _Watch(work, state.load(work), progress, listener).attach(trainer)
+    _run(trainer)
+
+
+def _run(trainer: Any) -> None:
+    """Train, and say what a user can do about what goes wrong."""
+    try:
+        trainer.train()
+    except FileNotFoundError as error:
+        kept = "the epochs before are kept: put it back, and run again"
+        raise KdpipeError(f"the data set changed during the training ({error}); {kept}") from error
+    except RuntimeError as error:
+        if "NaN" in str(error):
+            raise KdpipeError(f"the training diverged ({error}); a lower train.lr0 may help") from error
+        if "out of memory" in str(error).lower():
+            raise KdpipeError(
+                f"out of memory even with batch {trainer.batch_size} ({error}); "
+                "write a smaller train.imgsz or take a smaller model"
+            ) from error
+        raise
+
+
+class _Watch:
+    """The callbacks by which a training is shown, recorded and made resumable."""
+
+    def __init__(
+        self, work: Path, saved: Saved | None, progress: TrainingProgress, listener: Listener
+    ) -> None:
+        self._work = work
+        self._saved = saved
+        self._progress = progress
+        self._listener = listener
+
+    def attach(self, trainer: Any) -> None:
+        for event in (
+            "on_pretrain_routine_end",
+            "on_train_start",
+            "on_train_epoch_start",
+            "on_train_batch_end",
+            "on_fit_epoch_end",
+        ):
+            trainer.add_callback(event, getattr(self, event))
+
+    def on_pretrain_routine_end(self, trainer: Any) -> None:
+        self._batch = trainer.batch_size
+        if self._saved is not None:
+            state.restore(trainer, self._saved, self._work)
+
+    def on_train_start(self, trainer: Any) -> None:
+        self._started = time.monotonic()
+        if not MAIN:
+            return
+        self._history = History(self._work / HISTORY_FILE, start_epoch=trainer.start_epoch)
+        self._progress.start(
+            start_epoch=trainer.start_epoch, epochs=trainer.epochs, batches=len(trainer.train_loader)
+        )
+
+    def on_train_epoch_start(self, trainer: Any) -> None:
+        """Seed every epoch on its own.
+
+        Set-up and validation draw random numbers too, more or fewer of them by the number of
+        validation images, and on the CPU the augmentation goes on from there. Seeded anew, it is the
+        same for every validation set, and in a resumed training too.
+        """
+        of_process = [] if MAIN else [RANK]
+        entropy = [trainer.args.seed, trainer.epoch, *of_process]
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        init_seeds(seed, deterministic=trainer.args.deterministic)
+        loader = trainer.train_loader
+        loader.generator.manual_seed(seed)  # by which images are shuffled, where one process trains
+        if loader.num_workers == 0:
+            loader.reset()  # its iterator draws a number when it is made
+
+    def on_train_batch_end(self, trainer: Any) -> None:
+        """Count a batch.
+
+        When memory runs out in the first epoch, Ultralytics goes on with half the batch: a baseline and
+        its distilled student would be trained differently.
+        """
+        if trainer.batch_size != self._batch:
+            raise KdpipeError(
+                f"out of memory with a batch of {self._batch}; {trainer.batch_size} fits: write "
+                f"train.batch: {trainer.batch_size}, for baseline and distilled alike"
+            )
+        self._progress.batch()
+
+    def on_fit_epoch_end(self, trainer: Any) -> None:
+        if not MAIN:
+            return
+        epoch = trainer.epoch + 1
+        values = _epoch_values(trainer)
+        seconds = self._history.seconds_before + time.monotonic() - self._started
+        row = values | {"peak_memory_mib": peak_memory_mib(trainer.device)}
+        ended = self._history.add(epoch, seconds, row)
+        state.save(trainer, self._work)  # after its row, without which no epoch is continued from
+        self._progress.epoch(epoch, trainer.epochs, seconds, values)
+        self._listener.epoch(epoch, values, ended)
+
+
+def _epoch_values(trainer: Any) -> dict[str, float]:
+    """Every loss and metric, and the learning rate, of the epoch that a trainer has just finished.
+
+    `val/dis_loss` is left out: Ultralytics computes no distillation loss in validation, and its
+    zero would read like a result.
+    """
+    values = {**trainer.label_loss_items(trainer.tloss), **trainer.metrics, "lr": trainer.lr["lr/pg0"]}
+    values.pop("val/dis_loss", None)
+    return {metric_name(name, trainer.args.task): float(value) for name, value in values.items()}
+
+
+def _overrides(job: Job, work: Path) -> dict[str, Any]:
+    overrides = {
+        **arguments.resolved(job.arguments),
+        "task": job.task,
+        "mode": "train",
+        "model": job.start,
+        "data": str(job.data.resolve()),
+        "seed": job.seed,
+        "save_dir": str(work.resolve()),
+        "exist_ok": True,
+    }
+    if job.teacher is not None:
+        overrides |= {"distill_model": str(job.teacher.resolve()), "dis": job.dis}
+    return overrides

@@ -1,0 +1,39 @@
+"""Evaluate the stored predictions of one cell."""
+
+from __future__ import annotations
+
+import shutil
+
+from kdpipe.cells.cell import DATASET_DIR, Cell
+from kdpipe.cells.record import Metrics, load_metrics, save_metrics
+from kdpipe.evaluation import (
+    RESAMPLES_FILE,
+    evaluate,
+    load_predictions,
+    load_truth,
+    predictions_file,
+    save_resamples,
+)
+from kdpipe.params.schema import Params
+
+
+def evaluate_cell(params: Params, cell: Cell) -> Metrics:
+    """Write COCO AP and error types, and the half samples behind every comparison, of a cell.
+
+    Returns the metrics per split and head.
+    """
+    shutil.rmtree(cell.eval_dir, ignore_errors=True)
+    cell.eval_dir.mkdir(parents=True)
+    metrics: Metrics = {}
+    samples = {}
+    for split, heads in load_metrics(cell.val_dir).items():
+        truth = load_truth(DATASET_DIR, split)
+        metrics[split] = {}
+        for head in heads:
+            predictions = load_predictions(cell.val_dir / predictions_file(split, head))
+            metrics[split][head], samples[f"{split}/{head}"] = evaluate(
+                truth, predictions, params.evaluate.resamples, params.evaluate.seed
+            )
+    save_resamples(samples, cell.eval_dir / RESAMPLES_FILE)
+    save_metrics(cell.eval_dir, metrics)
+    return metrics

@@ -1,0 +1,44 @@
+"""Make figures and page of what was reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from kdpipe.cells.cell import DATASET_DIR, Cell, all_cells
+from kdpipe.cells.record import load_record
+from kdpipe.data.manifest import load_manifest
+from kdpipe.page import figures, html, pictures
+from kdpipe.page.provenance import provenance
+from kdpipe.params.schema import Params
+from kdpipe.params.tracking_uri import runs_page
+from kdpipe.report.read import Content, load_content
+from kdpipe.report.write import PAGE_FILE, PLOTS_DIR, REPORTS_DIR
+
+
+def make_page(params: Params) -> list[figures.Plot]:
+    """Write `plots/` and `index.html` into the reports folder; returns the figures."""
+    content = load_content()
+    plots = figures.draw(content)
+    (REPORTS_DIR / PLOTS_DIR).mkdir(parents=True, exist_ok=True)
+    for plot in plots:
+        plot.save(REPORTS_DIR / PLOTS_DIR)
+    cells = {cell.id: cell for cell in all_cells(params)}
+    manifest = load_manifest(DATASET_DIR)
+    facts = provenance((load_record(cell.train_dir) for cell in cells.values()), manifest)
+    rows = list(pictures.rows(list(_of_one_seed(content, cells)), content.split))
+    page = html.render(content, plots, rows, facts, runs_page(params.tracking))
+    (REPORTS_DIR / PAGE_FILE).write_text(page)
+    return plots
+
+
+def _of_one_seed(content: Content, cells: Mapping[str, Cell]) -> Iterator[tuple[str, dict[str, Cell]]]:
+    """Of each pair at its best `dis`: what it is, and its cells of the first seed that both students have."""
+    gains, lines = content.numbers["gains"], content.measured.drop_duplicates("cell")
+    baselines, taught = (lines[lines["kind"] == kind] for kind in ("baseline", "distill"))
+    for item in gains[gains["best"]].drop_duplicates("pair").itertuples():
+        alone = baselines[baselines["student"] == item.student].set_index("seed")["cell"]
+        its = taught[(taught["pair"] == item.pair) & (taught["dis"] == item.dis)].set_index("seed")["cell"]
+        for seed in sorted(alone.index.intersection(its.index))[:1]:
+            ids = {"baseline": alone[seed], "distilled": its[seed], "teacher": f"teacher/{item.teacher}"}
+            found = {who: cells[name] for who, name in ids.items() if name in cells}
+            yield f"{item.pair}, dis {item.dis}, seed {seed}", found

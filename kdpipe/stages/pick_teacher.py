@@ -1,0 +1,67 @@
+"""Choose the teacher of a pair, and say why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from kdpipe.cells.cell import BEST_FILE, CHOICE_FILE, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, teacher_cell
+from kdpipe.cells.record import load_metrics
+from kdpipe.models.entries import RECOMMENDED, UNKNOWN, architecture, candidates
+from kdpipe.params.schema import Pair, Params
+
+# The head that every family has, so that candidates compare whatever their family.
+HEAD, METRIC = "nms", "coco/AP"
+
+
+def choose_teacher(params: Params, pair_name: str) -> str:
+    """Write teacher.pt, pair.json and choice.json for a pair; returns why, as a sentence.
+
+    Distilled cells depend on teacher.pt and pair.json, not on the reasons in choice.json.
+    """
+    pair = params.pairs[pair_name]
+    out = PAIRS_DIR / pair_name
+    out.mkdir(parents=True, exist_ok=True)
+    if pair.teacher == UNKNOWN:
+        return _unknown(params, pair, out)
+    metrics = {name: load_metrics(teacher_cell(name).eval_dir) for name in candidates(params, pair)}
+    split = next(split for found in metrics.values() for split in found)
+    scores = {name: found[split][HEAD][METRIC] for name, found in metrics.items()}
+    chosen = max(scores, key=lambda name: scores[name])
+    reason = _reason(params, pair, chosen, scores, split)
+    shutil.copyfile(teacher_cell(chosen).train_dir / BEST_FILE, out / TEACHER_FILE)
+    _write(out / PAIR_FILE, _content(params, pair, chosen))
+    _write(out / CHOICE_FILE, {"teacher": chosen, "reason": reason, f"{HEAD}/{METRIC}": scores})
+    return reason
+
+
+def _unknown(params: Params, pair: Pair, out: Path) -> str:
+    """Of a finished student the teacher need not be known; nothing is read from the empty file."""
+    reason = f"the teacher of {pair.distilled} is not known"
+    (out / TEACHER_FILE).write_bytes(b"")
+    _write(out / PAIR_FILE, _content(params, pair, UNKNOWN))
+    _write(out / CHOICE_FILE, {"teacher": UNKNOWN, "reason": reason})
+    return reason
+
+
+def _content(params: Params, pair: Pair, teacher: str) -> dict[str, object]:
+    """Everything about a pair that its distilled cells depend on."""
+    student = {"name": pair.student, **asdict(params.students[pair.student])}
+    return {"teacher": teacher, "student": student, "distilled": pair.distilled, "sha256": pair.sha256}
+
+
+def _reason(params: Params, pair: Pair, chosen: str, scores: dict[str, float], split: str) -> str:
+    measured = f"COCO AP {scores[chosen]:.3f} on {split} with the {HEAD} head"
+    if len(scores) > 1:
+        others = ", ".join(f"{n} {score:.3f}" for n, score in scores.items() if n != chosen)
+        return f"{chosen} has the best {measured} of the candidates (others: {others})"
+    if pair.teacher == RECOMMENDED:
+        student = architecture(pair.student, params.students[pair.student])
+        return f"{chosen} is the published teacher of {student} ({measured})"
+    return f"{chosen} is named in params.yaml ({measured})"
+
+
+def _write(path: Path, content: dict[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n")

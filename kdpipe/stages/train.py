@@ -1,0 +1,140 @@
+"""Train one cell of the comparison, and leave its outputs, its record and its run behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from kdpipe.cells.cell import BEST_FILE, DATASET_DIR, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, Cell
+from kdpipe.cells.record import Identity, Record
+from kdpipe.cells.work import alone_with, first_start
+from kdpipe.checks.checkpoints import check_use
+from kdpipe.console import console
+from kdpipe.data.manifest import load_manifest
+from kdpipe.environment import describe_environment
+from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.models import names as model_names
+from kdpipe.models.own_yaml import own_digest, yaml_of
+from kdpipe.models.start_weights import Source, source_of
+from kdpipe.params.schema import PARAMS_FILE, RELEASED, Params
+from kdpipe.paths import digest_of
+from kdpipe.runner import train as train_module
+from kdpipe.runner.job import Job
+from kdpipe.tracking import SYSTEM_FILE, Begun, LiveRun, publish_quietly
+from kdpipe.yolo import inspect
+from kdpipe.yolo.device import check_device
+
+
+def train_cell(params: Params, cell: Cell) -> None:
+    """Train a cell, or continue where it was interrupted.
+
+    Writes best.pt, history.csv, train.log, params.yaml and record.json to the cell's folder;
+    unfinished work lies in .kdpipe/work/FINGERPRINT until then.
+
+    Raises:
+        KdpipeError: if start weights or teacher cannot be used.
+    """
+    source = source_of(params, cell)
+    start = _start(params, source)
+    identity = identify(params, cell)
+    environment = describe_environment()
+    with alone_with(identity.fingerprint) as work:
+        started = first_start(work)
+        if identity.arguments.get("epochs") == 0:
+            assert start is not None, "refused by preflight"
+            trained = train_module.Trained(best=start, files=(), arguments=identity.arguments)
+        else:
+            begin = str(start or yaml_of(source.architecture))
+            check_device(identity.arguments)
+            begun = Begun(identity, environment, started, work)
+            with LiveRun(params.tracking, begun, console) as live:
+                trained = train_module.train(_job(identity, cell, begin), work, live, console)
+        imgsz = int(trained.arguments.get("imgsz", model_names.DEFAULT_IMGSZ))
+        size = inspect.inspect(trained.best, imgsz)
+        record = Record(
+            identity=identity,
+            fingerprint=identity.fingerprint,
+            arguments=trained.arguments,
+            epochs=trained.epochs,
+            parameters=size.parameters,
+            gflops=size.gflops,
+            file_bytes=trained.best.stat().st_size,
+            weights_digest=digest_of(trained.best),
+            seconds=trained.seconds,
+            peak_memory_mib=trained.peak_memory_mib,
+            started=started,
+            finished=time.time(),
+            environment={**environment, "device": trained.device},
+        )
+        _export([*trained.files, work / SYSTEM_FILE, Path(PARAMS_FILE)], trained.best, record, cell.train_dir)
+        publish_quietly(params.tracking, cell, console)
+    console.print(f"{cell.id}: {record.epochs} epochs in {record.seconds:.0f} s -> {cell.train_dir}")
+
+
+def identify(params: Params, cell: Cell) -> Identity:
+    """What a cell is, before it is trained; its data set and teacher must be there.
+
+    Raises:
+        KdpipeError: if its start weights cannot be used.
+    """
+    source = source_of(params, cell)
+    start = _start(params, source)
+    pair = PAIRS_DIR / cell.name if cell.kind == "distill" else None
+    return Identity(
+        cell=cell.id,
+        kind=cell.kind,
+        task=params.data.task,
+        seed=cell.seed,
+        model=str(source.architecture),
+        model_digest=own_digest(source.architecture),
+        init=source.init,
+        init_digest=digest_of(start) if start else None,
+        data=params.data.source,
+        data_digest=load_manifest(DATASET_DIR).digest,
+        arguments=source.arguments,
+        student=None if cell.kind == "teacher" else source.name,
+        teacher=json.loads((pair / PAIR_FILE).read_text())["teacher"] if pair else None,
+        pair=cell.name if pair else None,
+        dis=None if pair and params.pairs[cell.name].distilled else cell.dis,
+        teacher_digest=digest_of(pair / TEACHER_FILE) if pair else None,
+    )
+
+
+def _start(params: Params, source: Source) -> Path | None:
+    """The file of the start weights, checked for its use, downloaded if it is missing; or None."""
+    path = source.path
+    if path is None:
+        return None
+    if source.init == RELEASED:
+        try:
+            inspect.released(path.name)
+        except KdpipeError as error:
+            raise ParamsError(source.key, str(error)) from error
+    check_use(params, source, path)
+    return path
+
+
+def _job(identity: Identity, cell: Cell, start: str) -> Job:
+    return Job(
+        title=cell.id,
+        task=identity.task,
+        start=start,
+        data=DATASET_DIR / "data.yaml",
+        seed=identity.seed,
+        arguments=identity.arguments,
+        teacher=PAIRS_DIR / cell.name / TEACHER_FILE if cell.kind == "distill" else None,
+        dis=identity.dis,
+    )
+
+
+def _export(files: Iterable[Path], best: Path, record: Record, folder: Path) -> None:
+    """Copy what is kept; the record comes last, so that a folder with a record is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(best, folder / BEST_FILE)
+    for path in files:
+        if path.exists():
+            shutil.copyfile(path, folder / path.name)
+    record.save(folder)

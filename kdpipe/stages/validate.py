@@ -1,0 +1,43 @@
+"""Validate the checkpoint of one cell, once per split and head that there is."""
+
+from __future__ import annotations
+
+import shutil
+
+from kdpipe.cells.cell import BEST_FILE, DATASET_DIR, Cell
+from kdpipe.cells.record import Metrics, load_record, save_metrics
+from kdpipe.data.manifest import load_manifest, measured_splits
+from kdpipe.evaluation import predictions_file, save_predictions
+from kdpipe.models import names as model_names
+from kdpipe.params import arguments
+from kdpipe.params.schema import Params
+from kdpipe.yolo.validation import LOG_FILE, validate
+
+
+def validate_cell(params: Params, cell: Cell) -> Metrics:
+    """Write metrics.json and the predictions of a cell; returns the metrics per split and head.
+
+    Raises:
+        KdpipeError: if a head was not used that was asked for.
+    """
+    record = load_record(cell.train_dir)
+    device = arguments.device_names(params.train.get("device"))[0]  # of several, one validates
+    shutil.rmtree(cell.val_dir, ignore_errors=True)
+    cell.val_dir.mkdir(parents=True)
+    metrics: Metrics = {}
+    for split in measured_splits(params, load_manifest(DATASET_DIR)):
+        metrics[split] = {}
+        for head in model_names.read(record.identity.model).heads:
+            metrics[split][head], predictions = validate(
+                cell.train_dir / BEST_FILE,
+                DATASET_DIR / "data.yaml",
+                split,
+                head,
+                params.validate,
+                imgsz=int(record.arguments.get("imgsz", model_names.DEFAULT_IMGSZ)),
+                device=device,
+                log=cell.val_dir / LOG_FILE,
+            )
+            save_predictions(predictions, record.identity.task, cell.val_dir / predictions_file(split, head))
+    save_metrics(cell.val_dir, metrics)
+    return metrics

@@ -1,0 +1,174 @@
+"""Make MLflow equal to the records."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlflow.entities import Metric, Run
+from rich.console import Console
+from rich.markup import escape
+
+from kdpipe.cells.cell import Cell
+from kdpipe.cells.record import save_metrics
+from kdpipe.cells.work import is_running
+from kdpipe.models.names import HEADS
+from kdpipe.params.schema import Tracking
+from kdpipe.tracking import fields
+from kdpipe.tracking.finished import KEPT, Finished, finished_cells
+from kdpipe.tracking.store import Known, Store, reachable
+
+CONTENT = "record_digest"
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What a sync did, or would do: cells whose runs were brought up to date, runs that were killed.
+
+    `runs` are the finished runs of all cells by fingerprint, as they are in MLflow now.
+    """
+
+    store: Store
+    published: list[str]
+    killed: list[str]
+    runs: dict[str, Run]
+
+
+def sync(tracking: Tracking, finished: Iterable[Finished], *, dry_run: bool = False) -> Synced:
+    """Make each cell's run equal to its record, and its only one; mark runs as killed that no process of
+    this machine trains any more.
+
+    Of several records of one training, as two machines make them, the first is taken. With `dry_run`
+    no run is changed.
+
+    Raises:
+        KdpipeError: if the store cannot be used.
+    """
+    with reachable(tracking):
+        store = Store(tracking)
+        known: Known | None = None
+        published: list[str] = []
+        runs: dict[str, Run | None] = {}
+        for cell in finished:
+            fingerprint = cell.record.fingerprint
+            if fingerprint in runs:
+                continue
+            known = store.runs() if known is None else known
+            found = known.of_cells.get(fingerprint, [])
+            if not _is_right(found, cell, known):
+                published.append(cell.cell.id)
+                found = found if dry_run else [_publish(store, found, cell)]
+            runs[fingerprint] = found[0] if found else None
+        killed = _mark_killed(store, dry_run=dry_run)
+        return Synced(store, published, killed, {key: run for key, run in runs.items() if run is not None})
+
+
+def publish_quietly(tracking: Tracking, cell: Cell, console: Console) -> None:
+    """Publish a cell now if the store can be reached; the report stage does it otherwise."""
+    try:
+        store, (finished,) = Store(tracking), finished_cells([cell])
+        _publish(store, store.runs_of(finished.record.fingerprint), finished)
+    except Exception as error:  # whatever a store may raise, the result is on disk
+        console.print(
+            f"[yellow]warning:[/] MLflow is away; the report stage will log {cell.id} ({escape(str(error))})"
+        )
+
+
+def _is_right(found: list[Run], finished: Finished, known: Known) -> bool:
+    """Whether the runs of a cell are one, and that one shows its record under a parent that is there."""
+    if len(found) != 1:
+        return False
+    tags = found[0].data.tags
+    return tags.get(CONTENT) == finished.digest and tags.get(fields.PARENT) in known.ids
+
+
+def _publish(store: Store, found: list[Run], finished: Finished) -> Run:
+    """Make the run of a cell equal to its record."""
+    right, other = (found[:1], found[1:]) if found and _continues(store, found[0], finished) else ([], found)
+    for run in other:
+        store.client.delete_run(run.info.run_id)
+    record = finished.record
+    parent = _parent(store, finished)
+    tags = fields.tags(record.identity, record.environment, finished.state, parent)
+    tags += fields.weights(finished.cell, record)
+    run_id = right[0].info.run_id if right else _recreate(store, finished)
+    store.client.log_batch(
+        run_id,
+        metrics=_outcome(finished, right[0].data.metrics if right else {}),
+        params=fields.params(record.identity, record.arguments),
+        tags=tags,
+    )
+    _log_artifacts(store, run_id, finished)
+    store.client.set_terminated(run_id, "FINISHED", round(record.finished * 1000))
+    store.client.set_tag(run_id, CONTENT, finished.digest)
+    return store.client.get_run(run_id)
+
+
+def _outcome(finished: Finished, shown: Mapping[str, float]) -> list[Metric]:
+    """Final metrics and costs. What a run shows otherwise comes as of now: of two values of one time and step
+    MLflow shows the larger.
+    """
+    record, values = finished.record, finished.overall_metrics | fields.costs(finished.record)
+    changed = {name: value for name, value in values.items() if shown.get(name, value) != value}
+    others = {name: value for name, value in values.items() if name not in changed}
+    times = ((others, record.finished), (changed, time.time()))
+    return [metric for some, at in times for metric in fields.metrics(some, at, record.epochs)]
+
+
+def _parent(store: Store, finished: Finished) -> str:
+    return store.parent(finished.state, started=finished.record.started, finished=finished.record.finished)
+
+
+def _continues(store: Store, run: Run, finished: Finished) -> bool:
+    """Whether a run was logged by the very training that the record is of, without a gap.
+
+    Nor may it have a validation that the record has not: MLflow forgets no metric of a run.
+    """
+    if (
+        run.data.tags.get(fields.WEIGHTS_DIGEST, finished.record.weights_digest)
+        != finished.record.weights_digest
+    ):
+        return False
+    epochs, samples = [int(row["epoch"]) for row in finished.history], range(1, len(finished.system) + 1)
+    for rows, steps in ((finished.history, epochs), (finished.system, list(samples))):
+        name = next((key for key in rows[0] if "/" in key), None) if rows else None
+        logged = store.client.get_metric_history(run.info.run_id, name) if name else []
+        if sorted(metric.step for metric in logged) != steps:
+            return False
+    validated = {name for name in run.data.metrics if not set(HEADS).isdisjoint(name.split("/"))}
+    return validated <= finished.overall_metrics.keys()
+
+
+def _recreate(store: Store, finished: Finished) -> str:
+    """A run made from the record alone, with the times as they were."""
+    run_id = store.new_run(finished.record.identity, finished.record.started)
+    found = [*fields.history(finished.history, "epoch"), *fields.history(finished.system)]
+    for batch in fields.batches(found):
+        store.client.log_batch(run_id, metrics=batch)
+    return run_id
+
+
+def _log_artifacts(store: Store, run_id: str, finished: Finished) -> None:
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for name in KEPT:
+            if (finished.folder / name).exists():
+                shutil.copyfile(finished.folder / name, folder / name)
+        if finished.metrics:
+            save_metrics(folder, finished.metrics)
+        store.client.log_artifacts(run_id, temporary)
+
+
+def _mark_killed(store: Store, *, dry_run: bool) -> list[str]:
+    """A process that is killed cannot say so."""
+    found = []
+    for run in store.running_here():
+        if not is_running(run.data.tags[fields.FINGERPRINT]):
+            found.append(str(run.data.tags["cell"]))
+            if not dry_run:
+                store.client.set_terminated(run.info.run_id, "KILLED")
+    return found

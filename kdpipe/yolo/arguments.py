@@ -1,0 +1,51 @@
+"""From the arguments of params.yaml to the arguments of Ultralytics' trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from ultralytics.cfg import check_cfg
+
+from kdpipe.errors import ParamsError
+from kdpipe.params.arguments import AUTO
+from kdpipe.yolo.device import device
+
+DEFAULTS: dict[str, Any] = {"device": AUTO, "plots": False}
+"""Where kdpipe's defaults differ from Ultralytics'."""
+
+
+def check_values(arguments: Mapping[str, Any], key: str) -> None:
+    """Have Ultralytics check the values of its own arguments.
+
+    Raises:
+        ParamsError: with Ultralytics' own words, naming `key`.
+    """
+    for name, value in arguments.items():
+        try:
+            check_cfg({name: value})
+        except (TypeError, ValueError) as error:
+            raise ParamsError(f"{key}.{name}", str(error)) from None
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether the CPU computes faster in bfloat16 than in float32.
+
+    It does with AMX; with avx512_bf16 alone it was slower (docs/performance.md).
+    """
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+
+
+def resolved(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments with the device chosen, and mixed precision where the device gains from it.
+
+    On a CPU mixed precision is bfloat16 in the layers and float32 in the loss; `amp: bf16`, which Ultralytics
+    knows for GPUs, asks for it where no gain is known.
+    """
+    chosen = {**DEFAULTS, **arguments}
+    chosen["device"] = device(chosen["device"])
+    amp = str(chosen.setdefault("amp", True)).lower()
+    if chosen["device"] == "cpu":
+        chosen["amp"] = amp == "bf16" or (amp not in ("false", "fp32") and has_fast_bfloat16())
+    return chosen

@@ -1,0 +1,84 @@
+"""One checkpoint, one head: metrics, with the proof that this head was used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kdpipe.errors import KdpipeError
+from kdpipe.models.tasks import TASKS, metric_name
+from kdpipe.params.schema import Validate
+from kdpipe.paths import state_dir
+from kdpipe.yolo.device import device as device_of
+from kdpipe.yolo.hermetic import configure
+from kdpipe.yolo.log import log_to
+
+LOG_FILE = "validate.log"
+
+
+def validate(
+    weights: Path,
+    data: Path,
+    split: str,
+    head: str,
+    options: Validate,
+    *,
+    imgsz: int,
+    device: object,
+    log: Path,
+) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Validate a checkpoint on one head (`e2e`: NMS-free, `nms`: the classical head with NMS).
+
+    Returns:
+        Ultralytics' metrics: precision, recall, mAP50, mAP50-95, the mAP50-95 of each class
+        (`class/NAME`), and milliseconds per image (`ms/...`); for segment and pose those of masks and
+        keypoints, and those of boxes as `box/...`.
+        The predictions, as Ultralytics writes them with `save_json`.
+
+    Raises:
+        KdpipeError: if Ultralytics did not use the head that was asked for.
+    """
+    configure()
+    # Not at the top: kdpipe.runner must have isolated Ultralytics before it is imported.
+    from ultralytics import YOLO
+
+    seen: list[Any] = []
+    model = YOLO(weights)
+    model.add_callback("on_val_start", _leave_coco_out)
+    model.add_callback("on_val_end", seen.append)
+    with log_to(log):
+        model.val(
+            data=str(data.resolve()),
+            nms=head == "nms",
+            split=split,
+            batch=options.batch,
+            conf=options.conf,
+            iou=options.iou,
+            max_det=options.max_det,
+            imgsz=imgsz,
+            device=device_of(device),
+            plots=False,
+            save_json=True,
+            save_dir=str(state_dir() / "validation"),
+        )
+    validator = seen[-1]
+    if bool(validator.end2end) != (head == "e2e"):
+        raise KdpipeError(f"{weights}: asked for the {head} head, but Ultralytics used the other one")
+    return _metrics(validator.metrics, model.task), validator.jdict
+
+
+def _leave_coco_out(validator: Any) -> None:
+    """With `save_json` Ultralytics computes COCO AP too, which is done from the predictions later."""
+    validator.eval_json = lambda stats: stats
+
+
+def _metrics(found: Any, task: str) -> dict[str, float]:
+    values = {
+        metric_name(key, task).removeprefix("metrics/"): value for key, value in found.results_dict.items()
+    }
+    values.pop("fitness", None)
+    own = {"M": "seg", "P": "pose", "B": "box"}[TASKS[task].mark]
+    per_class = getattr(found, own).maps
+    values |= {f"class/{found.names[index]}": per_class[index] for index in found.names}
+    values |= {f"ms/{stage}": value for stage, value in found.speed.items()}
+    return {name: round(float(value), 6) for name, value in values.items()}

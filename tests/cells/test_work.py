@@ -1,0 +1,78 @@
+"""Trainings that are not done yet, and processes that want the same one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kdpipe.cells.history import History, read_history
+from kdpipe.cells.work import alone_with, is_running, work_dir
+from kdpipe.errors import ParamsError
+from kdpipe.paths import state_dir
+from kdpipe.yolo.device import check_device, gpus
+from tests.conftest import REPOSITORY, wait_for
+
+SCRIPT = """
+from kdpipe.cells.work import alone_with
+with alone_with("a") as work:
+    print((work / "best.pt").read_text())
+"""
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_whoever_waits_finds_what_was_trained() -> None:
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    with alone_with("a") as work:
+        work.mkdir(parents=True)
+        (work / "best.pt").write_text("trained once")
+        others = [
+            subprocess.Popen(
+                [sys.executable, "-c", SCRIPT], env=environment, stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        wait_for(lambda: len(list((state_dir() / "waiting/a").glob("*"))) == len(others))
+    for process in others:
+        assert "trained once" in process.communicate(timeout=60)[0]
+    assert not work.exists()
+
+
+def test_after_an_error_the_folder_stays() -> None:
+    with pytest.raises(KeyboardInterrupt), alone_with("a") as work:
+        work.mkdir(parents=True)
+        raise KeyboardInterrupt
+    assert work_dir("a").exists()
+    assert not is_running("a")
+
+
+def test_who_died_waiting_is_not_waited_for() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    (state_dir() / "waiting/a").mkdir(parents=True)
+    (state_dir() / "waiting/a" / ended.stdout.decode().strip()).touch()
+    with alone_with("a") as work:
+        work.mkdir(parents=True)
+    assert not work.exists()
+
+
+@pytest.mark.parametrize("cut", ["2,4.0,", "2,4.", "2,4.0,0.", "2,\x00"])
+def test_a_row_that_was_cut_short_stops_nobody(tmp_path: Path, cut: str) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text(f"epoch,seconds,lr\n1,2.0,0.1\n{cut}")
+    assert read_history(path)[0] == {"epoch": 1, "seconds": 2.0, "lr": 0.1}
+    History(path, start_epoch=1)
+    assert path.read_text().splitlines() == ["epoch,seconds,lr", "1,2.0,0.1"]
+
+
+def test_a_device_that_is_not_there_is_said() -> None:
+    with pytest.raises(ParamsError, match=r"train\.device: 99 is not there: this machine has .*; write auto"):
+        check_device({"device": [0, 99]} if len(gpus()) else {"device": 99})

@@ -1,0 +1,160 @@
+"""Looking for `dis`: on a made-up curve, and for real."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from omegaconf import OmegaConf
+
+from kdpipe.cells.history import read_history
+from kdpipe.commands.tune import _log, _write_dis
+from kdpipe.console import console
+from kdpipe.errors import KdpipeError
+from kdpipe.parallel.search import MISSING, Space, Trial, best_of, search
+from kdpipe.params.schema import Tracking
+from tests.conftest import REPOSITORY, fresh_clone, wait_for
+
+SPACE = Space(pairs=("n-s",), low=0.1, high=30.0, seeds=(0, 1, 2), known=(6.0, 1.0))
+NOISE = (0.0, 0.004, -0.004)  # of each seed
+Asked = list[tuple[Trial, int]]
+
+
+def ap(trial: Trial, seed: int) -> float:
+    """Best at a dis of 2."""
+    return 0.5 - 0.1 * math.log10(trial.dis / 2) ** 2 + NOISE[seed]
+
+
+def measure(asked: Asked) -> list[float | None]:
+    return [ap(trial, seed) for trial, seed in asked]
+
+
+def test_the_search_finds_the_top_and_spends_little_on_the_rest() -> None:
+    found = search(SPACE, 16, 2, measure)
+    assert [trial.dis for trial in found[:2]] == [6.0, 1.0]
+    assert all(0.1 <= trial.dis <= 30.0 for trial in found)
+    assert 1.0 <= best_of(found).dis <= 4.0
+    stopped = [trial for trial in found if trial.stopped]
+    assert stopped
+    assert all(len(trial.ap) < 3 for trial in stopped)
+    assert all(len(trial.ap) == 3 for trial in found if not trial.stopped)
+    assert max(trial.mean for trial in stopped) < best_of(found).mean
+
+
+def test_a_search_that_is_run_again_asks_for_the_same() -> None:
+    first, again = (search(SPACE, 8, 2, measure) for _ in range(2))
+    assert first == again
+
+
+def test_a_known_dis_is_asked_for_as_it_is_written() -> None:
+    space = Space(pairs=("n-s",), low=0.1, high=30.0, seeds=(0,), known=(6, 0.125))
+    assert [str(trial.dis) for trial in search(space, 2, 1, measure)] == ["6", "0.125"]
+
+
+def test_several_are_measured_side_by_side() -> None:
+    rounds: list[int] = []
+
+    def noting(asked: Asked) -> list[float | None]:
+        rounds.append(len(asked))
+        return measure(asked)
+
+    search(SPACE, 6, 3, noting)
+    assert rounds[0] == 3
+
+
+def test_what_fails_is_left_out() -> None:
+    def failing(asked: Asked) -> list[float | None]:
+        return [None if trial.dis > 3 else ap(trial, seed) for trial, seed in asked]
+
+    found = search(SPACE, 6, 2, failing)
+    assert best_of(found).dis <= 3
+    with pytest.raises(KdpipeError, match="no trial was trained to the end"):
+        best_of(search(SPACE, 2, 2, lambda asked: [None] * len(asked)))
+
+
+def test_pairs_are_searched_too() -> None:
+    def one_is_better(asked: Asked) -> list[float | None]:
+        return [ap(trial, seed) + 0.1 * (trial.pair == "n-m") for trial, seed in asked]
+
+    space = Space(pairs=("n-s", "n-m"), low=0.1, high=30.0, seeds=(0,), known=(1.0,))
+    found = search(space, 12, 1, one_is_better)
+    assert [(trial.pair, trial.dis) for trial in found[:2]] == [("n-s", 1.0), ("n-m", 1.0)]
+    assert best_of(found).pair == "n-m"
+
+
+def test_without_optuna_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdpipe.parallel.search.find_spec", lambda _: None)
+    with pytest.raises(KdpipeError, match="Optuna is not installed") as caught:
+        search(SPACE, 1, 1, measure)
+    assert str(caught.value) == MISSING
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        ({}, ["--low", "5", "--high", "1"], "write two numbers above 0, the smaller one first"),
+        ({}, ["n-x"], "pairs.n-x: no pair that is trained; there are n-s"),
+        ({"validate.splits": ["val"]}, ["--trials", "1"], "validate.splits: only val is there"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(
+    tmp_path: Path, changes: dict[str, object], options: list[str], message: str
+) -> None:
+    project = fresh_clone(tmp_path)
+    for key, value in changes.items():
+        project.edit(key, value)
+    answer = project.run("kdpipe", "tune", *options, check=False)
+    assert answer.returncode == 2
+    assert message in answer.stderr
+
+
+def test_params_yaml_keeps_its_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copyfile(REPOSITORY / "params.yaml", "params.yaml")
+    before = (tmp_path / "params.yaml").read_text()
+    _write_dis([1.0, 6.0, 1.2])
+    assert (tmp_path / "params.yaml").read_text() == before.replace("dis: [1.0, 6.0]", "dis: [1.0, 6.0, 1.2]")
+
+
+def test_a_store_that_is_away_costs_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with console.capture() as said:
+        _log(Tracking(uri="http://127.0.0.1:9", experiment="test"), [])
+    assert "the trials are not in MLflow" in said.get()
+
+
+@pytest.mark.slow
+def test_real_trainings_on_nodes_and_side_by_side(tmp_path: Path, cluster: Any) -> None:
+    """A node leaves in the middle of a training, another goes on; then a dis is looked for."""
+    node = cluster.add_node(num_cpus=1, memory=2**31)
+    folder = tmp_path / "a clone"
+    project = fresh_clone(folder)
+    project.edit("teachers.yolo26s.train.epochs", 8)
+    running = project.start("kdpipe", "repro", "--ray", cluster.address, "teacher")
+    log = folder / ".kdpipe/stages/teacher@yolo26s/log.txt"
+    wait_for(lambda: log.exists() and "epoch 2/8" in log.read_text())
+    cluster.remove_node(node, allow_graceful=False)
+    cluster.add_node(num_cpus=1, memory=2**31 - 2**27)  # with a little less
+    assert running.wait(600) == 0
+    assert "continuing after epoch" in log.read_text()
+    rows = read_history(folder / "models/teachers/yolo26s/history.csv")
+    assert [row["epoch"] for row in rows] == list(range(1, 9))
+
+    answer = project.run("kdpipe", "tune", "n-s", "--trials", "2", "--jobs", "2").stdout
+    assert "best on val: n-s at dis" in answer
+    assert answer.count("within noise") + answer.count("better") + answer.count("worse") == 2  # heads
+    assert "up to date" in project.run("dvc", "status").stdout
+    tried = OmegaConf.load(folder / "params.yaml").sweep.dis
+    assert tried[0] == 1.0
+    assert len(tried) <= 2
+    assert {path.name for path in (folder / "runs/distill/n-s").iterdir()} >= {str(dis) for dis in tried}
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    runs = mlflow.search_runs(experiment_names=["test"], filter_string="tags.stage = 'tune'")
+    assert isinstance(runs, pd.DataFrame)
+    history = mlflow.MlflowClient().get_metric_history(runs["run_id"][0], "tune/val/AP")
+    assert [metric.step for metric in history] == [0, 1]

@@ -1,0 +1,215 @@
+"""The page and its figures say what the files and MLflow say."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import mlflow
+import pandas as pd
+import pytest
+from PIL import Image
+
+from kdpipe.errors import KdpipeError
+from kdpipe.page import figures, html
+from kdpipe.page.pictures import Picture, Row
+from kdpipe.page.plot import Plot
+from kdpipe.page.provenance import provenance
+from kdpipe.report.read import Content, load_content
+from tests.reported import SCORES, record_of
+
+FIGURES = {"dis", "forest", "latency", "sizes", "classes", "curves", "costs"}
+RUNS_AT = "http://127.0.0.1:5000/#/runs/"
+DOT = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+LIGHT = 3_000_000  # bytes, without pictures
+
+
+class Tables(HTMLParser):
+    """The tables of a page by their ids, as lists of rows of texts, and what the page links to."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self._rows: list[list[str]] = []
+        self._inside = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.ids += [str(given["id"])] if "id" in given else []
+        self.links += [str(given[name]) for name in ("href", "src") if given.get(name)]
+        if tag == "table":
+            self._rows = self.tables[str(given["id"])] = []
+        elif tag == "tr":
+            self._rows.append([])
+        elif tag in ("td", "th"):
+            self._rows[-1].append("")
+            self._inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = self._inside and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self._rows[-1][-1] += data
+
+    def frame(self, name: str) -> pd.DataFrame:
+        header, *rows = self.tables[name]
+        return pd.DataFrame(rows, columns=header)
+
+
+@pytest.fixture(scope="module")
+def reports(finished_folder: Path) -> Path:
+    return finished_folder / "reports"
+
+
+@pytest.fixture(scope="module")
+def content(reports: Path) -> Content:
+    return load_content(reports)
+
+
+@pytest.fixture(scope="module")
+def plots(content: Content) -> dict[str, Plot]:
+    return {plot.name: plot for plot in figures.draw(content)}
+
+
+@pytest.fixture(scope="module")
+def page(content: Content, plots: dict[str, Plot]) -> str:
+    picture = Row("n-s", "an image", [Picture(DOT, "truth, 1 box")])
+    return html.render(content, list(plots.values()), [picture], {"data digest": "d" * 32}, RUNS_AT)
+
+
+def test_every_figure_is_drawn_for_paper_and_for_the_page(plots: dict[str, Plot], tmp_path: Path) -> None:
+    assert set(plots) == FIGURES
+    for plot in plots.values():
+        plot.save(tmp_path)
+        with Image.open(tmp_path / f"{plot.name}.png") as picture:
+            assert picture.width > 600
+            assert len(picture.getcolors(maxcolors=2**24) or ()) > 20
+        svg = ET.parse(tmp_path / f"{plot.name}.svg")  # noqa: S314
+        texts = "".join(svg.getroot().itertext())
+        assert re.search("[a-z]{4}", texts), f"{plot.name}: text is not text"
+        assert (tmp_path / f"{plot.name}.svg").read_text() == plot.svg, "not the same twice"
+
+
+def test_the_page_says_what_files_and_mlflow_say(page: str, reports: Path) -> None:
+    tables = Tables(page)
+    mlflow.set_tracking_uri(f"sqlite:///{reports.parent}/mlflow.db")
+    runs = mlflow.search_runs(experiment_names=["test"])
+    assert isinstance(runs, pd.DataFrame)
+    by_cell = runs.set_index("tags.cell")
+    listed = tables.frame("runs-table")
+    assert len(listed) == 2 * len(SCORES)
+    for line in listed.to_dict("records"):
+        run = by_cell.loc[line["training"]]
+        ap = run[f"metrics.test/{line['head'].lower()}/coco/AP"]
+        assert line["COCO AP"] == f"{100 * ap:.1f}"
+        assert RUNS_AT + run["run_id"] in tables.links
+    gains = json.loads((reports / "benchmark.json").read_text())["comparisons"]
+    wanted = {
+        (one["pair"], one["dis"], one["head"].lower()): one
+        for one in gains
+        if one["kind"] == "distilled - baseline"
+    }
+    shown = tables.frame("gains-table").to_dict("records")
+    assert len(shown) == len(wanted) == 4
+    for line in shown:
+        one = wanted[line["pair"], line["dis"].removesuffix(" (best)"), line["head"].lower()]
+        mean, low, high = (100 * one["gain"][name] for name in ("mean", "low", "high"))
+        assert line["gain"] == f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+        assert line["verdict"] == one["verdict"]
+        assert line["baseline"].startswith(f"{100 * one['before_summary']['mean']:.1f} ± ")
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES))
+def test_the_numbers_under_a_figure_are_those_of_its_file(
+    page: str, plots: dict[str, Plot], content: Content, reports: Path, name: str
+) -> None:
+    shown = Tables(page).frame(f"{name}-numbers")
+    files = {"dis": "gains", "forest": "seeds"}
+    file = pd.read_csv(reports / "numbers" / f"{files.get(name, name)}.csv", dtype={"dis": str})
+    assert list(shown.columns) == list(file.columns)
+    assert len(shown) == min(len(file), html.MOST_NUMBERS)
+    for column in file.select_dtypes("number"):
+        read = pd.to_numeric(shown[column])
+        assert read.to_numpy() == pytest.approx(
+            file[column].head(len(read)).to_numpy(), rel=1e-5, nan_ok=True
+        )
+    assert plots[name].data.equals(content.numbers[files.get(name, name)])
+
+
+def test_a_figure_shows_its_numbers(content: Content, plots: dict[str, Plot]) -> None:
+    gains = content.numbers["gains"].query("head == 'e2e'")
+    e2e, _ = plots["dis"].figure.axes[0].lines[:2]
+    assert list(e2e.get_ydata()) == pytest.approx(100 * gains["gain"])
+    assert list(e2e.get_xdata()) == [1.0, 6.0]
+    bars = plots["costs"].figure.axes[0].patches
+    assert [bar.get_width() for bar in bars] == [1.0, 1.0, 1.0, 1.0]
+    latency = content.numbers["latency"]
+    front = latency[latency["front"]].sort_values("ms")
+    best_student = latency[latency["kind"] != "teacher"]["AP"].max()
+    assert front["AP"].tolist() == [best_student, latency["AP"].max()]
+
+
+def test_the_page_needs_nothing_else_and_is_light(page: str) -> None:
+    tables = Tables(page)
+    assert len(page.encode()) < LIGHT
+    fetched = [link for link in tables.links if not link.startswith(("#", "data:", "plots/", RUNS_AT))]
+    assert not fetched
+    ids = [name for name in tables.ids if name]
+    assert len(ids) == len(set(ids)), "an id stands twice"
+    assert {link[1:] for link in tables.links if link.startswith("#")} <= set(ids)
+    for name in ("#1f2328", "#0072b2", "#d55e00"):  # colours that would not follow the dark mode
+        assert name not in page.split("<main>")[1].split("<script", maxsplit=1)[0]
+
+
+def test_names_are_text_whatever_they_hold(content: Content) -> None:
+    script = "<script>alert(1)</script>"
+    page = html.render(replace(content, warnings=[script]), [], [], {script: script}, RUNS_AT)
+    assert page.count("&lt;script&gt;alert(1)") == 3
+    assert "<script>alert(1)" not in page
+
+
+def test_provenance_names_what_differs() -> None:
+    from kdpipe.data.manifest import Manifest, Split
+
+    split = Split(100, 0, 100, {"0": 100}, {"small": 100}, [20, 20])
+    manifest = Manifest("digits", "detect", "d" * 32, ["0"], None, {"val": split}, [], "")
+    first, second = (record_of(cell) for cell in list(SCORES)[:2])
+    second.environment["torch"] = "2.4.0"
+    found = provenance([first, second], manifest)
+    assert found["data digest"] == "d" * 32
+    assert found["torch"] == "2.15.0, 2.4.0"
+    assert found["trained at commit"] == "abc"
+
+
+def test_before_the_report_it_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(KdpipeError, match=r"benchmark.json is not there; run `dvc repro`"):
+        load_content(tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_browser_sorts_and_filters_and_complains_of_nothing(page: str, tmp_path: Path, width: int) -> None:
+    file = tmp_path / "index.html"
+    file.write_text(page)
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
+    command += [
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--enable-logging=stderr",
+        "--virtual-time-budget=5000",
+    ]
+    answer = subprocess.run(
+        [*command, "--dump-dom", file.as_uri()], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert not [line for line in answer.stderr.splitlines() if "CONSOLE" in line]
+    assert answer.stdout.count('type="search"') == len(Tables(page).tables)
+    assert "dt-orderable-asc" in answer.stdout
