@@ -42,6 +42,11 @@ def ultralytics_version() -> str:
     return _version(*ULTRALYTICS) or "none"
 
 
+def training_versions() -> dict[str, str]:
+    """The versions of the packages that train, which a result depends on."""
+    return {"ultralytics": ultralytics_version(), "torch": _version("torch") or "none"}
+
+
 def check_packages() -> None:
     """Refuse what is missing, and versions that kdpipe was not made for.
 

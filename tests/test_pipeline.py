@@ -294,6 +294,28 @@ def test_an_edit_makes_stale_what_depends_on_it(
     }
 
 
+def changed(clone: Project, module: str, old: str, new: str) -> dict[str, list[object]]:
+    """What `dvc status` says while a module of the clone is edited."""
+    path = clone.folder / module
+    text = path.read_text()
+    assert old in text
+    try:
+        path.write_text(text.replace(old, new, 1))
+        status: dict[str, list[object]] = json.loads(clone.run("dvc", "status", "--json").stdout)
+        return status
+    finally:
+        path.write_text(text)
+
+
+def test_an_edit_of_a_docstring_makes_nothing_stale(clone: Project) -> None:
+    assert changed(clone, "kdpipe/runner/train.py", '"""Train', '"""Begin to train') == {}
+
+
+def test_another_recipe_of_trainings_makes_every_training_stale_and_nothing_else(clone: Project) -> None:
+    status = changed(clone, "kdpipe/cells/recipe.py", "TRAINING = 1", "TRAINING = 2")
+    assert set(status) == {"teacher@yolo26s", "baseline@yolo26n-0", "distill@n-s-1.0-0"}
+
+
 @pytest.mark.parametrize(
     ("key", "value", "cells"),
     [

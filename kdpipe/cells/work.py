@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
+from kdpipe.cells.record import Identity, load_identity
 from kdpipe.console import console
 from kdpipe.paths import state_dir
 
@@ -21,6 +22,16 @@ STARTED_FILE = "started"
 def work_dir(fingerprint: str) -> Path:
     """Where a training keeps what it has until it is done."""
     return state_dir() / "work" / fingerprint
+
+
+def set_aside(identity: Identity) -> Iterator[tuple[Path, Identity]]:
+    """Interrupted trainings of the same thing that other versions of the code began, with their folders."""
+    for folder in sorted((state_dir() / "work").glob("*")):
+        begun = load_identity(folder)
+        if begun is None or begun.fingerprint == identity.fingerprint or is_running(begun.fingerprint):
+            continue
+        if begun.same_but_for_code(identity):
+            yield folder, begun
 
 
 def first_start(work: Path) -> float:

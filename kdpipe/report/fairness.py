@@ -15,7 +15,7 @@ def unlike_pairs(records: Iterable[Record]) -> dict[str, str]:
 
     Compared are the data, the start weights, the model yaml, the arguments as Ultralytics used them in
     the end (it chooses the optimizer where that is `auto`), the epochs where a time limit set them, the
-    versions, and the processor that trained.
+    versions of packages and of kdpipe's training code, and the processor that trained.
     """
     found = list(records)
     baselines = {(r.identity.student, r.identity.seed): r for r in found if r.identity.kind == "baseline"}
@@ -43,4 +43,5 @@ def _comparable(record: Record) -> dict[str, Any]:
     epochs = {"epochs trained": record.epochs} if arguments.get("time") else {}
     own = record.identity
     files = {"data": own.data_digest, "start weights": own.init_digest, "model yaml": own.model_digest}
-    return {**arguments, **versions, **epochs, **files}
+    recipe = {"recipe": own.recipe or 1}  # records from before it was kept are of the first
+    return {**recipe, **arguments, **versions, **epochs, **files}

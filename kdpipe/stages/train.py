@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from kdpipe.cells import recipe
 from kdpipe.cells.cell import BEST_FILE, DATASET_DIR, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, Cell
-from kdpipe.cells.record import Identity, Record
-from kdpipe.cells.work import alone_with, first_start
+from kdpipe.cells.record import Identity, Record, load_identity, save_identity
+from kdpipe.cells.work import alone_with, first_start, set_aside
 from kdpipe.checks.checkpoints import check_use
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest
-from kdpipe.environment import describe_environment
+from kdpipe.environment import describe_environment, training_versions
 from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.models import names as model_names
 from kdpipe.models.own_yaml import own_digest, yaml_of
@@ -43,6 +44,7 @@ def train_cell(params: Params, cell: Cell) -> None:
     environment = describe_environment()
     with alone_with(identity.fingerprint) as work:
         started = first_start(work)
+        _begin(identity, work)
         if identity.arguments.get("epochs") == 0:
             assert start is not None, "refused by preflight"
             trained = train_module.Trained(best=start, files=(), arguments=identity.arguments)
@@ -100,7 +102,26 @@ def identify(params: Params, cell: Cell) -> Identity:
         pair=cell.name if pair else None,
         dis=None if pair and params.pairs[cell.name].distilled else cell.dis,
         teacher_digest=digest_of(pair / TEACHER_FILE) if pair else None,
+        recipe=recipe.TRAINING,
+        versions=training_versions(),
     )
+
+
+def _begin(identity: Identity, work: Path) -> None:
+    """Note what is trained in a work folder; say so if other versions have begun the same."""
+    if load_identity(work) is not None:
+        return
+    save_identity(identity, work)
+    for folder, begun in set_aside(identity):
+        console.print(
+            f"[yellow]warning:[/] {identity.cell} begins again: its unfinished training was begun with "
+            f"{_code(begun)}, this is {_code(identity)}; if you do not go back to that, delete {folder}"
+        )
+
+
+def _code(identity: Identity) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in sorted((identity.versions or {}).items()))
+    return f"recipe {identity.recipe} ({versions})"
 
 
 def _start(params: Params, source: Source) -> Path | None:

@@ -1,0 +1,17 @@
+"""Versions of the code that makes results.
+
+Stages of dvc.yaml depend on these numbers, not on source files: an edit of a comment makes nothing stale.
+A change of what comes out of a part raises its number, with a line that says what changed; the next
+`dvc repro` then runs the stages of that part again. `tests/cells/test_recipe.py` fails when the code
+behind a number changes and the number does not.
+"""
+
+from __future__ import annotations
+
+DATA = 1  # 1: as of kdpipe 0.1
+TRAINING = 1  # 1: as of kdpipe 0.1
+VALIDATION = 1  # 1: as of kdpipe 0.1
+EVALUATION = 1  # 1: as of kdpipe 0.1
+CHOICE = 1  # 1: as of kdpipe 0.1
+REPORT = 1  # 1: as of kdpipe 0.1
+PAGE = 1  # 1: as of kdpipe 0.1
