@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.simulation import detect, draw_objects, truth_of
 from kdpipe.evaluation import evaluate
-from kdpipe.report.gains import Gain, Measured, paired_gain
+from kdpipe.report.gains import Gain, Measurement, paired_gain
 
 CLASSES, PER_IMAGE = 5, 4.0
 BASELINE, DISTILLED = 0.5, 0.7  # mean skills
@@ -35,10 +35,10 @@ def experiment(rng: np.random.Generator, images: int, seeds: int, resamples: int
     difficulty = rng.normal(0, 1, len(objects.image))
     truth = truth_of(objects)
 
-    def measured(mean: float) -> Measured:
+    def measured(mean: float) -> Measurement:
         predictions = detect(rng, objects, difficulty, rng.normal(mean, SPREAD))
         metrics, deviations = evaluate(truth, predictions, resamples, seed=0)
-        return Measured(metrics[METRIC], deviations)
+        return Measurement(metrics[METRIC], deviations)
 
     before = {seed: measured(BASELINE) for seed in range(seeds)}
     return paired_gain(before, {seed: measured(DISTILLED) for seed in before})

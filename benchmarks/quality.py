@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.step import DISTILLED, OURS_DISTILLED, OURS_PLAIN, PLAIN, console, machine
 from benchmarks.train import end_with_parent, kdpipe, ultralytics
 from kdpipe.report.formatting import HEAD_NAMES, gain, markdown, spread
-from kdpipe.report.gains import Measured, paired_gain, summarise
+from kdpipe.report.gains import Measurement, paired_gain, summarise
 
 FLOAT32 = "kdpipe distilled, float32"
 VARIANTS = (PLAIN, OURS_PLAIN, DISTILLED, OURS_DISTILLED, FLOAT32)
@@ -124,9 +124,9 @@ def _read(path: Path) -> dict[tuple[str, int], dict[str, Any]]:
     return {(row["variant"], row["seed"]): row for row in rows}
 
 
-def _scores(runs: pd.DataFrame, variant: str, head: str) -> dict[int, Measured]:
+def _scores(runs: pd.DataFrame, variant: str, head: str) -> dict[int, Measurement]:
     found = runs[runs["variant"] == variant]
-    return {int(seed): Measured(float(ap)) for seed, ap in zip(found["seed"], found[head], strict=True)}
+    return {int(seed): Measurement(float(ap)) for seed, ap in zip(found["seed"], found[head], strict=True)}
 
 
 if __name__ == "__main__":

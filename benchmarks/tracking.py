@@ -26,7 +26,7 @@ from kdpipe.cells.cell import all_cells, baseline_cell
 from kdpipe.cells.record import load_record
 from kdpipe.params.schema import Tracking
 from kdpipe.stages.report import report_cells, sync_cells
-from kdpipe.tracking import Begun, LiveRun
+from kdpipe.tracking import LiveRun, RunStart
 
 EPOCHS_LOGGED = 100
 
@@ -55,7 +55,7 @@ def logging_cost() -> float:
     record = load_record(baseline_cell("s0", 0).train_dir)
     values = dict.fromkeys(made_up.EPOCH_METRICS, 0.5)
     with LiveRun(
-        Tracking(), Begun(record.identity, record.environment, time.time(), Path()), Console()
+        Tracking(), RunStart(record.identity, record.environment, time.time(), Path()), Console()
     ) as run:
         time.sleep(5)  # the run is opened
         before = time.process_time()

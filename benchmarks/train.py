@@ -48,22 +48,28 @@ def ultralytics(folder: Path, overrides: dict[str, Any]) -> None:
 
 def kdpipe(folder: Path, overrides: dict[str, Any]) -> None:
     """Train as a stage of the pipeline does."""
-    from kdpipe.runner import train as train_module
+    from kdpipe.cells.record import Identity
     from kdpipe.runner.job import Job, Silent
+    from kdpipe.runner.train import train
 
     given = dict(overrides)
     teacher = given.pop("distill_model", None)
-    job = Job(
-        title="",
+    start, data = given.pop("model"), Path(given.pop("data"))
+    identity = Identity(
+        cell="",
+        kind="distill" if teacher else "baseline",
         task="detect",
-        start=given.pop("model"),
-        data=Path(given.pop("data")),
         seed=given.pop("seed"),
+        model=start,
+        init="scratch",
+        init_digest=None,
+        data="digits",
+        data_digest="",
         dis=given.pop("dis", None),
-        teacher=Path(teacher) if teacher else None,
         arguments=given,
     )
-    train_module.train(job, folder, Silent(), Console(quiet=True))
+    job = Job(identity, start, data, Path(teacher) if teacher else None)
+    train(job, folder, Silent(), Console(quiet=True))
 
 
 def run(variant: str, folder: Path, overrides: dict[str, Any]) -> dict[str, float]:

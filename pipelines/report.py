@@ -20,7 +20,7 @@ def main() -> None:
         console.print(f"{len(done.synced.published)} runs brought up to date in {done.synced.store.uri}")
     for version in done.registered:
         console.print(f"best student -> model {version}")
-    console.print(Markdown(over_dis(done.report.comparisons)))
+    console.print(Markdown(over_dis(done.report.gains)))
     for warning in done.report.warnings:
         console.print(f"[bold red]warning:[/] {escape(warning)}")
     console.print(f"table and plots -> {REPORTS_DIR}/benchmark.md; runs -> `make ui`")

@@ -12,12 +12,12 @@ from kdpipe.params.schema import Params
 from kdpipe.stages.evaluate import evaluate_cell
 from kdpipe.stages.page import make_page
 from kdpipe.stages.pick_teacher import choose_teacher
-from kdpipe.stages.report import Reported, report_cells
+from kdpipe.stages.report import ReportResult, report_cells
 from kdpipe.stages.train import train_cell
 from kdpipe.stages.validate import validate_cell
 
 
-def through(path: Path) -> Reported:
+def through(path: Path) -> ReportResult:
     """From a params.yaml to its report and page, in the working directory."""
     params = preflight(path)
     prepare(params.data, DATASET_DIR)

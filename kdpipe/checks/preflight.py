@@ -68,8 +68,8 @@ def _check_values(places: dict[str, dict[str, Any]]) -> None:
     from kdpipe.yolo.arguments import check_values
 
     for key, values in places.items():
-        as_it_is = "." in key and values.get("epochs") == 0  # of one student or teacher
-        check_values({k: v for k, v in values.items() if not (as_it_is and k == "epochs")}, key)
+        untrained = "." in key and arguments.as_it_is(values)  # of one student or teacher
+        check_values({k: v for k, v in values.items() if not (untrained and k == "epochs")}, key)
     passed.parent.mkdir(parents=True, exist_ok=True)
     passed.touch()
 
@@ -84,7 +84,7 @@ def _check_model(key: str, name: str, model: Model, task: str) -> None:
         raise ParamsError(key, f"{found} solves {found.task}, data.task is {task}; take {right}")
     if model.init == RELEASED and (found.file or found.variant):
         raise ParamsError(f"{key}.init", f"no weights of {found} are released; write scratch or a path")
-    untrained = model.train.get("epochs") == 0
+    untrained = arguments.as_it_is(model.train)
     if model.init == SCRATCH and untrained:
         raise ParamsError(f"{key}.train.epochs", "0 means `as it is`, which needs init: released or a path")
     if model.init not in (SCRATCH, RELEASED) and not resolve(model.init).is_file():
@@ -119,7 +119,7 @@ def _check_pair(name: str, pair: Pair, params: Params) -> None:
 
 
 def _check_distilled(key: str, pair: Pair, student: Model) -> None:
-    finished = student.train.get("epochs") == 0
+    finished = arguments.as_it_is(student.train)
     if finished and not pair.distilled:
         raise ParamsError(
             f"{key}.distilled",

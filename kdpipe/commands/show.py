@@ -7,10 +7,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kdpipe.report.formatting import HEAD_NAMES, gain_of, spread_of
+from kdpipe.report.formatting import gain_row
 from kdpipe.report.read import Content
 from kdpipe.report.write import PAGE_FILE, REPORTS_DIR
 
+COLUMNS = ("pair", "head", "dis", "baseline", "distilled", "gain", "verdict")
 COLOURS = {"better": "green", "worse": "red"}
 
 
@@ -27,17 +28,12 @@ def _gains(content: Content) -> Table:
     title = f"mAP50-95 ({content.metric}, %) on {content.split}"
     best = f"* the best on {content.choice_split}"
     table = Table(title=title, caption=best, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in ("pair", "head", "dis", "baseline", "distilled", "gain", "verdict"):
+    for name in COLUMNS:
         table.add_column(name, no_wrap=True)
     for line in content.numbers["gains"].to_dict("records"):
         colour = COLOURS.get(str(line["verdict"]).split()[0], "dim")
-        table.add_row(
-            escape(line["pair"]),
-            HEAD_NAMES[line["head"]],
-            f"{line['dis']}{'*' if line['best'] else ''}",
-            spread_of(line["baseline"], line["baseline sd"]),
-            spread_of(line["distilled"], line["distilled sd"]),
-            gain_of(line["gain"], line["low"], line["high"]),
-            f"[{colour}]{escape(line['verdict'])}[/]",
-        )
+        row = {name: escape(text) for name, text in gain_row(line).items()}
+        row["dis"] += "*" if line["best"] else ""
+        row["verdict"] = f"[{colour}]{row['verdict']}[/]"
+        table.add_row(*(row[name] for name in COLUMNS))
     return table

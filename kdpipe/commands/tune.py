@@ -19,6 +19,7 @@ from kdpipe.commands.repro import bring_up_to_date, tell_failures
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest, measured_splits
 from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.models.names import preferred_head
 from kdpipe.parallel.cluster import RayCluster
 from kdpipe.parallel.search import Space, Trial, best_of, search
 from kdpipe.params.load import load
@@ -114,7 +115,7 @@ def _measure(
 
 def _ap(folder: Path, split: str) -> float:
     heads = load_metrics(folder)[split]
-    return heads.get("e2e", heads["nms"])[METRIC]
+    return heads[preferred_head(heads)][METRIC]
 
 
 def _write_dis(values: Sequence[float]) -> None:

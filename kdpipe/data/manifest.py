@@ -10,7 +10,7 @@ from statistics import median
 
 from kdpipe.data.labels import LabelRules
 from kdpipe.data.source import Source
-from kdpipe.data.write import Checked, Written, count_classes
+from kdpipe.data.write import CheckedExample, PreparedData, count_classes
 from kdpipe.errors import ParamsError
 from kdpipe.params.schema import Params
 
@@ -62,7 +62,7 @@ def load_manifest(folder: Path) -> Manifest:
     return Manifest(**content)
 
 
-def describe(name: str, rules: LabelRules, source: Source, written: Written) -> Manifest:
+def describe(name: str, rules: LabelRules, source: Source, written: PreparedData) -> Manifest:
     """The manifest of a data set that was just written."""
     return Manifest(
         source=name,
@@ -76,7 +76,7 @@ def describe(name: str, rules: LabelRules, source: Source, written: Written) -> 
     )
 
 
-def _split(examples: list[Checked], source: Source) -> Split:
+def _split(examples: list[CheckedExample], source: Source) -> Split:
     counts = count_classes(examples)
     sides = [
         (label.box[2] * checked.size[0], label.box[3] * checked.size[1])

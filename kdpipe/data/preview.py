@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageOps
 
 from kdpipe.data.labels import LabelRules
-from kdpipe.data.write import Checked
+from kdpipe.data.write import CheckedExample
 
 COLUMNS, ROWS, SIDE = 6, 3, 192
 INK = (0, 255, 0)
@@ -17,7 +17,7 @@ KEYPOINT_RADIUS = 3
 
 
 def save_preview(
-    examples: list[Checked], names: Mapping[int, str], rules: LabelRules, images: Path, out: Path
+    examples: list[CheckedExample], names: Mapping[int, str], rules: LabelRules, images: Path, out: Path
 ) -> None:
     """Draw the first images of a split with their labels and class names into one PNG."""
     sheet = Image.new("RGB", (COLUMNS * SIDE, ROWS * SIDE), "black")
@@ -27,7 +27,7 @@ def save_preview(
     sheet.save(out)
 
 
-def _draw(checked: Checked, names: Mapping[int, str], rules: LabelRules, images: Path) -> Image.Image:
+def _draw(checked: CheckedExample, names: Mapping[int, str], rules: LabelRules, images: Path) -> Image.Image:
     with Image.open(images / checked.example.name) as file:
         image = ImageOps.exif_transpose(file).convert("RGB").resize((SIDE, SIDE))
     draw = ImageDraw.Draw(image)

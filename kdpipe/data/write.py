@@ -28,7 +28,7 @@ SMALLEST_IMAGE = 10  # pixels; Ultralytics refuses smaller ones
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedExample:
     """An example after its check."""
 
     example: Example
@@ -54,15 +54,15 @@ class Problems:
 
 
 @dataclass(frozen=True)
-class Written:
+class PreparedData:
     """A data set as it was written: its examples per split, its digest, its warnings."""
 
-    splits: dict[str, list[Checked]]
+    splits: dict[str, list[CheckedExample]]
     digest: str
     warnings: list[str]
 
 
-def write(source: Source, rules: LabelRules, out: Path) -> Written:
+def write(source: Source, rules: LabelRules, out: Path) -> PreparedData:
     """Copy a source to `out` in Ultralytics' layout; the source itself is only read.
 
     Raises:
@@ -80,10 +80,12 @@ def write(source: Source, rules: LabelRules, out: Path) -> Written:
         raise DataError("\n".join(["data.source cannot be trained on:", *errors.lines()]))
     _write_yaml(source, out)
     warnings = [*source.warnings, *_carry_annotations(splits, source, out), *_duplicates(splits).lines()]
-    return Written(splits, _digest(splits, source, rules, out), warnings)
+    return PreparedData(splits, _digest(splits, source, rules, out), warnings)
 
 
-def _write_split(examples: Iterable[Example], rules: LabelRules, out: Path, split: str) -> Iterator[Checked]:
+def _write_split(
+    examples: Iterable[Example], rules: LabelRules, out: Path, split: str
+) -> Iterator[CheckedExample]:
     for kind in ("images", "labels"):
         (out / kind / split).mkdir(parents=True)
     check = partial(_check_and_copy, rules=rules, out=out, split=split)
@@ -92,7 +94,7 @@ def _write_split(examples: Iterable[Example], rules: LabelRules, out: Path, spli
         yield from track(pool.map(check, examples), f"{split:>5} images", total=len(examples))
 
 
-def _check_and_copy(example: Example, *, rules: LabelRules, out: Path, split: str) -> Checked:
+def _check_and_copy(example: Example, *, rules: LabelRules, out: Path, split: str) -> CheckedExample:
     problems: dict[str, str] = {}
     labels: list[Label] = []
     size, content, text = (0, 0), b"", ""
@@ -112,7 +114,7 @@ def _check_and_copy(example: Example, *, rules: LabelRules, out: Path, split: st
         label.write_text(text)
     digest = hashlib.sha256(content).hexdigest()
     label_digest = hashlib.sha256(text.encode()).hexdigest()
-    return Checked(example, f"{digest}:{label_digest}", size, labels, problems)
+    return CheckedExample(example, f"{digest}:{label_digest}", size, labels, problems)
 
 
 def _decode(content: bytes) -> tuple[int, int]:
@@ -142,7 +144,7 @@ def _ended(content: bytes) -> bytes:
     return content[: end + len(JPEG_END)] if content.startswith(JPEG_START) and end > 0 else content
 
 
-def _errors(splits: dict[str, list[Checked]]) -> Problems:
+def _errors(splits: dict[str, list[CheckedExample]]) -> Problems:
     problems = Problems()
     for checked in (checked for examples in splits.values() for checked in examples):
         for kind, detail in checked.problems.items():
@@ -153,7 +155,7 @@ def _errors(splits: dict[str, list[Checked]]) -> Problems:
     return problems
 
 
-def _duplicates(splits: dict[str, list[Checked]]) -> Problems:
+def _duplicates(splits: dict[str, list[CheckedExample]]) -> Problems:
     problems = Problems()
     seen: dict[str, tuple[str, str]] = {}
     for split, examples in splits.items():
@@ -166,7 +168,7 @@ def _duplicates(splits: dict[str, list[Checked]]) -> Problems:
     return problems
 
 
-def _digest(splits: dict[str, list[Checked]], source: Source, rules: LabelRules, out: Path) -> str:
+def _digest(splits: dict[str, list[CheckedExample]], source: Source, rules: LabelRules, out: Path) -> str:
     """32 hex digits over task, keypoints, class names and every file: the data set's identity."""
     known = (rules.task, rules.kpt_shape, sorted(source.names.items()))
     state = hashlib.sha256(repr(known).encode())
@@ -178,7 +180,7 @@ def _digest(splits: dict[str, list[Checked]], source: Source, rules: LabelRules,
     return state.hexdigest()[:32]
 
 
-def _carry_annotations(splits: dict[str, list[Checked]], source: Source, out: Path) -> Iterator[str]:
+def _carry_annotations(splits: dict[str, list[CheckedExample]], source: Source, out: Path) -> Iterator[str]:
     """Copy COCO's own annotations where there are any; says which do not fit and are left."""
     for split, path in source.annotations.items():
         images = {Path(checked.example.where).name: checked.example.name for checked in splits[split]}
@@ -195,6 +197,6 @@ def _write_yaml(source: Source, out: Path) -> None:
     OmegaConf.save(OmegaConf.create(content), out / "data.yaml")
 
 
-def count_classes(examples: Iterable[Checked]) -> Counter[int]:
+def count_classes(examples: Iterable[CheckedExample]) -> Counter[int]:
     """Objects per class id."""
     return Counter(label.class_id for checked in examples for label in checked.labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
@@ -68,6 +69,11 @@ class ModelName:
         """The published teacher of this student, or None for the largest size."""
         size = RECOMMENDED_TEACHER.get(self.size)
         return ModelName(self.family, size, self.task, self.variant) if size else None
+
+
+def preferred_head(heads: Container[str]) -> str:
+    """The head by which the best `dis` and the best seed are chosen: e2e where there is one."""
+    return next(head for head in HEADS if head in heads)
 
 
 def parse(name: str) -> ModelName:

@@ -9,6 +9,7 @@ from pathlib import Path
 from kdpipe.cells.cell import Cell
 from kdpipe.models.entries import architecture, train_arguments
 from kdpipe.models.names import DEFAULT_IMGSZ, ModelName
+from kdpipe.params.arguments import as_it_is
 from kdpipe.params.schema import RELEASED, SCRATCH, Model, Params
 from kdpipe.paths import resolve, weights_dir
 
@@ -34,7 +35,7 @@ class Source:
     @property
     def as_it_is(self) -> bool:
         """Whether it is used without training."""
-        return self.arguments.get("epochs") == 0
+        return as_it_is(self.arguments)
 
     @property
     def imgsz(self) -> int:

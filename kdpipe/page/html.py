@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from kdpipe.page.pictures import MOST_PAIRS, Row
 from kdpipe.page.plot import BLUE, GREEN, GREY, INK, ORANGE, Plot
-from kdpipe.report.formatting import HEAD_NAMES, gain_of, probability, spread_of
+from kdpipe.report.formatting import HEAD_NAMES, gain_row, spread_of
 from kdpipe.report.read import Content
 from kdpipe.report.results import METRIC, OWN_METRIC
 
@@ -92,18 +92,19 @@ def _gains(table: pd.DataFrame) -> Table:
     """The outcome stands first, where a phone shows it."""
     return [
         {
-            "pair": _word(line["pair"]),
-            "dis": Entry(f"{line['dis']}{' (best)' if line['best'] else ''}", line["dis"]),
-            "head": _word(HEAD_NAMES[line["head"]]),
-            "gain": Entry(gain_of(line["gain"], line["low"], line["high"]), _number(line["gain"])),
-            "verdict": Entry(line["verdict"], line["verdict"], kind=line["verdict"].split()[0].rstrip(":")),
-            "P(better)": Entry(probability(line["probability"]), _number(line["probability"])),
-            "baseline": _share(line["baseline"], line["baseline sd"]),
-            "distilled": _share(line["distilled"], line["distilled sd"]),
+            "pair": _word(row["pair"]),
+            "dis": Entry(f"{row['dis']}{' (best)' if line['best'] else ''}", line["dis"]),
+            "head": _word(row["head"]),
+            "gain": Entry(row["gain"], _number(line["gain"])),
+            "verdict": Entry(row["verdict"], row["verdict"], kind=row["verdict"].split()[0].rstrip(":")),
+            "P(better)": Entry(row["P(better)"], _number(line["probability"])),
+            "baseline": Entry(row["baseline"], _number(line["baseline"])),
+            "distilled": Entry(row["distilled"], _number(line["distilled"])),
             "student": _word(line["student"]),
             "teacher": _word(line["teacher"]),
         }
         for line in table.to_dict("records")
+        for row in [gain_row(line)]
     ]
 
 

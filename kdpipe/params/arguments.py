@@ -51,6 +51,11 @@ def ultralytics_arguments() -> dict[str, Any]:
     return {str(key): value for key, value in defaults.items()}
 
 
+def as_it_is(arguments: Mapping[str, Any]) -> bool:
+    """Whether train arguments say to use the weights without training (`epochs: 0`)."""
+    return bool(arguments.get("epochs") == 0)
+
+
 def check_names(arguments: Mapping[str, Any], key: str) -> None:
     """Refuse arguments that Ultralytics does not know or that kdpipe owns.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kdpipe.cells.record import DECISIVE_PACKAGES, Record
+from kdpipe.params.arguments import as_it_is
 
 DECISIVE = (*DECISIVE_PACKAGES, "device")
 
@@ -36,7 +37,7 @@ def unlike_pairs(records: Iterable[Record]) -> dict[str, str]:
 
 
 def _comparable(record: Record) -> dict[str, Any]:
-    if record.arguments.get("epochs") == 0:  # finished checkpoints, however they were made
+    if as_it_is(record.arguments):  # finished checkpoints, however they were made
         return {"epochs": 0, "data": record.identity.data_digest}
     arguments = {name: value for name, value in record.arguments.items() if name != "dis"}
     versions = {name: record.environment.get(name) for name in DECISIVE}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from tabulate import tabulate
@@ -35,6 +36,20 @@ def spread_of(mean: float, sd: float | None) -> str:
 def probability(value: float | None) -> str:
     """How sure a gain is to be above 0; None or NaN is what is not known."""
     return "" if pd.isna(value) else f"{value:.2f}"
+
+
+def gain_row(line: Mapping[Hashable, Any]) -> dict[str, str]:
+    """A line of the table of gains (`kdpipe.report.figure_data`) as every table shows it."""
+    return {
+        "pair": str(line["pair"]),
+        "head": HEAD_NAMES[line["head"]],
+        "dis": str(line["dis"]),
+        "baseline": spread_of(line["baseline"], line["baseline sd"]),
+        "distilled": spread_of(line["distilled"], line["distilled sd"]),
+        "gain": gain_of(line["gain"], line["low"], line["high"]),
+        "P(better)": probability(line["probability"]),
+        "verdict": line["verdict"],
+    }
 
 
 def gain(found: Gain | None) -> str:

@@ -16,7 +16,7 @@ PRECISION = 1e-6  # of a probability
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """One checkpoint's value, and how it deviates over half samples of the images.
 
     Deviations of two checkpoints belong together, sample by sample; empty if there are none.
@@ -61,7 +61,7 @@ class Gain:
         return word if len(self.per_seed) > 1 else f"{word} (one seed)"
 
 
-def summarise(per_seed: Mapping[int, Measured]) -> Summary:
+def summarise(per_seed: Mapping[int, Measurement]) -> Summary:
     """Mean and spread of one result over seeds."""
     by_seed = {seed: found.value for seed, found in per_seed.items()}
     values = np.array(list(by_seed.values()))
@@ -69,7 +69,7 @@ def summarise(per_seed: Mapping[int, Measured]) -> Summary:
     return Summary(float(values.mean()), sd, by_seed)
 
 
-def paired_gain(before: Mapping[int, Measured], after: Mapping[int, Measured]) -> Gain:
+def paired_gain(before: Mapping[int, Measurement], after: Mapping[int, Measurement]) -> Gain:
     """Gain of `after` over `before`, paired by seed and by image.
 
     Two sources of error are told apart. Seeds: the standard deviation of the differences over

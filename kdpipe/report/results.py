@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kdpipe.models.names import HEADS
+from kdpipe.models.names import HEADS, preferred_head
 from kdpipe.models.tasks import Task
-from kdpipe.report.gains import Measured
+from kdpipe.report.gains import Measurement
 
 METRIC = "coco/AP"
 OWN_METRIC = "mAP50-95"  # Ultralytics' own
@@ -103,11 +103,11 @@ class Results:
         """On which everything is measured."""
         return self.splits[-1]
 
-    def measured(self, setting: Setting, head: str) -> dict[int, Measured]:
+    def measured(self, setting: Setting, head: str) -> dict[int, Measurement]:
         """COCO AP of a setting by seed, on the measuring split, with what is known of its noise."""
         if (setting, head) not in self._measured:
             self._measured[setting, head] = {
-                int(line["seed"]): Measured(
+                int(line["seed"]): Measurement(
                     line[METRIC], self.files[line["cell"]].deviations(self.split, head)
                 )
                 for line in self.of(setting, self.split, head)
@@ -151,8 +151,8 @@ class Results:
 
     @cached_property
     def best(self) -> list[PairAt]:
-        """Each pair at its best `dis`: by the mean over seeds on the choosing split, on the e2e head where
-        there is one.
+        """Each pair at its best `dis`: by the mean over seeds on the choosing split, on the preferred
+        head.
         """
         pairs = groupby(self.pairs, key=lambda item: item.pair)
         return [max(same, key=lambda item: fmean(self._choice(item).values())) for _, same in pairs]
@@ -163,9 +163,10 @@ class Results:
         return max(scores, key=lambda cell: scores[cell])
 
     def _choice(self, item: PairAt) -> dict[str, float]:
-        """By what is chosen: AP by cell on the choosing split, with the e2e head where there is one."""
-        per_head = (self.of(item.distilled, self.choice_split, head) for head in HEADS)
-        return {line["cell"]: line[METRIC] for line in next(filter(None, per_head))}
+        """By what is chosen: AP by cell on the choosing split."""
+        per_head = {head: self.of(item.distilled, self.choice_split, head) for head in HEADS}
+        head = preferred_head({head for head, lines in per_head.items() if lines})
+        return {line["cell"]: line[METRIC] for line in per_head[head]}
 
     def lines(self, **where: object) -> pd.DataFrame:
         """The lines of the table that match."""
@@ -175,7 +176,7 @@ class Results:
         return chosen
 
     @cached_property
-    def _measured(self) -> dict[tuple[Setting, str], dict[int, Measured]]:
+    def _measured(self) -> dict[tuple[Setting, str], dict[int, Measurement]]:
         return {}
 
     @cached_property

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isnan, nan
 
+import pandas as pd
+
 from kdpipe.models.names import HEADS
 from kdpipe.models.tasks import TASKS
 from kdpipe.report import breakdown, figure_data
@@ -16,7 +18,7 @@ from kdpipe.report.comparisons import (
     STUDENT_TEACHER,
     Comparison,
 )
-from kdpipe.report.formatting import HEAD_NAMES, gain, markdown, percent, probability, spread
+from kdpipe.report.formatting import HEAD_NAMES, gain, gain_row, markdown, percent, probability, spread
 from kdpipe.report.results import BOX_METRIC, METRIC, OWN_BOX_METRIC, OWN_METRIC, Results
 
 HOW_TO_READ = """\
@@ -44,11 +46,20 @@ DETAILS = "<!-- details -->"  # README.md has what stands before it
 SAVED = {"params (M)": ("parameters", 1e6), "GFLOPs": ("gflops", 1), "file (MB)": ("file_bytes", 1e6)}
 
 
-def benchmark(results: Results, comparisons: Sequence[Comparison], notes: Sequence[str]) -> str:
-    """The whole of benchmark.md."""
+def benchmark(
+    results: Results, comparisons: Sequence[Comparison], gains: pd.DataFrame, notes: Sequence[str]
+) -> str:
+    """The whole of benchmark.md.
+
+    Args:
+        results: What the runs say.
+        comparisons: Every one that the results allow.
+        gains: A line per pair, `dis` and head, of `kdpipe.report.figure_data`.
+        notes: Warnings that stand above the tables.
+    """
     main = {
         "Students at their best `dis`": [headline(results, comparisons), _choice(results)],
-        "Every `dis`": [over_dis(comparisons)],
+        "Every `dis`": [over_dis(gains)],
         "Teachers": [teachers(results)],
     }
     details = {
@@ -92,15 +103,9 @@ def headline(results: Results, comparisons: Iterable[Comparison]) -> str:
     return markdown(lines)
 
 
-def over_dis(comparisons: Iterable[Comparison]) -> str:
+def over_dis(gains: pd.DataFrame) -> str:
     """The gain of every pair and `dis`, per head."""
-    lines = []
-    for found in comparisons:
-        if found.kind == DISTILLED_BASELINE:
-            line = {"pair": str(found.pair), "head": HEAD_NAMES[found.head], "dis": str(found.dis)}
-            line |= {"baseline": spread(found.before_summary), "distilled": spread(found.after_summary)}
-            lines.append(line | _outcome(found))
-    return markdown(lines)
+    return markdown([gain_row(line) for line in gains.to_dict("records")])
 
 
 def heads(comparisons: Iterable[Comparison]) -> str:
@@ -176,7 +181,7 @@ def _choice(results: Results) -> str:
     return text.format(choice=results.choice_split, split=results.split)
 
 
-def _outcome(found: Comparison, name: str = "gain") -> dict[str, str]:
+def _outcome(found: Comparison, name: str) -> dict[str, str]:
     return {
         name: gain(found.gain),
         "P(better)": probability(found.gain.probability if found.gain else None),

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from math import isnan
 from pathlib import Path
 
+import pandas as pd
+
 from kdpipe.report import tables
 from kdpipe.report.comparisons import (
     DISTILLED_BASELINE,
@@ -25,9 +27,10 @@ NUMBERS_DIR, PLOTS_DIR, PAGE_FILE = "numbers", "plots", "index.html"  # in it
 
 @dataclass(frozen=True)
 class Report:
-    """What was reported."""
+    """What was reported; `gains` has a line per pair, `dis` and head."""
 
     comparisons: list[Comparison]
+    gains: pd.DataFrame
     warnings: list[str]
 
 
@@ -47,14 +50,16 @@ def write_report(
     refused = [f"{cell} is not compared: {reason}" for cell, reason in unlike.items()]
     warnings = [*notes, *refused, *weak_teachers(comparisons)]
     (out / NUMBERS_DIR).mkdir(parents=True, exist_ok=True)
-    (out / "benchmark.md").write_text(tables.benchmark(results, comparisons, warnings))
+    figure_data = numbers(results, comparisons, histories)
+    gains = figure_data["gains"]
+    (out / "benchmark.md").write_text(tables.benchmark(results, comparisons, gains, warnings))
     results.table.to_csv(out / "benchmark.csv", index=False)
     (out / "benchmark.json").write_text(_lines(_benchmark(results, comparisons, warnings)))
     headlines = json.dumps(_headlines(results.best, comparisons), indent=2)
     (out / "metrics.json").write_text(headlines + "\n")
-    for name, table in numbers(results, comparisons, histories).items():
+    for name, table in figure_data.items():
         table.to_csv(out / NUMBERS_DIR / f"{name}.csv", index=False)
-    return Report(comparisons, warnings)
+    return Report(comparisons, gains, warnings)
 
 
 def _benchmark(

@@ -34,11 +34,11 @@ def train_on_several(job: Job, work: Path, progress: TrainingProgress, listener:
     """
     saved = state.load(work)
     known = saved.epochs if saved else 0
-    epochs = int({**ultralytics_arguments(), **job.arguments}["epochs"])
+    epochs = int({**ultralytics_arguments(), **job.identity.arguments}["epochs"])
     (work / MISTAKE_FILE).unlink(missing_ok=True)
     job.save(work)
     progress.start(start_epoch=known, epochs=epochs, batches=1)
-    count = len(devices(job.arguments))
+    count = len(devices(job.identity.arguments))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count)]
     command += ["-m", WORKER, str(work), str(os.getpid())]
     with (work / LOG_FILE).open("a") as log:

@@ -26,7 +26,7 @@ def main(work: str, owner: str) -> None:
     configure()
     job = load_job(folder)
     try:
-        train_here(job, folder, TrainingProgress(job.title, Console(quiet=True)), Silent())
+        train_here(job, folder, TrainingProgress(job.identity.cell, Console(quiet=True)), Silent())
     except KdpipeError as error:
         (folder / MISTAKE_FILE).write_text(str(error))
         sys.exit(2)

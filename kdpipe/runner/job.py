@@ -6,23 +6,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+from kdpipe.cells.record import Identity
 
 JOB_FILE = "job.json"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training: what to train, on what, and with which teacher."""
+    """One training: what it is, and the files that it reads.
 
-    title: str
-    task: str
+    `start` is what Ultralytics builds the student from: a model yaml, or a checkpoint. `data` is the data
+    yaml, `teacher` the teacher's checkpoint; without one, `identity.dis` is not used.
+    """
+
+    identity: Identity
     start: str
     data: Path
-    seed: int
-    arguments: Mapping[str, Any]
     teacher: Path | None = None
-    dis: float | None = None
 
     def save(self, folder: Path) -> None:
         """Write it for other processes."""
@@ -32,8 +34,12 @@ class Job:
 def load_job(folder: Path) -> Job:
     """Read what another process is to train."""
     content = json.loads((folder / JOB_FILE).read_text())
-    teacher = Path(content["teacher"]) if content["teacher"] else None
-    return Job(**{**content, "data": Path(content["data"]), "teacher": teacher})
+    return Job(
+        identity=Identity(**content["identity"]),
+        start=content["start"],
+        data=Path(content["data"]),
+        teacher=Path(content["teacher"]) if content["teacher"] else None,
+    )
 
 
 class Listener(Protocol):

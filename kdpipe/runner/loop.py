@@ -16,7 +16,7 @@ from kdpipe.models.tasks import metric_name
 from kdpipe.runner import state
 from kdpipe.runner.job import Job, Listener
 from kdpipe.runner.progress import TrainingProgress
-from kdpipe.runner.state import Saved
+from kdpipe.runner.state import SavedState
 from kdpipe.runner.trainers import TRAINERS
 from kdpipe.yolo import arguments
 from kdpipe.yolo.device import peak_memory_mib
@@ -30,7 +30,7 @@ def train_here(job: Job, work: Path, progress: TrainingProgress, listener: Liste
     Raises:
         KdpipeError: if the training diverged, ran out of memory, or lost its data.
     """
-    trainer = TRAINERS[job.task](overrides=_overrides(job, work))
+    trainer = TRAINERS[job.identity.task](overrides=_overrides(job, work))
     _Watch(work, state.load(work), progress, listener).attach(trainer)
     _run(trainer)
 
@@ -57,7 +57,7 @@ class _Watch:
     """The callbacks by which a training is shown, recorded and made resumable."""
 
     def __init__(
-        self, work: Path, saved: Saved | None, progress: TrainingProgress, listener: Listener
+        self, work: Path, saved: SavedState | None, progress: TrainingProgress, listener: Listener
     ) -> None:
         self._work = work
         self._saved = saved
@@ -143,15 +143,15 @@ def _epoch_values(trainer: Any) -> dict[str, float]:
 
 def _overrides(job: Job, work: Path) -> dict[str, Any]:
     overrides = {
-        **arguments.resolved(job.arguments),
-        "task": job.task,
+        **arguments.resolved(job.identity.arguments),
+        "task": job.identity.task,
         "mode": "train",
         "model": job.start,
         "data": str(job.data.resolve()),
-        "seed": job.seed,
+        "seed": job.identity.seed,
         "save_dir": str(work.resolve()),
         "exist_ok": True,
     }
     if job.teacher is not None:
-        overrides |= {"distill_model": str(job.teacher.resolve()), "dis": job.dis}
+        overrides |= {"distill_model": str(job.teacher.resolve()), "dis": job.identity.dis}
     return overrides

@@ -24,7 +24,7 @@ TEACHER = "teacher_model."
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedState:
     """The state after some epochs; `ended` if no more were to come.
 
     `arguments` are those that Ultralytics used; `content` is what the trainer is set to.
@@ -52,19 +52,19 @@ def save(trainer: Any, work: Path) -> None:
     _write(newest, content.getbuffer())
 
 
-def load(work: Path) -> Saved | None:
+def load(work: Path) -> SavedState | None:
     """The newest state that can be read; None if there is none."""
     for path in (work / NEWEST, work / BEFORE):
         if path.exists():
             try:
                 found = torch.load(path, map_location="cpu", weights_only=True)
-                return Saved(found["epochs"], found["ended"], json.loads(found["arguments"]), found)
+                return SavedState(found["epochs"], found["ended"], json.loads(found["arguments"]), found)
             except Exception as error:  # cut short by a power failure
                 LOGGER.warning(f"{path} is broken ({error}); going back by an epoch")
     return None
 
 
-def restore(trainer: Any, saved: Saved, work: Path) -> None:
+def restore(trainer: Any, saved: SavedState, work: Path) -> None:
     """Set a trainer, which is set up for the same training but has not begun, to a state."""
     content, model = saved.content, unwrap_model(trainer.model)
     missing, unexpected = model.load_state_dict(content["model"], strict=False)

@@ -26,7 +26,7 @@ PLACES = ("data", "distill_model", "exist_ok", "model", "name", "project", "resu
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What came out of a training: the student's checkpoint, history and log, and the arguments
     that Ultralytics used in the end; `device` names the processor that trained.
     """
@@ -40,7 +40,7 @@ class Trained:
     device: str = "none"
 
 
-def train(job: Job, work: Path, listener: Listener, console: Console) -> Trained:
+def train(job: Job, work: Path, listener: Listener, console: Console) -> TrainingResult:
     """Train, or continue what an interrupted call with the same `work` folder began.
 
     Everything is written to `work`; `best` is the student alone, without teacher and projector.
@@ -54,14 +54,14 @@ def train(job: Job, work: Path, listener: Listener, console: Console) -> Trained
     with log_to(work / LOG_FILE):
         saved = state.load(work)
         if saved is None or not saved.ended:
-            with TrainingProgress(job.title, console) as progress:
-                several = len(devices(job.arguments)) > 1
+            with TrainingProgress(job.identity.cell, console) as progress:
+                several = len(devices(job.identity.arguments)) > 1
                 run = train_on_several if several else train_here
                 run(job, work, progress, listener)
     return _collect(work)
 
 
-def _collect(work: Path) -> Trained:
+def _collect(work: Path) -> TrainingResult:
     history, saved = read_history(work / HISTORY_FILE), state.load(work)
     kept, best = work / state.BEST_FILE, work / "best.pt"
     if not history or saved is None or not kept.exists():
@@ -69,7 +69,7 @@ def _collect(work: Path) -> Trained:
     shutil.copyfile(kept, best)
     strip_optimizer(best)
     used = saved.arguments
-    return Trained(
+    return TrainingResult(
         best=best,
         files=(work / HISTORY_FILE, work / LOG_FILE),
         arguments={name: value for name, value in used.items() if name not in PLACES},

@@ -19,14 +19,14 @@ from kdpipe.report.figure_data import MOST_CURVES
 from kdpipe.report.results import Results
 from kdpipe.report.runs import tidy
 from kdpipe.report.write import Report, write_report
-from kdpipe.tracking import Finished, Synced, finished_cells, register, sync
+from kdpipe.tracking import FinishedCell, SyncResult, finished_cells, register, sync
 
 
 @dataclass(frozen=True)
-class Reported:
+class ReportResult:
     """What was brought up to date in MLflow, what its runs say, and what was made of that."""
 
-    synced: Synced
+    synced: SyncResult
     registered: list[str]
     results: Results
     report: Report
@@ -43,7 +43,7 @@ def _no_garbage() -> Iterator[None]:
 
 
 @_no_garbage()
-def report_cells(params: Params) -> Reported:
+def report_cells(params: Params) -> ReportResult:
     """Make MLflow equal to the records, then the report from MLflow.
 
     Raises:
@@ -54,17 +54,17 @@ def report_cells(params: Params) -> Reported:
     if missing:
         raise KdpipeError(f"not trained and evaluated yet: {', '.join(missing)}; run `dvc repro`")
     with ThreadPoolExecutor(2) as threads:  # files are slow where they are many, or far
-        threads.map(Finished.read_ahead, finished)
+        threads.map(FinishedCell.read_ahead, finished)
         synced = sync(params.tracking, finished)
     results = read_results(params, finished, synced)
     registered = register_best(params, finished, results)
     unlike = unlike_pairs(done.record for done in finished)
     histories = {done.cell.id: done.history for done in _drawn(finished) if done.history}
     warnings = [*load_manifest(DATASET_DIR).warnings, *lint(params)]
-    return Reported(synced, registered, results, write_report(results, histories, unlike, warnings))
+    return ReportResult(synced, registered, results, write_report(results, histories, unlike, warnings))
 
 
-def _drawn(finished: Iterable[Finished]) -> Iterator[Finished]:
+def _drawn(finished: Iterable[FinishedCell]) -> Iterator[FinishedCell]:
     """Those whose curves are shown: the first of each kind."""
     for _, of_kind in groupby(finished, key=lambda done: done.cell.kind):
         yield from islice(of_kind, MOST_CURVES)
@@ -72,8 +72,8 @@ def _drawn(finished: Iterable[Finished]) -> Iterator[Finished]:
 
 @_no_garbage()
 def sync_cells(
-    params: Params, others: Iterable[Finished] = (), *, dry_run: bool = False
-) -> tuple[Synced, list[str]]:
+    params: Params, others: Iterable[FinishedCell] = (), *, dry_run: bool = False
+) -> tuple[SyncResult, list[str]]:
     """Make MLflow equal to the records of the cells, and of others; returns also what is newly registered.
 
     The best students can be told once every cell of params.yaml is done. With `dry_run` nothing changes.
@@ -88,13 +88,13 @@ def sync_cells(
     return synced, register_best(params, finished, read_results(params, finished, synced))
 
 
-def unfinished(params: Params, finished: Iterable[Finished]) -> list[str]:
+def unfinished(params: Params, finished: Iterable[FinishedCell]) -> list[str]:
     """The cells of params.yaml that are not trained and evaluated yet."""
     done = {cell.cell for cell in finished if cell.evaluated}
     return [cell.id for cell in all_cells(params) if cell not in done]
 
 
-def read_results(params: Params, finished: Sequence[Finished], synced: Synced) -> Results:
+def read_results(params: Params, finished: Sequence[FinishedCell], synced: SyncResult) -> Results:
     """What the runs in MLflow say; half samples and single classes come from the cells' own files."""
     splits = measured_splits(params, load_manifest(DATASET_DIR))
     cells = {done.cell.id: done for done in finished}
@@ -102,7 +102,7 @@ def read_results(params: Params, finished: Sequence[Finished], synced: Synced) -
     return tidy(runs, splits, cells)
 
 
-def register_best(params: Params, finished: Iterable[Finished], results: Results) -> list[str]:
+def register_best(params: Params, finished: Iterable[FinishedCell], results: Results) -> list[str]:
     """Make the best student of each pair the `best` of its registered model; returns what is new."""
     cells = {done.cell.id: done for done in finished}
     best = {item.pair: cells[results.best_cell(item)] for item in results.best}

@@ -20,11 +20,12 @@ from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.models import names as model_names
 from kdpipe.models.own_yaml import own_digest, yaml_of
 from kdpipe.models.start_weights import Source, source_of
-from kdpipe.params.schema import PARAMS_FILE, RELEASED, Params
+from kdpipe.params.arguments import as_it_is
+from kdpipe.params.schema import PARAMS_FILE, Params
 from kdpipe.paths import digest_of
-from kdpipe.runner import train as train_module
 from kdpipe.runner.job import Job
-from kdpipe.tracking import SYSTEM_FILE, Begun, LiveRun, publish_quietly
+from kdpipe.runner.train import TrainingResult, train
+from kdpipe.tracking import SYSTEM_FILE, LiveRun, RunStart, publish_quietly
 from kdpipe.yolo import inspect
 from kdpipe.yolo.device import check_device
 
@@ -39,21 +40,20 @@ def train_cell(params: Params, cell: Cell) -> None:
         KdpipeError: if start weights or teacher cannot be used.
     """
     source = source_of(params, cell)
-    start = _start(params, source)
-    identity = identify(params, cell)
+    start = start_weights(params, source)
+    identity = identify(params, cell, source, start)
     environment = describe_environment()
     with alone_with(identity.fingerprint) as work:
         started = first_start(work)
         _begin(identity, work)
-        if identity.arguments.get("epochs") == 0:
+        if as_it_is(identity.arguments):
             assert start is not None, "refused by preflight"
-            trained = train_module.Trained(best=start, files=(), arguments=identity.arguments)
+            trained = TrainingResult(best=start, files=(), arguments=identity.arguments)
         else:
-            begin = str(start or yaml_of(source.architecture))
             check_device(identity.arguments)
-            begun = Begun(identity, environment, started, work)
+            begun = RunStart(identity, environment, started, work)
             with LiveRun(params.tracking, begun, console) as live:
-                trained = train_module.train(_job(identity, cell, begin), work, live, console)
+                trained = train(_job(identity, source, start), work, live, console)
         imgsz = int(trained.arguments.get("imgsz", model_names.DEFAULT_IMGSZ))
         size = inspect.inspect(trained.best, imgsz)
         record = Record(
@@ -76,14 +76,15 @@ def train_cell(params: Params, cell: Cell) -> None:
     console.print(f"{cell.id}: {record.epochs} epochs in {record.seconds:.0f} s -> {cell.train_dir}")
 
 
-def identify(params: Params, cell: Cell) -> Identity:
-    """What a cell is, before it is trained; its data set and teacher must be there.
+def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> Identity:
+    """What a training is, before it begins; its data set and teacher must be there.
 
-    Raises:
-        KdpipeError: if its start weights cannot be used.
+    Args:
+        params: All of params.yaml.
+        cell: The training.
+        source: Where its start weights come from.
+        start: The file of the start weights; None if it starts from scratch.
     """
-    source = source_of(params, cell)
-    start = _start(params, source)
     pair = PAIRS_DIR / cell.name if cell.kind == "distill" else None
     return Identity(
         cell=cell.id,
@@ -124,30 +125,31 @@ def _code(identity: Identity) -> str:
     return f"recipe {identity.recipe} ({versions})"
 
 
-def _start(params: Params, source: Source) -> Path | None:
-    """The file of the start weights, checked for its use, downloaded if it is missing; or None."""
+def start_weights(params: Params, source: Source) -> Path | None:
+    """The file of the start weights, downloaded if it is missing; None if a training starts from scratch.
+
+    A file that was there has been checked before, with everything else in params.yaml.
+
+    Raises:
+        ParamsError: if it cannot be downloaded, or what was downloaded cannot be used.
+    """
     path = source.path
-    if path is None:
-        return None
-    if source.init == RELEASED:
-        try:
-            inspect.released(path.name)
-        except KdpipeError as error:
-            raise ParamsError(source.key, str(error)) from error
+    if path is None or path.is_file():
+        return path
+    try:
+        inspect.released(path.name)
+    except KdpipeError as error:
+        raise ParamsError(source.key, str(error)) from error
     check_use(params, source, path)
     return path
 
 
-def _job(identity: Identity, cell: Cell, start: str) -> Job:
+def _job(identity: Identity, source: Source, start: Path | None) -> Job:
     return Job(
-        title=cell.id,
-        task=identity.task,
-        start=start,
+        identity=identity,
+        start=str(start or yaml_of(source.architecture)),
         data=DATASET_DIR / "data.yaml",
-        seed=identity.seed,
-        arguments=identity.arguments,
-        teacher=PAIRS_DIR / cell.name / TEACHER_FILE if cell.kind == "distill" else None,
-        dis=identity.dis,
+        teacher=PAIRS_DIR / identity.pair / TEACHER_FILE if identity.pair else None,
     )
 
 

@@ -1,21 +1,21 @@
 """Runs in MLflow: live while a cell trains, and made equal to its record afterwards."""
 
-from kdpipe.tracking.finished import Finished, finished_cells
-from kdpipe.tracking.live import Begun, LiveRun
+from kdpipe.tracking.finished import FinishedCell, finished_cells
+from kdpipe.tracking.live import LiveRun, RunStart
 from kdpipe.tracking.registry import register
 from kdpipe.tracking.revisions import experiments, finished_at
 from kdpipe.tracking.store import Store, reachable
-from kdpipe.tracking.sync import Synced, publish_quietly, sync
+from kdpipe.tracking.sync import SyncResult, publish_quietly, sync
 from kdpipe.tracking.system_metrics import SYSTEM_FILE
 from kdpipe.tracking.trials import log_trials
 
 __all__ = [
     "SYSTEM_FILE",
-    "Begun",
-    "Finished",
+    "FinishedCell",
     "LiveRun",
+    "RunStart",
     "Store",
-    "Synced",
+    "SyncResult",
     "experiments",
     "finished_at",
     "finished_cells",

@@ -34,7 +34,7 @@ KEPT = (RECORD_FILE, PARAMS_FILE, HISTORY_FILE, SYSTEM_FILE, "train.log")
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedCell:
     """A trained cell in the repository at `root`; what is asked for is read from its files, once."""
 
     cell: Cell
@@ -127,6 +127,6 @@ class Finished:
         return [self.root / folder / METRICS_FILE for folder in (self.cell.val_dir, self.cell.eval_dir)]
 
 
-def finished_cells(cells: Iterable[Cell], root: Path = Path()) -> list[Finished]:
+def finished_cells(cells: Iterable[Cell], root: Path = Path()) -> list[FinishedCell]:
     """Those of the cells whose training is done, in the repository at `root`."""
-    return [Finished(cell, root) for cell in cells if (root / cell.train_dir / RECORD_FILE).exists()]
+    return [FinishedCell(cell, root) for cell in cells if (root / cell.train_dir / RECORD_FILE).exists()]

@@ -27,7 +27,7 @@ Action = Callable[[Store, str], object]
 
 
 @dataclass(frozen=True)
-class Begun:
+class RunStart:
     """A training that has begun: of what, on what machine, when (in seconds since 1970), and where it
     keeps unfinished work.
     """
@@ -45,7 +45,7 @@ class LiveRun:
     failure costs one warning: whatever is missing in the end is completed from the record.
     """
 
-    def __init__(self, tracking: Tracking, begun: Begun, console: Console) -> None:
+    def __init__(self, tracking: Tracking, begun: RunStart, console: Console) -> None:
         """Prepare for a training; nothing is written before the context is entered."""
         self._tracking = tracking
         self._begun = begun

@@ -18,7 +18,7 @@ from kdpipe.models.names import DEFAULT_IMGSZ
 from kdpipe.params.schema import Tracking
 from kdpipe.tracking import pyfunc_model
 from kdpipe.tracking.fields import WEIGHTS_DIGEST
-from kdpipe.tracking.finished import Finished
+from kdpipe.tracking.finished import FinishedCell
 from kdpipe.tracking.store import Store, reachable
 
 ALIAS = "best"
@@ -34,7 +34,7 @@ OUTPUTS: dict[str, dict[str, Any]] = {
 }
 
 
-def register(tracking: Tracking, best: Mapping[str, Finished]) -> list[str]:
+def register(tracking: Tracking, best: Mapping[str, FinishedCell]) -> list[str]:
     """Make each pair's best student the version of its model that `best` means, where it is not that yet.
 
     A model is named after experiment and pair, `models:/kdpipe-n-s@best` for example, and predicts with
@@ -57,7 +57,7 @@ def register(tracking: Tracking, best: Mapping[str, Finished]) -> list[str]:
         ]
 
 
-def _register(store: Store, name: str, best: Finished, *, exists: bool) -> str:
+def _register(store: Store, name: str, best: FinishedCell, *, exists: bool) -> str:
     """The number of the version, which is made if it was never registered."""
     if not exists:
         store.client.create_registered_model(name, description=DESCRIPTION)
@@ -70,7 +70,7 @@ def _register(store: Store, name: str, best: Finished, *, exists: bool) -> str:
     return number
 
 
-def _new_version(store: Store, name: str, best: Finished) -> str:
+def _new_version(store: Store, name: str, best: FinishedCell) -> str:
     run = store.runs_of(best.record.fingerprint)[0].info.run_id
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / FOLDER
@@ -84,7 +84,7 @@ def _new_version(store: Store, name: str, best: Finished) -> str:
     return str(made.version)
 
 
-def _save(best: Finished, folder: Path) -> None:
+def _save(best: FinishedCell, folder: Path) -> None:
     from mlflow import pyfunc
 
     versions = best.record.environment
@@ -98,7 +98,7 @@ def _save(best: Finished, folder: Path) -> None:
         )
 
 
-def _signature(best: Finished) -> ModelSignature:
+def _signature(best: FinishedCell) -> ModelSignature:
     columns = {
         "image": DataType.string,
         "class_id": DataType.long,

@@ -13,7 +13,7 @@ from kdpipe.errors import KdpipeError
 from kdpipe.params.load import load
 from kdpipe.params.schema import PARAMS_FILE
 from kdpipe.paths import project_root
-from kdpipe.tracking.finished import KEPT, Finished, finished_cells
+from kdpipe.tracking.finished import KEPT, FinishedCell, finished_cells
 
 NEEDED = (*KEPT, METRICS_FILE)  # no weights, no predictions
 
@@ -27,7 +27,7 @@ def experiments() -> list[str]:
         return [commit for named in found.values() for _, commit in named if commit]
 
 
-def finished_at(revision: str) -> Iterator[Finished]:
+def finished_at(revision: str) -> Iterator[FinishedCell]:
     """The trained cells of a revision, as far as DVC's cache or its remote has them.
 
     Each is valid until the next is asked for.

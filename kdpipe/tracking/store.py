@@ -62,7 +62,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Known:
+class RunIndex:
     """The runs of an experiment: the ids of all, and those of cells by fingerprint, finished ones first."""
 
     ids: set[str]
@@ -91,14 +91,14 @@ class Store:
         """The runs of a cell, finished ones first; several where two machines trained it."""
         return sorted(self._search(f"tags.{FINGERPRINT} = '{fingerprint}'"), key=_unfinished)
 
-    def runs(self) -> Known:
+    def runs(self) -> RunIndex:
         """Everything."""
         ids, found = set(), defaultdict(list)
         for run in self._search(""):
             ids.add(run.info.run_id)
             if FINGERPRINT in run.data.tags:
                 found[run.data.tags[FINGERPRINT]].append(run)
-        return Known(ids, {cell: sorted(same, key=_unfinished) for cell, same in found.items()})
+        return RunIndex(ids, {cell: sorted(same, key=_unfinished) for cell, same in found.items()})
 
     def model_name(self, pair: str) -> str:
         """What the registered model of a pair is called; MLflow takes no slash and no colon."""

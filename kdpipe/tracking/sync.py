@@ -19,14 +19,14 @@ from kdpipe.cells.work import is_running
 from kdpipe.models.names import HEADS
 from kdpipe.params.schema import Tracking
 from kdpipe.tracking import fields
-from kdpipe.tracking.finished import KEPT, Finished, finished_cells
-from kdpipe.tracking.store import Known, Store, reachable
+from kdpipe.tracking.finished import KEPT, FinishedCell, finished_cells
+from kdpipe.tracking.store import RunIndex, Store, reachable
 
 CONTENT = "record_digest"
 
 
 @dataclass(frozen=True)
-class Synced:
+class SyncResult:
     """What a sync did, or would do: cells whose runs were brought up to date, runs that were killed.
 
     `runs` are the finished runs of all cells by fingerprint, as they are in MLflow now.
@@ -38,7 +38,7 @@ class Synced:
     runs: dict[str, Run]
 
 
-def sync(tracking: Tracking, finished: Iterable[Finished], *, dry_run: bool = False) -> Synced:
+def sync(tracking: Tracking, finished: Iterable[FinishedCell], *, dry_run: bool = False) -> SyncResult:
     """Make each cell's run equal to its record, and its only one; mark runs as killed that no process of
     this machine trains any more.
 
@@ -50,7 +50,7 @@ def sync(tracking: Tracking, finished: Iterable[Finished], *, dry_run: bool = Fa
     """
     with reachable(tracking):
         store = Store(tracking)
-        known: Known | None = None
+        known: RunIndex | None = None
         published: list[str] = []
         runs: dict[str, Run | None] = {}
         for cell in finished:
@@ -64,7 +64,9 @@ def sync(tracking: Tracking, finished: Iterable[Finished], *, dry_run: bool = Fa
                 found = found if dry_run else [_publish(store, found, cell)]
             runs[fingerprint] = found[0] if found else None
         killed = _mark_killed(store, dry_run=dry_run)
-        return Synced(store, published, killed, {key: run for key, run in runs.items() if run is not None})
+        return SyncResult(
+            store, published, killed, {key: run for key, run in runs.items() if run is not None}
+        )
 
 
 def publish_quietly(tracking: Tracking, cell: Cell, console: Console) -> None:
@@ -78,7 +80,7 @@ def publish_quietly(tracking: Tracking, cell: Cell, console: Console) -> None:
         )
 
 
-def _is_right(found: list[Run], finished: Finished, known: Known) -> bool:
+def _is_right(found: list[Run], finished: FinishedCell, known: RunIndex) -> bool:
     """Whether the runs of a cell are one, and that one shows its record under a parent that is there."""
     if len(found) != 1:
         return False
@@ -86,7 +88,7 @@ def _is_right(found: list[Run], finished: Finished, known: Known) -> bool:
     return tags.get(CONTENT) == finished.digest and tags.get(fields.PARENT) in known.ids
 
 
-def _publish(store: Store, found: list[Run], finished: Finished) -> Run:
+def _publish(store: Store, found: list[Run], finished: FinishedCell) -> Run:
     """Make the run of a cell equal to its record."""
     right, other = (found[:1], found[1:]) if found and _continues(store, found[0], finished) else ([], found)
     for run in other:
@@ -108,7 +110,7 @@ def _publish(store: Store, found: list[Run], finished: Finished) -> Run:
     return store.client.get_run(run_id)
 
 
-def _outcome(finished: Finished, shown: Mapping[str, float]) -> list[Metric]:
+def _outcome(finished: FinishedCell, shown: Mapping[str, float]) -> list[Metric]:
     """Final metrics and costs. What a run shows otherwise comes as of now: of two values of one time and step
     MLflow shows the larger.
     """
@@ -119,11 +121,11 @@ def _outcome(finished: Finished, shown: Mapping[str, float]) -> list[Metric]:
     return [metric for some, at in times for metric in fields.metrics(some, at, record.epochs)]
 
 
-def _parent(store: Store, finished: Finished) -> str:
+def _parent(store: Store, finished: FinishedCell) -> str:
     return store.parent(finished.state, started=finished.record.started, finished=finished.record.finished)
 
 
-def _continues(store: Store, run: Run, finished: Finished) -> bool:
+def _continues(store: Store, run: Run, finished: FinishedCell) -> bool:
     """Whether a run was logged by the very training that the record is of, without a gap.
 
     Nor may it have a validation that the record has not: MLflow forgets no metric of a run.
@@ -143,7 +145,7 @@ def _continues(store: Store, run: Run, finished: Finished) -> bool:
     return validated <= finished.overall_metrics.keys()
 
 
-def _recreate(store: Store, finished: Finished) -> str:
+def _recreate(store: Store, finished: FinishedCell) -> str:
     """A run made from the record alone, with the times as they were."""
     run_id = store.new_run(finished.record.identity, finished.record.started)
     found = [*fields.history(finished.history, "epoch"), *fields.history(finished.system)]
@@ -152,7 +154,7 @@ def _recreate(store: Store, finished: Finished) -> str:
     return run_id
 
 
-def _log_artifacts(store: Store, run_id: str, finished: Finished) -> None:
+def _log_artifacts(store: Store, run_id: str, finished: FinishedCell) -> None:
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in KEPT:

@@ -12,6 +12,7 @@ from kdpipe.checks.preflight import preflight
 from kdpipe.console import console
 from kdpipe.data.prepare import prepare
 from kdpipe.environment import ultralytics_version
+from kdpipe.models.start_weights import source_of
 from kdpipe.report.fairness import unlike_pairs
 from kdpipe.stages.train import identify, train_cell
 from tests.reported import SCORES, record_of
@@ -51,17 +52,18 @@ def test_work_of_other_versions_is_not_continued_silently(write_params: Write, t
     )
     prepare(params.data, DATASET_DIR)
     cell = baseline_cell("a", 0)
-    identity = identify(params, cell)
+    source = source_of(params, cell)
+    identity = identify(params, cell, source, source.path)
     assert identity.versions is not None
     assert identity.versions["ultralytics"] == ultralytics_version()
-    older = dataclasses.replace(identity, versions={"ultralytics": "8.4.164", "torch": "2.11.0"})
+    older = dataclasses.replace(identity, versions={"ultralytics": "8.4.0", "torch": "2.0.0"})
     folder = work_dir(older.fingerprint)
     folder.mkdir(parents=True)
     save_identity(older, folder)
     with console.capture() as captured:
         train_cell(params, cell)
     said = " ".join(captured.get().split())
-    assert "begun with recipe 1 (torch 2.11.0, ultralytics 8.4.164)" in said
+    assert "begun with recipe 1 (torch 2.0.0, ultralytics 8.4.0)" in said
     assert f"delete {folder}" in said
     assert folder.exists()
     record = load_record(cell.train_dir)

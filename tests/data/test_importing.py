@@ -13,7 +13,7 @@ import pytest
 from hotcoco import COCO
 from omegaconf import OmegaConf
 
-from kdpipe.data.importing import Imported, import_data
+from kdpipe.data.importing import ImportResult, import_data
 from kdpipe.data.prepare import prepare
 from kdpipe.errors import DataError
 from kdpipe.params.schema import Data
@@ -89,11 +89,11 @@ def as_yolo(folder: Path) -> Path:
 
 def imported(
     source: Path, out: Path, task: str = "detect", groups: str | None = None, seed: int = 0
-) -> Imported:
+) -> ImportResult:
     return import_data(source, out, task, images=None, groups=groups, seed=seed)
 
 
-def labels(done: Imported, split: str) -> dict[str, list[float]]:
+def labels(done: ImportResult, split: str) -> dict[str, list[float]]:
     folder = done.yaml.parent / "labels" / split
     return {path.stem: [float(word) for word in path.read_text().split()] for path in folder.iterdir()}
 

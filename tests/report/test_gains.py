@@ -3,19 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdpipe.report.gains import Measured, paired_gain, summarise
+from kdpipe.report.gains import Measurement, paired_gain, summarise
 
 Values = dict[int, float]
 
 
-def exact(values: Values) -> dict[int, Measured]:
+def exact(values: Values) -> dict[int, Measurement]:
     """Results that are known without any noise of images."""
-    return {seed: Measured(value) for seed, value in values.items()}
+    return {seed: Measurement(value) for seed, value in values.items()}
 
 
 def test_identical_models_gain_nothing() -> None:
     rng = np.random.default_rng(0)
-    models = {seed: Measured(0.4 + seed / 10, rng.normal(0, 0.02, 500)) for seed in range(3)}
+    models = {seed: Measurement(0.4 + seed / 10, rng.normal(0, 0.02, 500)) for seed in range(3)}
     gain = paired_gain(models, models)
     assert (gain.mean, gain.low, gain.high, gain.probability) == (0, 0, 0, 0.5)
     assert gain.verdict == "within noise"
@@ -44,7 +44,9 @@ def test_without_images_it_is_students_t() -> None:
 def test_one_seed_says_so_and_covers_the_images_only() -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.01, 4000)
-    gain = paired_gain({0: Measured(0.4, noise)}, {0: Measured(0.5, noise + rng.normal(0, 0.005, 4000))})
+    gain = paired_gain(
+        {0: Measurement(0.4, noise)}, {0: Measurement(0.5, noise + rng.normal(0, 0.005, 4000))}
+    )
     assert gain.verdict == "better (one seed)"
     assert gain.high == pytest.approx(0.1 + 1.96 * 0.005, abs=0.0005)
     assert gain.seed_error is None
@@ -66,8 +68,8 @@ def test_the_interval_covers_the_true_gain(
         gains = {
             seed: (common + rng.normal(0, of_both, 301), 1 + rng.normal(0, of_seeds)) for seed in range(seeds)
         }
-        after = {seed: Measured(mean + noise[0], noise[1:]) for seed, (noise, mean) in gains.items()}
-        before = dict.fromkeys(after, Measured(0.0, np.zeros(300)))
+        after = {seed: Measurement(mean + noise[0], noise[1:]) for seed, (noise, mean) in gains.items()}
+        before = dict.fromkeys(after, Measurement(0.0, np.zeros(300)))
         gain = paired_gain(before, after)
         assert gain.low is not None
         assert gain.high is not None
@@ -79,10 +81,10 @@ def test_the_probability_is_that_of_the_interval_that_just_reaches_zero() -> Non
     """Where the 95 % interval ends at 0, 97.5 % is the probability of a gain."""
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 1, (3, 1000))
-    zero = dict.fromkeys(range(3), Measured(0.0, np.zeros(1000)))
-    gain = paired_gain(zero, {seed: Measured(float(seed), noise[seed]) for seed in range(3)})
+    zero = dict.fromkeys(range(3), Measurement(0.0, np.zeros(1000)))
+    gain = paired_gain(zero, {seed: Measurement(float(seed), noise[seed]) for seed in range(3)})
     assert gain.low is not None
-    at_zero = paired_gain(zero, {seed: Measured(seed - gain.low, noise[seed]) for seed in range(3)})
+    at_zero = paired_gain(zero, {seed: Measurement(seed - gain.low, noise[seed]) for seed in range(3)})
     assert at_zero.low == pytest.approx(0, abs=1e-9)
     assert at_zero.probability == pytest.approx(0.975, abs=1e-6)
 

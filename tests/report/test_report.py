@@ -35,7 +35,7 @@ def test_every_value_is_that_of_the_run(reports: Path) -> None:
     benchmark = json.loads((reports / "benchmark.json").read_text())
     mlflow.set_tracking_uri(f"sqlite:///{reports.parent}/mlflow.db")
     runs = mlflow.search_runs(experiment_names=["test"]).set_index("tags.cell")
-    cells = pd.read_csv(reports / "benchmark.csv").to_dict("records")
+    cells = pd.read_csv(reports / "benchmark.csv", float_precision="round_trip").to_dict("records")
     assert len(cells) == 2 * 2 * len(SCORES)
     for cell in cells:
         run = runs.loc[cell["cell"]]

@@ -14,7 +14,7 @@ from kdpipe.data.prepare import prepare
 from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Data, Digits
 from kdpipe.runner import ddp
-from kdpipe.runner import train as train_module
+from kdpipe.runner.train import train
 from kdpipe.yolo import inspect
 from tests.conftest import REPOSITORY
 from tests.runner.test_runner import Heard, job
@@ -46,9 +46,9 @@ def test_two_processes_train_one_student_and_continue_it(project: Path, teacher_
     wanted = job(project, teacher_weights, epochs=EPOCHS, device=[0, 1], amp=False)
     stopped, heard = Stopping(), Heard()
     with pytest.raises(KeyboardInterrupt):
-        train_module.train(wanted, project / "work", stopped, Console(quiet=True))
+        train(wanted, project / "work", stopped, Console(quiet=True))
     assert stopped.epochs == [1]
-    trained = train_module.train(wanted, project / "work", heard, Console(quiet=True))
+    trained = train(wanted, project / "work", heard, Console(quiet=True))
     assert heard.epochs[-1] == trained.epochs == EPOCHS
     assert [row["epoch"] for row in read_history(project / "work/history.csv")] == [1, 2, 3]
     assert "continuing" not in (project / "work/train.log").read_text()
@@ -60,4 +60,4 @@ def test_two_processes_train_one_student_and_continue_it(project: Path, teacher_
 def test_a_mistake_of_one_process_is_said(project: Path) -> None:
     wanted = job(project, epochs=EPOCHS, device="0,1", amp=False, box=1e39)
     with pytest.raises(KdpipeError, match="diverged"):
-        train_module.train(wanted, project / "work", Heard(), Console(quiet=True))
+        train(wanted, project / "work", Heard(), Console(quiet=True))

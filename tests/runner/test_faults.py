@@ -25,8 +25,8 @@ from kdpipe.data.prepare import prepare
 from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Data, Digits
 from kdpipe.runner import state
-from kdpipe.runner import train as train_module
 from kdpipe.runner.job import Job
+from kdpipe.runner.train import train as train_job
 from tests.conftest import REPOSITORY, forkserver, wait_for
 from tests.runner.test_runner import Heard, job
 
@@ -52,7 +52,7 @@ class Forked:
         prepare()
         heard = Heard()
         try:
-            train_module.train(wanted, work, heard, Console(quiet=True))
+            train_job(wanted, work, heard, Console(quiet=True))
             answer.send(heard.epochs)
         except (KdpipeError, OSError) as error:
             answer.send(error)

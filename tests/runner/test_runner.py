@@ -13,11 +13,12 @@ import torch
 from rich.console import Console
 
 from kdpipe.cells.history import read_history
+from kdpipe.cells.record import Identity
 from kdpipe.data.prepare import prepare
 from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Data, Digits
-from kdpipe.runner import train as train_module
 from kdpipe.runner.job import Job
+from kdpipe.runner.train import TrainingResult, train
 from kdpipe.yolo import inspect
 from kdpipe.yolo.arguments import has_fast_bfloat16
 from kdpipe.yolo.hermetic import cpu_threads
@@ -54,34 +55,38 @@ def _inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def job(project: Path, teacher: Path | None = None, **changes: object) -> Job:
-    return Job(
-        title="test",
+    identity = Identity(
+        cell="test",
+        kind="baseline" if teacher is None else "distill",
         task="detect",
-        start="yolo26n.yaml",
-        data=project / "dataset/data.yaml",
         seed=0,
+        model="yolo26n",
+        init="scratch",
+        init_digest=None,
+        data="digits",
+        data_digest="",
         arguments=ARGUMENTS | changes,
-        teacher=teacher,
         dis=None if teacher is None else 3.0,
     )
+    return Job(identity, start="yolo26n.yaml", data=project / "dataset/data.yaml", teacher=teacher)
 
 
 @pytest.fixture(scope="module")
-def baseline(project: Path) -> train_module.Trained:
+def baseline(project: Path) -> TrainingResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
-        return train_module.train(job(project), project / "baseline", Heard(), Console(quiet=True))
+        return train(job(project), project / "baseline", Heard(), Console(quiet=True))
 
 
 @pytest.fixture(scope="module")
-def distilled(project: Path, teacher_weights: Path) -> train_module.Trained:
+def distilled(project: Path, teacher_weights: Path) -> TrainingResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         wanted = job(project, teacher_weights)
-        return train_module.train(wanted, project / "distilled", Heard(), Console(quiet=True))
+        return train(wanted, project / "distilled", Heard(), Console(quiet=True))
 
 
-def test_the_saved_student_is_alone(baseline: train_module.Trained, distilled: train_module.Trained) -> None:
+def test_the_saved_student_is_alone(baseline: TrainingResult, distilled: TrainingResult) -> None:
     alone, taught = inspect.inspect(baseline.best), inspect.inspect(distilled.best)
     assert taught.parameters == alone.parameters
     assert str(taught.model) == "yolo26n"
@@ -92,7 +97,10 @@ def test_the_saved_student_is_alone(baseline: train_module.Trained, distilled: t
 
 @pytest.mark.parametrize("nms", [False, None], ids=["e2e", "classical"])
 def test_a_distilled_student_exports_as_a_baseline_of_its_weights_would(
-    baseline: train_module.Trained, distilled: train_module.Trained, tmp_path: Path, nms: bool | None
+    baseline: TrainingResult,
+    distilled: TrainingResult,
+    tmp_path: Path,
+    nms: bool | None,
 ) -> None:
     from ultralytics import YOLO
 
@@ -114,9 +122,7 @@ def test_a_distilled_student_exports_as_a_baseline_of_its_weights_would(
     np.testing.assert_array_equal(outputs["distilled"], outputs["plain"])
 
 
-def test_the_history_has_every_loss_and_metric(
-    baseline: train_module.Trained, distilled: train_module.Trained
-) -> None:
+def test_the_history_has_every_loss_and_metric(baseline: TrainingResult, distilled: TrainingResult) -> None:
     alone, taught = (read_history(trained.files[0]) for trained in (baseline, distilled))
     assert [row["epoch"] for row in taught] == [1, 2, 3]
     expected = {"train/box_loss", "train/cls_loss", "train/l1_loss", "val/box_loss", "metrics/mAP50-95", "lr"}
@@ -126,7 +132,7 @@ def test_the_history_has_every_loss_and_metric(
 
 
 def test_baseline_and_distilled_differ_in_the_teacher_alone(
-    baseline: train_module.Trained, distilled: train_module.Trained
+    baseline: TrainingResult, distilled: TrainingResult
 ) -> None:
     different = {key for key in baseline.arguments if baseline.arguments[key] != distilled.arguments.get(key)}
     assert different == {"dis"}
@@ -139,22 +145,18 @@ def test_they_start_from_the_same_weights(project: Path, teacher_weights: Path) 
     frozen = {"epochs": 1, "lr0": 0.0, "warmup_bias_lr": 0.0, "optimizer": "SGD", "weight_decay": 0.0}
     states = []
     for name, teacher in (("a", None), ("b", teacher_weights)):
-        done = train_module.train(
-            job(project, teacher, **frozen), project / name, Heard(), Console(quiet=True)
-        )
+        done = train(job(project, teacher, **frozen), project / name, Heard(), Console(quiet=True))
         model = torch.load(done.best, weights_only=False)["model"]
         states.append(dict(model.named_parameters()))
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def test_a_seed_means_the_same_whatever_is_validated_on(
-    baseline: train_module.Trained, tmp_path: Path
-) -> None:
+def test_a_seed_means_the_same_whatever_is_validated_on(baseline: TrainingResult, tmp_path: Path) -> None:
     """Ultralytics' set-up draws random numbers by the number of validation images (here 16 and 24)."""
     digits = Digits(train=32, val=24, test=16, size=64)
     prepare(Data(source="digits", task="detect", digits=digits), tmp_path / "dataset")
-    other = train_module.train(job(tmp_path), tmp_path / "work", Heard(), Console(quiet=True))
+    other = train(job(tmp_path), tmp_path / "work", Heard(), Console(quiet=True))
     losses = [
         [row["train/box_loss"] for row in read_history(trained.files[0])] for trained in (baseline, other)
     ]
@@ -165,10 +167,10 @@ def test_a_diverged_training_says_so(project: Path) -> None:
     """A weight beyond float32 makes the loss infinite; Ultralytics gives up after an epoch or two."""
     broken = {"box": 1e39}
     with pytest.raises(KdpipeError, match=r"diverged .*NaN.* lower train.lr0"):
-        train_module.train(job(project, **broken), project / "diverged", Heard(), Console(quiet=True))
+        train(job(project, **broken), project / "diverged", Heard(), Console(quiet=True))
 
 
-def test_the_log_can_be_read(distilled: train_module.Trained) -> None:
+def test_the_log_can_be_read(distilled: TrainingResult) -> None:
     log = distilled.files[1].read_text()
     assert "epochs completed" in log
     assert "\r" not in log

@@ -116,6 +116,7 @@ def test_a_download_that_is_not_the_known_file_is_not_opened(write_params: Write
 
 
 def test_the_fingerprint_follows_what_can_change_a_result(write_params: Write, teacher_weights: Path) -> None:
+    from kdpipe.models.start_weights import source_of
     from kdpipe.stages.train import identify
 
     def fingerprint(teacher: bytes = b"teacher", dis: float = 1.0, **changes: object) -> str:
@@ -124,7 +125,9 @@ def test_the_fingerprint_follows_what_can_change_a_result(write_params: Write, t
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "teacher.pt").write_bytes(teacher)
         (folder / "pair.json").write_text('{"teacher": "yolo26s"}')
-        return identify(params, distill_cell("n-s", dis, 0)).fingerprint
+        cell = distill_cell("n-s", dis, 0)
+        source = source_of(params, cell)
+        return identify(params, cell, source, source.path).fingerprint
 
     prepare(preflight(write_params()).data, DATASET_DIR)
     assert fingerprint() == fingerprint(validate__iou=0.5)

@@ -27,7 +27,7 @@ from rich.console import Console
 from kdpipe.cells.cell import Cell, baseline_cell
 from kdpipe.cells.record import load_record
 from kdpipe.params.schema import Tracking
-from kdpipe.tracking import Begun, LiveRun, Store, finished_cells, publish_quietly, sync
+from kdpipe.tracking import LiveRun, RunStart, Store, finished_cells, publish_quietly, sync
 from kdpipe.tracking import live as live_run
 from tests.conftest import forkserver
 from tests.reported import finish
@@ -40,10 +40,10 @@ WITHOUT_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # which are many
 Trouble = Callable[["Server"], AbstractContextManager[None]]
 
 
-def begun(cell: Cell) -> Begun:
+def begun(cell: Cell) -> RunStart:
     record, work = load_record(cell.train_dir), Path("work") / str(cell.seed)
     work.mkdir(parents=True, exist_ok=True)
-    return Begun(record.identity, record.environment, record.started, work)
+    return RunStart(record.identity, record.environment, record.started, work)
 
 
 def free_port() -> int:

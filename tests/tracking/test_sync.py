@@ -19,7 +19,7 @@ from kdpipe.cells.history import read_rows
 from kdpipe.cells.record import load_metrics, load_record, save_metrics
 from kdpipe.cells.work import lock
 from kdpipe.params.schema import Tracking
-from kdpipe.tracking import Begun, LiveRun, Store, finished_cells, publish_quietly, sync
+from kdpipe.tracking import LiveRun, RunStart, Store, finished_cells, publish_quietly, sync
 from kdpipe.tracking import live as live_run
 from tests.conftest import REPOSITORY, wait_for
 from tests.reported import HISTORY, SYSTEM, finish
@@ -43,7 +43,9 @@ def runs(store: Store) -> list[Run]:
 
 def live(tracking: Tracking = TRACKING, console: Console = QUIET) -> LiveRun:
     record = load_record(CELL.train_dir)
-    return LiveRun(tracking, Begun(record.identity, record.environment, record.started, Path.cwd()), console)
+    return LiveRun(
+        tracking, RunStart(record.identity, record.environment, record.started, Path.cwd()), console
+    )
 
 
 def synced() -> list[str]:

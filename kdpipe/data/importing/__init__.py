@@ -18,7 +18,7 @@ SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "va
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """What was written: the data yaml, the number of images per split, and what its user should know."""
 
     yaml: Path
@@ -28,7 +28,7 @@ class Imported:
 
 def import_data(
     source: Path, out: Path, task: str, *, images: Path | None, groups: str | None, seed: int
-) -> Imported:
+) -> ImportResult:
     """Write a data set in Ultralytics' layout from Pascal VOC, COCO json, CVAT xml or loose YOLO files.
 
     Folders named train, val (valid, validation) and test are taken as the splits. Where there is no val, a
@@ -67,7 +67,7 @@ def import_data(
     content = {split: f"images/{split}" for split in ("train", "val", "test") if split in splits}
     yaml = out / "data.yaml"
     yaml.write_text(OmegaConf.to_yaml({**content, "names": names, **parts["train"].extra}))
-    return Imported(yaml, {split: len(found) for split, found in splits.items()}, warnings)
+    return ImportResult(yaml, {split: len(found) for split, found in splits.items()}, warnings)
 
 
 def _places(source: Path) -> dict[str, Path]:

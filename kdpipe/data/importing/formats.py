@@ -40,7 +40,7 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Found:
+class Annotations:
     """What was read: class names, images, what the data yaml must say beside, what a user should know."""
 
     names: list[str]
@@ -48,7 +48,7 @@ class Found:
     extra: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    def with_classes_of(self, names: list[str], split: str) -> Found:
+    def with_classes_of(self, names: list[str], split: str) -> Annotations:
         """The same with the class numbers of training: a split may lack a class, and may not have one more.
 
         Raises:
@@ -68,7 +68,7 @@ def _renumbered(own: str, numbers: Mapping[int, int]) -> str:
         return own
 
 
-def read(place: Path, task: str, images: Path | None) -> Found:
+def read(place: Path, task: str, images: Path | None) -> Annotations:
     """Read Pascal VOC, COCO json, CVAT xml or loose YOLO files, whichever is there.
 
     Raises:
@@ -94,7 +94,7 @@ def read(place: Path, task: str, images: Path | None) -> Found:
     )
 
 
-def _from_coco(coco: COCO, folder: Path, task: str, images: Path | None) -> Found:
+def _from_coco(coco: COCO, folder: Path, task: str, images: Path | None) -> Annotations:
     health = coco.healthcheck()
     if health["errors"]:
         raise DataError(f"{folder}: {'; '.join(_messages(health['errors']))}")
@@ -113,7 +113,9 @@ def _from_coco(coco: COCO, folder: Path, task: str, images: Path | None) -> Foun
     labels = _labels(data, task)
     found = [Image(path, labels.get(name, "")) for name, path in paths.items()]
     extra = {"kpt_shape": [len(categories[0].get("keypoints", [])), 3]} if task == "pose" else {}
-    return Found([str(c["name"]) for c in categories], found, extra, list(_messages(health["warnings"])))
+    return Annotations(
+        [str(c["name"]) for c in categories], found, extra, list(_messages(health["warnings"]))
+    )
 
 
 def _labels(data: dict[str, Any], task: str) -> dict[str, str]:
@@ -135,7 +137,7 @@ def _labels(data: dict[str, Any], task: str) -> dict[str, str]:
         return {name: path.read_text() for name, path in files.items() if path.is_file()}
 
 
-def _from_yolo(folder: Path, images: Path | None) -> Found:
+def _from_yolo(folder: Path, images: Path | None) -> Annotations:
     names_file = next((folder / name for name in NAME_FILES if (folder / name).is_file()), None)
     if names_file is None:
         wanted = folder / NAME_FILES[0]
@@ -148,7 +150,7 @@ def _from_yolo(folder: Path, images: Path | None) -> Found:
     if not any(image.labels.strip() for image in found):
         raise DataError(f"{folder}: no image has a label file of its name")
     names = [line.strip() for line in names_file.read_text().splitlines() if line.strip()]
-    return Found(names, found)
+    return Annotations(names, found)
 
 
 def _text_of(image: Path, folder: Path) -> str:
