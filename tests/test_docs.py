@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,8 @@ def test_the_readme_is_short() -> None:
 def test_the_documentation_is_built_and_needs_no_network(tmp_path: Path) -> None:
     copy_repository(tmp_path)
     site = Project(tmp_path)
+    if f"typer=={version('typer')}" not in (REPOSITORY / "constraints.txt").read_text().splitlines():
+        pytest.skip("docs/commands.md is written by the typer of constraints.txt, another one is installed")
     generate = "typer kdpipe.cli utils docs --name kdpipe --title Commands --output"
     site.run(*generate.split(), "new.md")
     assert (tmp_path / "new.md").read_text() == (tmp_path / "docs/commands.md").read_text(), "run `make docs`"
