@@ -45,7 +45,7 @@ def sync_and_report(runs: int, epochs: int) -> tuple[float, float]:
     made_up.finish([cell for cell in cells if not cell.train_dir.exists()], params, epochs)
     synced = seconds(lambda: sync_cells(params))
     os.sync()  # what was written until here is not the report's matter
-    reported = seconds(lambda: report_cells(params))
+    reported = seconds(lambda: report_cells(params, []))
     print(f"{len(cells):>6} runs: sync of the new ones {synced:.1f} s, report {reported:.1f} s", flush=True)
     return synced, reported
 

@@ -53,19 +53,18 @@ def start(
 @app.command()
 def check() -> None:
     """Check params.yaml, and print what `dvc repro` would do."""
-    from kdpipe.checks.checkpoints import lint
     from kdpipe.checks.preflight import preflight
     from kdpipe.commands.drift import drift
     from kdpipe.commands.plan import make_plan
 
-    params = preflight()
-    plan = make_plan(params)
+    checked = preflight()
+    plan = make_plan(checked.params)
     table = Table("stage", "cells", "up to date", "to run", title="params.yaml is good")
     for line in plan.lines:
         table.add_row(line.stage, str(line.cells), str(line.cells - line.stale), str(line.stale))
     console.print(table)
     console.print(plan.summary)
-    for sentence in (*drift(params), *lint(params)):
+    for sentence in (*drift(checked.params), *checked.warnings):
         console.print(f"[yellow]warning:[/] {escape(sentence)}")
 
 
@@ -89,7 +88,7 @@ def repro(
     from kdpipe.checks.preflight import preflight
     from kdpipe.commands.repro import run
 
-    if not run(preflight(), targets or [], jobs, ray):
+    if not run(preflight().params, targets or [], jobs, ray):
         raise typer.Exit(FAILED)
 
 
@@ -194,7 +193,7 @@ def sync(
 
     revisions = [*(rev or []), *(all_experiments() if experiments else [])]
     others = chain.from_iterable(map(finished_at, revisions))
-    found, registered = sync_cells(preflight(), others, dry_run=dry_run)
+    found, registered = sync_cells(preflight().params, others, dry_run=dry_run)
     would_be = "would be " if dry_run else ""
     for cell in found.published:
         console.print(f"{cell}: run {would_be}brought up to date")
@@ -213,7 +212,7 @@ def ui(
     from kdpipe.checks.preflight import preflight
     from kdpipe.tracking import sync
 
-    store = sync(preflight().tracking, []).store
+    store = sync(preflight().params.tracking, []).store
     page = f"#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
     if store.uri.startswith("http"):
         console.print(f"experiment {store.experiment}: {store.uri}/{page}")
@@ -234,7 +233,7 @@ def clean(
     from kdpipe.cells.cell import abandoned
     from kdpipe.checks.preflight import preflight
 
-    folders = abandoned(preflight(), Path())
+    folders = abandoned(preflight().params, Path())
     if not folders:
         console.print("nothing to remove: every folder belongs to a cell of params.yaml")
         return

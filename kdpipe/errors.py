@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from typing import ParamSpec
 
 
 class KdpipeError(Exception):
@@ -16,10 +17,44 @@ class ParamsError(KdpipeError):
     def __init__(self, key: str, problem: str) -> None:
         """Name the key by its dotted path (`train.epochs`) and say what is wrong with it."""
         super().__init__(f"params.yaml: {key}: {problem}")
+        self.key = key
 
 
 class DataError(KdpipeError):
     """Images or labels that would silently spoil a training."""
+
+
+class CombinedError(KdpipeError):
+    """Several mistakes in params.yaml, to be mended at once."""
+
+    def __init__(self, found: Sequence[KdpipeError]) -> None:
+        """List them, a line each."""
+        lines = (f"\n  {str(error).removeprefix('params.yaml: ')}" for error in found)
+        super().__init__(f"{len(found)} problems in params.yaml:{''.join(lines)}")
+
+
+def raise_all(found: Sequence[KdpipeError]) -> None:
+    """Raise one error for all that were found, if there are any.
+
+    Raises:
+        KdpipeError: the only one as it is, or several as one.
+    """
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise CombinedError(found)
+
+
+Given = ParamSpec("Given")
+
+
+def raised(function: Callable[Given, object], *args: Given.args, **kwargs: Given.kwargs) -> list[KdpipeError]:
+    """What a check that raises has to say: nothing, or its error."""
+    try:
+        function(*args, **kwargs)
+    except KdpipeError as error:
+        return [error]
+    return []
 
 
 def did_you_mean(word: str, options: Iterable[str], *, otherwise: str = "") -> str:

@@ -13,7 +13,7 @@ from kdpipe.stages.evaluate import evaluate_cell
 @reporting_mistakes
 def main(*given: str) -> None:
     """Evaluate the predictions of a checkpoint."""
-    params = preflight()
+    params = preflight().params
     cell = this_cell(params, given)
     for split, heads in evaluate_cell(params, cell).items():
         scores = "  ".join(f"{head} {metrics['coco/AP']:.3f}" for head, metrics in heads.items())

@@ -11,7 +11,7 @@ from kdpipe.stages.page import make_page
 @reporting_mistakes
 def main() -> None:
     """Draw what was reported."""
-    plots = make_page(preflight())
+    plots = make_page(preflight().params)
     console.print(f"{len(plots)} figures and the page -> {REPORTS_DIR / PAGE_FILE}; open it in a browser")
 
 

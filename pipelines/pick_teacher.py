@@ -14,7 +14,7 @@ from kdpipe.stages.pick_teacher import choose_teacher
 @reporting_mistakes
 def main(*given: str) -> None:
     """Choose the teacher of a pair: of the one that is given, or else of the one that DVC runs this for."""
-    params = preflight()
+    params = preflight().params
     pair = given[0] if given else this_stage().removeprefix("pick_teacher@")
     if pair not in params.pairs:
         raise ParamsError("pairs", f"{pair!r} is not there; {did_you_mean(pair, params.pairs)}")

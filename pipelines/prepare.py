@@ -13,7 +13,7 @@ from kdpipe.data.prepare import prepare
 @reporting_mistakes
 def main() -> None:
     """Write the checked data set."""
-    params = preflight()
+    params = preflight().params
     manifest = prepare(params.data, DATASET_DIR)
     measured_splits(params, manifest)
     for name, split in manifest.splits.items():

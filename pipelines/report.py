@@ -15,7 +15,8 @@ from kdpipe.stages.report import report_cells
 @reporting_mistakes
 def main() -> None:
     """Make MLflow equal to the records, then the report from MLflow."""
-    done = report_cells(preflight())
+    checked = preflight()
+    done = report_cells(checked.params, checked.warnings)
     if done.synced.published:
         console.print(f"{len(done.synced.published)} runs brought up to date in {done.synced.store.uri}")
     for version in done.registered:

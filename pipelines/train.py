@@ -13,7 +13,7 @@ from kdpipe.stages.train import train_cell
 @reporting_mistakes
 def main(*given: str) -> None:
     """Train a model, alone or with its teacher, or take it as it is."""
-    params = preflight()
+    params = preflight().params
     train_cell(params, this_cell(params, given))
 
 

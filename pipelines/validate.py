@@ -13,7 +13,7 @@ from kdpipe.stages.validate import validate_cell
 @reporting_mistakes
 def main(*given: str) -> None:
     """Validate a checkpoint, once per split and head."""
-    params = preflight()
+    params = preflight().params
     cell = this_cell(params, given)
     for split, heads in validate_cell(params, cell).items():
         scores = "  ".join(f"{head} {metrics['mAP50-95']:.3f}" for head, metrics in heads.items())

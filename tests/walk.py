@@ -19,13 +19,14 @@ from kdpipe.stages.validate import validate_cell
 
 def through(path: Path) -> ReportResult:
     """From a params.yaml to its report and page, in the working directory."""
-    params = preflight(path)
+    checked = preflight(path)
+    params = checked.params
     prepare(params.data, DATASET_DIR)
     for cell in all_cells(params):
         if cell.kind == "distill":
             choose_teacher(params, cell.name)
         measured(params, cell)
-    reported = report_cells(params)
+    reported = report_cells(params, checked.warnings)
     make_page(params)
     return reported
 

@@ -10,7 +10,7 @@ from kdpipe.cells.record import RECORD_FILE, load_record
 from kdpipe.checks.inspection import inspected
 from kdpipe.data.manifest import MANIFEST_FILE, load_manifest
 from kdpipe.data.prepare import Header, header
-from kdpipe.errors import ParamsError
+from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.models.entries import candidates
 from kdpipe.models.start_weights import Source, all_sources, source_of
 from kdpipe.models.weights import Weights
@@ -19,21 +19,22 @@ from kdpipe.params.schema import Params
 FEW = 3  # class names that are shown
 
 
-def lint(params: Params) -> list[str]:
+def inspect_all(params: Params) -> tuple[list[KdpipeError], list[str]]:
     """Check every checkpoint that is on this machine against its use.
 
     Returns:
-        What is suspicious: a sentence each, for the terminal and for the report.
-
-    Raises:
-        ParamsError: at the first thing that is wrong, with its key and what to write instead.
+        What is wrong; and what is suspicious, a sentence each, for the terminal and for the report.
     """
-    found = list(_image_sizes(params))
+    problems: list[KdpipeError] = []
+    warnings = list(_image_sizes(params))
     for source in all_sources(params):
         path = source.path
         if path and path.is_file():
-            found += check_use(params, source, path)
-    return list(dict.fromkeys(found))
+            try:
+                warnings += check_use(params, source, path)
+            except KdpipeError as error:
+                problems.append(error)
+    return problems, list(dict.fromkeys(warnings))
 
 
 def check_use(params: Params, source: Source, path: Path) -> list[str]:

@@ -1,62 +1,76 @@
-"""Everything that can be known to be wrong before any work, said at once by every stage."""
+"""Check params.yaml against the models, the data and the disk before any training time is spent."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kdpipe.cells.cell import DATASET_DIR
-from kdpipe.checks.checkpoints import lint
+from kdpipe.checks.checkpoints import inspect_all
 from kdpipe.data.manifest import MANIFEST_FILE, load_manifest, measured_splits
 from kdpipe.data.prepare import check_source
 from kdpipe.environment import check_packages, ultralytics_version
-from kdpipe.errors import ParamsError, did_you_mean
+from kdpipe.errors import KdpipeError, ParamsError, did_you_mean, raise_all, raised
 from kdpipe.models import names as model_names
 from kdpipe.models import published
 from kdpipe.models.entries import RECOMMENDED, UNKNOWN, architecture, candidates
-from kdpipe.params import arguments
-from kdpipe.params.load import load
+from kdpipe.models.tasks import TASKS
+from kdpipe.params.arguments import argument_problems, as_it_is
+from kdpipe.params.load import read_params
 from kdpipe.params.schema import PARAMS_FILE, RELEASED, SCRATCH, Model, Pair, Params
 from kdpipe.paths import resolve, state_dir
 
 
-def preflight(path: Path | str = PARAMS_FILE) -> Params:
+@dataclass(frozen=True)
+class Preflight:
+    """params.yaml, which is good, and a sentence for each thing in it that is suspicious."""
+
+    params: Params
+    warnings: list[str]
+
+
+def preflight(path: Path | str = PARAMS_FILE) -> Preflight:
     """Load params.yaml and check it against the models, Ultralytics' arguments and the disk.
 
     Raises:
-        ParamsError: at the first thing that is wrong, with its key and what to write instead.
+        KdpipeError: with everything that is wrong, each with its key and what to write instead.
     """
     check_packages()
-    params = load(path)
-    check_source(params.data)
-    _check_arguments(params)
-    for axis in ("students", "teachers"):
-        for name, model in getattr(params, axis).items():
-            _check_model(f"{axis}.{name}", name, model, params.data.task)
-    for name, pair in params.pairs.items():
-        _check_pair(name, pair, params)
-    _check_repetitions(params)
-    lint(params)
+    params, problems = read_params(Path(path))
+    if params is not None:
+        problems += raised(check_source, params.data)
+        problems += _arguments(params)
+        problems += _models_and_pairs(params)
+        problems += _repetitions(params)
+    raise_all(problems)
+    assert params is not None
+    problems, warnings = inspect_all(params)
+    problems += raised(_measured, params)
+    raise_all(problems)
+    return Preflight(params, warnings)
+
+
+def _measured(params: Params) -> None:
     if (DATASET_DIR / MANIFEST_FILE).exists():
         manifest = load_manifest(DATASET_DIR)
         if manifest.source == params.data.source:
             measured_splits(params, manifest)
-    return params
 
 
-def _check_arguments(params: Params) -> None:
+def _arguments(params: Params) -> list[ParamsError]:
     places = {"train": params.train}
     for axis in ("students", "teachers"):
         places |= {f"{axis}.{n}.train": m.train for n, m in getattr(params, axis).items()}
-    for key, values in places.items():
-        arguments.check_names(values, key)
+    problems = [found for key, values in places.items() for found in argument_problems(values, key)]
     validate = params.validate
     places["validate"] = {"conf": validate.conf, "iou": validate.iou, "max_det": validate.max_det}
-    _check_values(places)
+    return problems or _values(places)
 
 
-def _check_values(places: dict[str, dict[str, Any]]) -> None:
+def _values(places: dict[str, dict[str, Any]]) -> list[ParamsError]:
     """Have Ultralytics check the values, unless it has passed these very ones before.
 
     It takes seconds to load, which most stages can do without.
@@ -64,14 +78,33 @@ def _check_values(places: dict[str, dict[str, Any]]) -> None:
     content = repr((ultralytics_version(), sorted(places.items())))
     passed = state_dir() / "checked" / hashlib.sha256(content.encode()).hexdigest()[:32]
     if passed.exists():
-        return
-    from kdpipe.yolo.arguments import check_values
+        return []
+    from kdpipe.yolo.arguments import value_problems
 
+    problems: list[ParamsError] = []
     for key, values in places.items():
-        untrained = "." in key and arguments.as_it_is(values)  # of one student or teacher
-        check_values({k: v for k, v in values.items() if not (untrained and k == "epochs")}, key)
-    passed.parent.mkdir(parents=True, exist_ok=True)
-    passed.touch()
+        untrained = "." in key and as_it_is(values)  # of one student or teacher
+        checked = {k: v for k, v in values.items() if not (untrained and k == "epochs")}
+        problems += value_problems(checked, key)
+    if not problems:
+        passed.parent.mkdir(parents=True, exist_ok=True)
+        passed.touch()
+    return problems
+
+
+def _models_and_pairs(params: Params) -> Iterator[KdpipeError]:
+    if params.data.task not in TASKS:  # the models are named for it
+        return
+    broken = False
+    for axis in ("students", "teachers"):
+        for name, model in getattr(params, axis).items():
+            problems = raised(_check_model, f"{axis}.{name}", name, model, params.data.task)
+            broken = broken or bool(problems)
+            yield from problems
+    if broken:  # which pairs make sense is told by the models
+        return
+    for name, pair in params.pairs.items():
+        yield from raised(_check_pair, name, pair, params)
 
 
 def _check_model(key: str, name: str, model: Model, task: str) -> None:
@@ -84,7 +117,7 @@ def _check_model(key: str, name: str, model: Model, task: str) -> None:
         raise ParamsError(key, f"{found} solves {found.task}, data.task is {task}; take {right}")
     if model.init == RELEASED and (found.file or found.variant):
         raise ParamsError(f"{key}.init", f"no weights of {found} are released; write scratch or a path")
-    untrained = arguments.as_it_is(model.train)
+    untrained = as_it_is(model.train)
     if model.init == SCRATCH and untrained:
         raise ParamsError(f"{key}.train.epochs", "0 means `as it is`, which needs init: released or a path")
     if model.init not in (SCRATCH, RELEASED) and not resolve(model.init).is_file():
@@ -119,7 +152,7 @@ def _check_pair(name: str, pair: Pair, params: Params) -> None:
 
 
 def _check_distilled(key: str, pair: Pair, student: Model) -> None:
-    finished = arguments.as_it_is(student.train)
+    finished = as_it_is(student.train)
     if finished and not pair.distilled:
         raise ParamsError(
             f"{key}.distilled",
@@ -144,12 +177,12 @@ def _check_distilled(key: str, pair: Pair, student: Model) -> None:
         )
 
 
-def _check_repetitions(params: Params) -> None:
+def _repetitions(params: Params) -> Iterator[ParamsError]:
     """Of a finished student there is one: several values would count the same checkpoint several times."""
     finished = next((name for name, pair in params.pairs.items() if pair.distilled), None)
     for axis, values in (("dis", params.sweep.dis), ("seeds", params.sweep.seeds)):
         if finished and len(values) > 1:
-            raise ParamsError(
+            yield ParamsError(
                 f"sweep.{axis}",
                 f"{values}: the finished student of pairs.{finished} would be counted {len(values)} times; "
                 f"write [{values[0]}], and compare trained students in a params.yaml of their own",

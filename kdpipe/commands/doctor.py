@@ -106,7 +106,7 @@ def _git() -> Finding:
 
 def _params() -> tuple[Params | None, Finding]:
     try:
-        params = preflight()
+        params = preflight().params
     except KdpipeError as error:
         return None, Finding("params.yaml", BAD, str(error).removeprefix("params.yaml: "))
     return params, Finding("params.yaml", GOOD, "`kdpipe check` says what would run")

@@ -51,7 +51,7 @@ def tune(pairs: Sequence[str], trials: int, bounds: tuple[float, float], cluster
     Raises:
         KdpipeError: if there is no split left to measure on, or nothing could be trained.
     """
-    params = preflight()
+    params = preflight().params
     before = list(params.sweep.dis)
     chosen = _pairs(params, pairs)
     if not tell_failures(bring_up_to_date(params, ["prepare"], cluster)):

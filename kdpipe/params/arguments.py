@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,32 +56,31 @@ def as_it_is(arguments: Mapping[str, Any]) -> bool:
     return bool(arguments.get("epochs") == 0)
 
 
-def check_names(arguments: Mapping[str, Any], key: str) -> None:
-    """Refuse arguments that Ultralytics does not know or that kdpipe owns.
+def argument_problems(arguments: Mapping[str, Any], key: str) -> Iterator[ParamsError]:
+    """Arguments that Ultralytics does not know, that kdpipe owns, or that would make a pair unfair.
 
-    Raises:
-        ParamsError: naming `key` (such as `train`) and the argument.
+    `key` is where they are in params.yaml, such as `train`.
     """
     for name in arguments:
         if name in OWNED:
-            raise ParamsError(f"{key}.{name}", f"kdpipe sets it; {OWNED[name]}")
-        if name not in ultralytics_arguments():
+            yield ParamsError(f"{key}.{name}", f"kdpipe sets it; {OWNED[name]}")
+        elif name not in ultralytics_arguments():
             known = sorted(ultralytics_arguments().keys() - OWNED.keys())
             hint = did_you_mean(str(name), known, otherwise="see Ultralytics' train settings")
-            raise ParamsError(f"{key}.{name}", f"no train argument of Ultralytics; {hint}")
+            yield ParamsError(f"{key}.{name}", f"no train argument of Ultralytics; {hint}")
     imgsz = arguments.get("imgsz", 1)
     if type(imgsz) is not int:
-        raise ParamsError(
+        yield ParamsError(
             f"{key}.imgsz", f"{imgsz!r}: write the side of the images, a whole number of pixels"
         )
     optimizer = str(arguments.get("optimizer", AUTO))
     if optimizer.lower() not in (name.lower() for name in OPTIMIZERS):
-        raise ParamsError(f"{key}.optimizer", f"{optimizer!r}: {did_you_mean(optimizer, OPTIMIZERS)}")
+        yield ParamsError(f"{key}.optimizer", f"{optimizer!r}: {did_you_mean(optimizer, OPTIMIZERS)}")
     if arguments.get("cache") == "disk":
-        raise ParamsError(f"{key}.cache", "disk would write into DVC's copy of the data; take ram or false")
+        yield ParamsError(f"{key}.cache", "disk would write into DVC's copy of the data; take ram or false")
     batch = arguments.get("batch", 1)
     if not isinstance(batch, int) or batch < 1:
-        raise ParamsError(
+        yield ParamsError(
             f"{key}.batch",
             f"{batch!r} lets each training choose, the baseline another batch than the distilled student; "
             "write a whole number (if it is too much for the memory, the training says what fits)",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from omegaconf import OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from kdpipe.errors import ParamsError, did_you_mean
-from kdpipe.params.raw import read, require_named
+from kdpipe.errors import KdpipeError, ParamsError, did_you_mean, raise_all
+from kdpipe.params.raw import missing_names, read
 from kdpipe.params.schema import PARAMS_FILE, SPLITS, Evaluate, Params, Sweep, Validate
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -22,30 +23,64 @@ def load(path: Path | str = PARAMS_FILE) -> Params:
     """Read params.yaml: known keys, right types, plain values, usable names.
 
     Raises:
-        ParamsError: at the first thing that is wrong, with its key and what to write instead.
+        KdpipeError: with everything that is wrong, each with its key and what to write instead.
     """
-    raw = read(Path(path), _keys(Params))
+    params, problems = read_params(Path(path))
+    raise_all(problems)
+    assert params is not None
+    return params
+
+
+def read_params(path: Path) -> tuple[Params | None, list[KdpipeError]]:
+    """Read params.yaml, and find everything that is wrong with it by itself.
+
+    Returns:
+        What could be read, None if a value has a wrong type or is missing; and the problems.
+
+    Raises:
+        ParamsError: if the file is not there, or is no mapping of plain values.
+    """
+    raw = read(path, _keys(Params))
+    problems: list[KdpipeError] = [*missing_names(raw), *_remove_unknown(raw, Params)]
     try:
-        require_named(raw)
         merged = OmegaConf.merge(OmegaConf.structured(Params), raw)
         OmegaConf.to_container(merged, throw_on_missing=True)
         params = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
-        raise _sentence(error) from error
+        sentence = _sentence(error)
+        named = [problem.key for problem in problems if isinstance(problem, ParamsError)]
+        if not any(key == sentence.key or key.startswith(f"{sentence.key}.") for key in named):
+            problems.append(sentence)
+        return None, problems
     assert isinstance(params, Params)
-    _check_names(params)
-    _check_sweep(params.sweep)
-    _check_validate(params.validate)
-    _check_evaluate(params.evaluate)
-    return params
+    problems += _names(params)
+    problems += _sweep(params.sweep)
+    problems += _validate(params.validate)
+    problems += _evaluate(params.evaluate)
+    return params, problems
+
+
+def _remove_unknown(raw: DictConfig, schema: Any, key: str = "") -> Iterator[ParamsError]:
+    """Take keys that a dataclass does not have out of a mapping, and say what each may have meant."""
+    kinds = get_type_hints(schema)
+    for name in list(raw):
+        word = str(name)  # YAML has numbers for keys too
+        if word not in kinds:
+            del raw[name]
+            yield ParamsError(f"{key}{word}", f"unknown key; {did_you_mean(word, _keys(schema))}")
+            continue
+        kind, value = kinds[word], raw[name]
+        of_each = next((found for found in get_args(kind) if is_dataclass(found)), None)
+        if is_dataclass(kind) and isinstance(value, DictConfig):
+            yield from _remove_unknown(value, kind, f"{key}{word}.")
+        elif of_each and isinstance(value, DictConfig):
+            for entry, its_value in value.items():
+                yield from _remove_unknown(its_value, of_each, f"{key}{word}.{entry!s}.")
 
 
 def _sentence(error: OmegaConfBaseException) -> ParamsError:
     """One of OmegaConf's errors in the user's words."""
     key = str(getattr(error, "full_key", None) or "(file)")
-    if isinstance(error, ConfigKeyError) and is_dataclass(error.object_type):
-        word = key.rsplit(".", 1)[-1]
-        return ParamsError(key, f"unknown key; {did_you_mean(word, _keys(error.object_type))}")
     first_line = str(error).split("\n")[0]
     if "Missing mandatory value" in first_line:
         return ParamsError(key, "missing; write a value")
@@ -56,49 +91,49 @@ def _keys(dataclass_type: Any) -> list[str]:
     return [item.name for item in fields(dataclass_type)]
 
 
-def _check_names(params: Params) -> None:
+def _names(params: Params) -> Iterator[ParamsError]:
     for axis in ("students", "teachers", "pairs"):
         entries = getattr(params, axis)
         if not entries:
-            raise ParamsError(axis, "empty; name at least one")
+            yield ParamsError(axis, "empty; name at least one")
         for name in entries:
             if not NAME.fullmatch(str(name)):
-                raise ParamsError(
+                yield ParamsError(
                     f"{axis}.{name}", "use letters, digits, '_' and '-': DVC and folders are named after it"
                 )
 
 
-def _check_sweep(sweep: Sweep) -> None:
+def _sweep(sweep: Sweep) -> Iterator[ParamsError]:
     for dis in sweep.dis:
         number = isinstance(dis, int | float) and not isinstance(dis, bool)
         if not number or not 0 < dis < float("inf"):
-            raise ParamsError("sweep.dis", f"{dis!r} is no weight of a loss; write a number above 0")
+            yield ParamsError("sweep.dis", f"{dis!r} is no weight of a loss; write a number above 0")
     for seed in sweep.seeds:
         if seed < 0:
-            raise ParamsError("sweep.seeds", f"{seed} is below 0")
+            yield ParamsError("sweep.seeds", f"{seed} is below 0")
     for axis, values in (("dis", sweep.dis), ("seeds", sweep.seeds)):
         if not values:
-            raise ParamsError(f"sweep.{axis}", "empty; write at least one value, such as [1]")
-        if len(set(values)) < len(values):
-            raise ParamsError(f"sweep.{axis}", f"{values} names a value twice")
+            yield ParamsError(f"sweep.{axis}", "empty; write at least one value, such as [1]")
+        if any(values.count(value) > 1 for value in values):
+            yield ParamsError(f"sweep.{axis}", f"{values} names a value twice")
 
 
-def _check_validate(validate: Validate) -> None:
+def _validate(validate: Validate) -> Iterator[ParamsError]:
     if validate.batch < 1:
-        raise ParamsError("validate.batch", f"{validate.batch} is below 1")
+        yield ParamsError("validate.batch", f"{validate.batch} is below 1")
     if not validate.splits:
-        raise ParamsError("validate.splits", "empty; write at least [val]")
+        yield ParamsError("validate.splits", "empty; write at least [val]")
     for split in validate.splits:
         if split not in SPLITS:
-            raise ParamsError("validate.splits", f"{split!r}: {did_you_mean(split, SPLITS)}")
+            yield ParamsError("validate.splits", f"{split!r}: {did_you_mean(split, SPLITS)}")
     if len(set(validate.splits)) < len(validate.splits):
-        raise ParamsError("validate.splits", f"{validate.splits} names a split twice")
+        yield ParamsError("validate.splits", f"{validate.splits} names a split twice")
 
 
-def _check_evaluate(evaluate: Evaluate) -> None:
+def _evaluate(evaluate: Evaluate) -> Iterator[ParamsError]:
     if evaluate.resamples < FEWEST_RESAMPLES:
-        raise ParamsError(
+        yield ParamsError(
             "evaluate.resamples", f"{evaluate.resamples} say nothing; write at least {FEWEST_RESAMPLES}"
         )
     if evaluate.seed < 0:
-        raise ParamsError("evaluate.seed", f"{evaluate.seed} is below 0")
+        yield ParamsError("evaluate.seed", f"{evaluate.seed} is below 0")

@@ -70,12 +70,8 @@ def _require_mappings(raw: DictConfig) -> None:
             raise ParamsError(axis, f"must map names to mappings, such as {example}")
 
 
-def require_named(raw: DictConfig) -> None:
-    """Refuse a file without what DVC reads from it.
-
-    Raises:
-        ParamsError: naming the first key that is missing, with an example.
-    """
+def missing_names(raw: DictConfig) -> Iterator[ParamsError]:
+    """What DVC reads from the file and is not there, each with an example."""
     for key, example in NAMED_BY_DVC.items():
         if OmegaConf.select(raw, key) is None:
-            raise ParamsError(key, f"missing; DVC reads it from here, so write it out: {example}")
+            yield ParamsError(key, f"missing; DVC reads it from here, so write it out: {example}")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import chain, groupby, islice
 
 from kdpipe.cells.cell import DATASET_DIR, all_cells
-from kdpipe.checks.checkpoints import lint
 from kdpipe.data.manifest import load_manifest, measured_splits
 from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Params
@@ -43,8 +42,10 @@ def _no_garbage() -> Iterator[None]:
 
 
 @_no_garbage()
-def report_cells(params: Params) -> ReportResult:
+def report_cells(params: Params, suspicions: Sequence[str]) -> ReportResult:
     """Make MLflow equal to the records, then the report from MLflow.
+
+    `suspicions` are the warnings of the checks, which the report repeats.
 
     Raises:
         KdpipeError: if a cell is not trained and evaluated yet, or MLflow cannot be used.
@@ -60,7 +61,7 @@ def report_cells(params: Params) -> ReportResult:
     registered = register_best(params, finished, results)
     unlike = unlike_pairs(done.record for done in finished)
     histories = {done.cell.id: done.history for done in _drawn(finished) if done.history}
-    warnings = [*load_manifest(DATASET_DIR).warnings, *lint(params)]
+    warnings = [*load_manifest(DATASET_DIR).warnings, *suspicions]
     return ReportResult(synced, registered, results, write_report(results, histories, unlike, warnings))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -16,17 +16,13 @@ DEFAULTS: dict[str, Any] = {"device": AUTO, "plots": False}
 """Where kdpipe's defaults differ from Ultralytics'."""
 
 
-def check_values(arguments: Mapping[str, Any], key: str) -> None:
-    """Have Ultralytics check the values of its own arguments.
-
-    Raises:
-        ParamsError: with Ultralytics' own words, naming `key`.
-    """
+def value_problems(arguments: Mapping[str, Any], key: str) -> Iterator[ParamsError]:
+    """Values that Ultralytics refuses for its own arguments, in its own words."""
     for name, value in arguments.items():
         try:
             check_cfg({name: value})
         except (TypeError, ValueError) as error:
-            raise ParamsError(f"{key}.{name}", str(error)) from None
+            yield ParamsError(f"{key}.{name}", str(error))
 
 
 def has_fast_bfloat16() -> bool:

@@ -49,7 +49,7 @@ def test_work_of_other_versions_is_not_continued_silently(write_params: Write, t
             teachers={"yolo26s": {"init": str(teacher_weights), "train": {"epochs": 0}}},
             pairs={"p": {"student": "a", "teacher": "unknown", "distilled": str(teacher_weights)}},
         )
-    )
+    ).params
     prepare(params.data, DATASET_DIR)
     cell = baseline_cell("a", 0)
     source = source_of(params, cell)

@@ -9,7 +9,6 @@ import torch
 
 from benchmarks.made_up import record_of
 from kdpipe.cells.cell import DATASET_DIR, teacher_cell
-from kdpipe.checks.checkpoints import lint
 from kdpipe.checks.preflight import preflight
 from kdpipe.data.prepare import prepare
 from tests.bad_inputs import model_file
@@ -35,35 +34,34 @@ def edit(path: Path, **content: object) -> None:
 
 
 def test_nothing_suspicious_is_not_mentioned(write_params: Write) -> None:
-    assert lint(preflight(write_params())) == []
+    assert preflight(write_params()).warnings == []
 
 
 def test_a_teacher_of_unknown_data_is_suspicious(write_params: Write, teacher: Path) -> None:
     edit(teacher, train_args={"imgsz": 64})
-    (sentence,) = lint(preflight(write_params(**as_teacher("mine.pt"))))
+    (sentence,) = preflight(write_params(**as_teacher("mine.pt"))).warnings
     assert sentence.startswith("teachers.yolo26s.init: mine.pt was trained on data that it does not name")
     edit(teacher, train_args={"imgsz": 64, "data": "/elsewhere/digits.yaml"})
-    assert lint(preflight(write_params(**as_teacher("mine.pt")))) == []
+    assert preflight(write_params(**as_teacher("mine.pt"))).warnings == []
 
 
 def test_a_teacher_of_other_data_is_suspicious(write_params: Write, teacher: Path, tmp_path: Path) -> None:
     """Where kdpipe trained it, its record says on what."""
     edit(teacher, train_args={"imgsz": 64})
-    params = preflight(write_params(**as_teacher("mine.pt")))
-    digest = prepare(params.data, DATASET_DIR).digest
+    digest = prepare(preflight(write_params(**as_teacher("mine.pt"))).params.data, DATASET_DIR).digest
     record = record_of(teacher_cell("yolo26s"), "", "", epochs=1)
     replace(record, identity=replace(record.identity, data_digest=digest)).save(tmp_path)
-    assert lint(params) == []
+    assert preflight().warnings == []
     replace(record, identity=replace(record.identity, data_digest="other")).save(tmp_path)
-    assert lint(params) == ["teachers.yolo26s.init: mine.pt was trained on other data than this"]
+    assert preflight().warnings == ["teachers.yolo26s.init: mine.pt was trained on other data than this"]
 
 
 def test_another_size_of_images_is_suspicious(write_params: Write, teacher: Path) -> None:
     edit(teacher, train_args={"imgsz": 640, "data": "digits.yaml"})
-    (sentence,) = lint(preflight(write_params(**as_teacher("mine.pt"))))
+    (sentence,) = preflight(write_params(**as_teacher("mine.pt"))).warnings
     assert "was trained with imgsz 640, and is used with 64" in sentence
     own = {"teachers__yolo26s__train": {"imgsz": 96}}
-    (sentence,) = lint(preflight(write_params(**own)))
+    (sentence,) = preflight(write_params(**own)).warnings
     assert sentence == (
         "pairs.n-s: the teacher yolo26s is trained with imgsz 96, the student yolo26n with 64"
     )
@@ -72,12 +70,12 @@ def test_another_size_of_images_is_suspicious(write_params: Write, teacher: Path
 def test_an_unfinished_training_is_suspicious(write_params: Write, tmp_path: Path) -> None:
     model_file()(tmp_path / "last.pt")
     edit(tmp_path / "last.pt", optimizer={"state": {}})
-    (sentence,) = lint(preflight(write_params(students__yolo26n__init="last.pt")))
+    (sentence,) = preflight(write_params(students__yolo26n__init="last.pt")).warnings
     assert "last.pt holds a training that was not finished" in sentence
 
 
 def test_a_checkpoint_is_looked_into_again_when_it_changes(write_params: Write, teacher: Path) -> None:
-    params = preflight(write_params(**as_teacher("mine.pt")))
-    assert len(lint(params)) == 1
+    write_params(**as_teacher("mine.pt"))
+    assert len(preflight().warnings) == 1
     edit(teacher, train_args={"imgsz": 640, "data": "other.yaml"})
-    assert len(lint(params)) == 2
+    assert len(preflight().warnings) == 2

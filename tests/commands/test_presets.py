@@ -94,7 +94,7 @@ def test_a_preset_runs_on_real_data(
     params.train.update({"epochs": 1, "imgsz": 96, "device": "cpu"})
     params.evaluate = {"resamples": 100}
     OmegaConf.save(params, tmp_path / "params.yaml")
-    checked = preflight(tmp_path / "params.yaml")
+    checked = preflight(tmp_path / "params.yaml").params
     prepare(checked.data, DATASET_DIR)
     baseline = next(cell for cell in all_cells(checked) if cell.kind == "baseline")
     for heads in measured(checked, baseline).values():

@@ -37,7 +37,7 @@ def validated(name: str, score: float) -> None:
 
 def test_a_finished_checkpoint_is_taken_as_it_is(write_params: Write, teacher_weights: Path) -> None:
     teacher = {"init": str(teacher_weights), "train": AS_IT_IS}
-    params = preflight(write_params(teachers={"yolo26s": teacher}))
+    params = preflight(write_params(teachers={"yolo26s": teacher})).params
     prepare(params.data, DATASET_DIR)
     train_cell(params, teacher_cell("yolo26s"))
     record = load_record(teacher_cell("yolo26s").train_dir)
@@ -48,7 +48,9 @@ def test_a_finished_checkpoint_is_taken_as_it_is(write_params: Write, teacher_we
 
 def test_the_best_candidate_teaches_and_the_choice_says_why(write_params: Write) -> None:
     teachers = {name: {"init": "scratch"} for name in ("yolo26s", "yolo26m", "yolo26l")}
-    params = preflight(write_params(teachers=teachers, **{"pairs__n-s__teacher": ["yolo26s", "yolo26m"]}))
+    params = preflight(
+        write_params(teachers=teachers, **{"pairs__n-s__teacher": ["yolo26s", "yolo26m"]})
+    ).params
     for name, score in (("yolo26s", 0.3), ("yolo26m", 0.4), ("yolo26l", 0.5)):
         validated(name, score)
     reason = choose_teacher(params, "n-s")
@@ -63,8 +65,8 @@ def test_the_best_candidate_teaches_and_the_choice_says_why(write_params: Write)
 
 def test_named_and_recommended_teachers_say_so(write_params: Write) -> None:
     validated("yolo26s", 0.3)
-    assert "is named in params.yaml" in choose_teacher(preflight(write_params()), "n-s")
-    params = preflight(write_params(**{"pairs__n-s__teacher": "recommended"}))
+    assert "is named in params.yaml" in choose_teacher(preflight(write_params()).params, "n-s")
+    params = preflight(write_params(**{"pairs__n-s__teacher": "recommended"})).params
     assert "is the published teacher of yolo26n" in choose_teacher(params, "n-s")
 
 
@@ -91,7 +93,7 @@ def test_finished_students_are_compared_without_training(write_params: Write, st
         "distilled": str(student_weights / "distilled.pt"),
         "sha256": sha256(student_weights / "distilled.pt"),
     }
-    params = preflight(write_params(students={"yolo26n": student}, pairs={"n-s": pair}))
+    params = preflight(write_params(students={"yolo26n": student}, pairs={"n-s": pair})).params
     prepare(params.data, DATASET_DIR)
     assert "is not known" in choose_teacher(params, "n-s")
     cells = baseline_cell("yolo26n", 0), distill_cell("n-s", 1.0, 0)
@@ -120,7 +122,7 @@ def test_the_fingerprint_follows_what_can_change_a_result(write_params: Write, t
     from kdpipe.stages.train import identify
 
     def fingerprint(teacher: bytes = b"teacher", dis: float = 1.0, **changes: object) -> str:
-        params = preflight(write_params(sweep__dis=[dis], **changes))
+        params = preflight(write_params(sweep__dis=[dis], **changes)).params
         folder = PAIRS_DIR / "n-s"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "teacher.pt").write_bytes(teacher)
@@ -129,7 +131,7 @@ def test_the_fingerprint_follows_what_can_change_a_result(write_params: Write, t
         source = source_of(params, cell)
         return identify(params, cell, source, source.path).fingerprint
 
-    prepare(preflight(write_params()).data, DATASET_DIR)
+    prepare(preflight(write_params()).params.data, DATASET_DIR)
     assert fingerprint() == fingerprint(validate__iou=0.5)
     found = [
         fingerprint(),
