@@ -6,16 +6,13 @@ from kdpipe.cells.cell import DATASET_DIR
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.data import coco_annotations
-from kdpipe.data.manifest import measured_splits
-from kdpipe.data.prepare import prepare
+from kdpipe.stages.prepare import prepare_data
 
 
 @reporting_mistakes
 def main() -> None:
     """Write the checked data set."""
-    params = preflight().params
-    manifest = prepare(params.data, DATASET_DIR)
-    measured_splits(params, manifest)
+    manifest = prepare_data(preflight().params)
     for name, split in manifest.splits.items():
         console.print(
             f"{name:>5}: {split.images} images, {split.negatives} without objects, {split.objects} objects"

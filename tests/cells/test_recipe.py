@@ -16,7 +16,7 @@ from kdpipe.cells import recipe
 REPOSITORY = Path(__file__).parents[2]
 KEPT = Path(__file__).with_name("recipe.json")
 BEHIND = {
-    "DATA": ["data/*.py"],
+    "DATA": ["data/*.py", "stages/prepare.py"],
     "TRAINING": [
         "runner/*.py",
         "stages/train.py",

@@ -1,0 +1,48 @@
+"""The rules of the house that no linter checks; CONTRIBUTING.md explains them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from tests.conftest import REPOSITORY
+
+MOST_MODULES = 6  # directly under kdpipe/
+LONGEST_FILE = 250  # lines
+LONGEST_LIST = 8  # files that something passes through
+
+
+def test_everything_has_a_folder() -> None:
+    top = {path.name for path in (REPOSITORY / "kdpipe").glob("*.py")}
+    assert len(top) <= MOST_MODULES, f"kdpipe/ has {len(top)} modules at its top: {sorted(top)}"
+
+
+def test_no_file_holds_two_things() -> None:
+    for folder in ("kdpipe", "pipelines"):
+        for path in (REPOSITORY / folder).rglob("*.py"):
+            assert len(path.read_text().splitlines()) <= LONGEST_FILE, path
+
+
+def test_every_folder_has_its_layer() -> None:
+    """The contract is exhaustive: a new folder without a layer fails it. What is not imported is not seen."""
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = contracts[0]
+    assert layers["exhaustive"]
+    named = {name.strip() for layer in layers["layers"] for name in layer.split("|")}
+    folders = {path.parent.name for path in (REPOSITORY / "kdpipe").glob("*/__init__.py")}
+    assert folders <= named
+
+
+def test_the_walks_lead_through_files_that_are_there() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    section = text.split("## Three walks", 1)[1].split("\n## ", 1)[0]
+    walks = section.split("\n### ")[1:]
+    assert len(walks) == 3
+    for walk in walks:
+        steps = re.findall(r"^\d+\. `([^`]+)`", walk, re.MULTILINE)
+        assert 3 <= len(steps) <= LONGEST_LIST, walk
+        for step in steps:
+            path = REPOSITORY / step
+            assert path.exists() or path.name.startswith("NAME") or "NAME" in step, step
