@@ -62,5 +62,5 @@ constraints: install ## Pin the newest packages that fit pyproject.toml
 ui: install ## Open MLflow's pages on this project's runs
 	kdpipe ui
 
-clean: install ## Offer to remove the folders of cells that params.yaml no longer names
+clean: install ## Offer to remove the folders of trainings that params.yaml no longer names
 	kdpipe clean

@@ -1,4 +1,4 @@
-"""The command line: `kdpipe --help` lists the commands."""
+"""Define the command line of kdpipe; `kdpipe --help` lists the commands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ README = Path("README.md")
 IMPORTED = Path("data/imported")
 
 Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", min=1, help="Side by side on a machine; by default one per GPU.")
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Trainings in parallel per machine; default: one per GPU."),
 ]
 Ray = Annotated[str | None, typer.Option(help="Address of a Ray cluster that shares this folder.")]
 
@@ -32,7 +33,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="
 
 
 def main() -> None:
-    """Entry point of the `kdpipe` command."""
+    """Run the `kdpipe` command."""
     reporting_mistakes(app)()
 
 
@@ -41,25 +42,25 @@ def start(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Distil Ultralytics YOLO models, and prove whether it paid. The work itself: `dvc repro`."""
+    """Distil Ultralytics YOLO models and measure whether it paid; `dvc repro` runs the pipeline."""
     if version:
         console.print(__version__)
         raise typer.Exit
     if context.invoked_subcommand:
-        context.obj = Path.cwd()  # where paths on the command line start
+        context.obj = Path.cwd()  # paths on the command line are relative to it
         os.chdir(project_root())
 
 
 @app.command()
 def check() -> None:
-    """Check params.yaml, and print what `dvc repro` would do."""
+    """Check params.yaml, and print what `dvc repro` would run."""
     from kdpipe.checks.preflight import preflight
     from kdpipe.commands.drift import drift
     from kdpipe.commands.plan import make_plan
 
     checked = preflight()
     plan = make_plan(checked.params)
-    table = Table("stage", "cells", "up to date", "to run", title="params.yaml is good")
+    table = Table("stage", "trainings", "up to date", "to run", title="params.yaml is valid")
     for line in plan.lines:
         table.add_row(line.stage, str(line.cells), str(line.cells - line.stale), str(line.stale))
     console.print(table)
@@ -70,7 +71,7 @@ def check() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Say what this machine has, and what would fail on it."""
+    """Check this machine, and print what would make `dvc repro` fail."""
     from kdpipe.commands.doctor import tell
 
     if not tell(console):
@@ -79,12 +80,12 @@ def doctor() -> None:
 
 @app.command()
 def repro(
-    targets: Annotated[list[str] | None, typer.Argument(help="Stages; by default all.")] = None,
+    targets: Annotated[list[str] | None, typer.Argument(help="Stages; default: all.")] = None,
     *,
     jobs: Jobs = None,
     ray: Ray = None,
 ) -> None:
-    """Do what `dvc repro` does, with stages side by side."""
+    """Do what `dvc repro` does, with stages in parallel."""
     from kdpipe.checks.preflight import preflight
     from kdpipe.commands.repro import run
 
@@ -94,15 +95,15 @@ def repro(
 
 @app.command()
 def tune(
-    pairs: Annotated[list[str] | None, typer.Argument(help="Pairs; by default all.")] = None,
+    pairs: Annotated[list[str] | None, typer.Argument(help="Pairs; default: all.")] = None,
     *,
-    trials: Annotated[int, typer.Option(min=1, help="How often to try a pair at one dis.")] = 12,
+    trials: Annotated[int, typer.Option(min=1, help="Number of trials, each a pair at one dis.")] = 12,
     low: Annotated[float, typer.Option(help="The smallest dis.")] = 0.1,
     high: Annotated[float, typer.Option(help="The largest dis.")] = 30.0,
     jobs: Jobs = None,
     ray: Ray = None,
 ) -> None:
-    """Look for the dis (and the pair) that pays most, and measure its gain."""
+    """Search for the best dis (and pair), and measure its gain."""
     from kdpipe.commands.repro import connected, the_only_one
     from kdpipe.commands.tune import tell, tune
 
@@ -114,9 +115,9 @@ def tune(
 
 @app.command()
 def preset(
-    name: Annotated[str | None, typer.Argument(help="Which one; without it they are listed.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the preset; without it, list all.")] = None,
 ) -> None:
-    """Write a ready-made params.yaml, unless that would lose edits."""
+    """Write a ready-made params.yaml, unless that would lose uncommitted edits."""
     from kdpipe.commands.presets import about, presets, use
 
     if name is None:
@@ -126,24 +127,24 @@ def preset(
         console.print(listed)
         return
     use(name)
-    console.print(f"{name} -> params.yaml; next: `kdpipe check`, then `dvc repro`")
+    console.print(f"{name} -> params.yaml; next: run `kdpipe check`, then `dvc repro`")
 
 
 @app.command("import")
 def import_(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="Folder or file of annotations.")],
+    source: Annotated[Path, typer.Argument(help="Folder or file with annotations.")],
     *,
     task: Annotated[str, typer.Option(help="detect, segment, pose or obb.")] = "detect",
-    out: Annotated[Path, typer.Option(help="New folder, from the project's root.")] = IMPORTED,
-    images: Annotated[Path | None, typer.Option(help="Where the images are, if not beside.")] = None,
+    out: Annotated[Path, typer.Option(help="New folder, relative to the project's root.")] = IMPORTED,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images, if not beside.")] = None,
     groups: Annotated[
         str | None,
-        typer.Option(help="Regular expression: images in whose names it finds the same stay together."),
+        typer.Option(help="Regular expression; images with the same match in their names stay together."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed splits otherwise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the split.")] = 0,
 ) -> None:
-    """Make a data yaml from Pascal VOC, COCO json, CVAT xml or loose YOLO files."""
+    """Convert Pascal VOC, COCO JSON, CVAT XML or loose YOLO files to a data set with a data yaml."""
     from kdpipe.data.importing import import_data
     from kdpipe.models.tasks import TASKS
 
@@ -156,13 +157,13 @@ def import_(
         console.print(f"[yellow]warning:[/] {escape(line)}")
     console.print(", ".join(f"{split}: {count} images" for split, count in done.images.items()))
     console.print(
-        f"data yaml -> {done.yaml}; next: data.source: {done.yaml} in params.yaml, then `kdpipe check`"
+        f"data yaml -> {done.yaml}; next: data.source: {done.yaml} in params.yaml, then run `kdpipe check`"
     )
 
 
 @app.command()
 def show() -> None:
-    """Print the gains of every pair and dis, and where to see more."""
+    """Print the gain of every pair and dis, and the path of the HTML page."""
     from kdpipe.commands.show import tell
     from kdpipe.report.read import load_content
 
@@ -171,7 +172,7 @@ def show() -> None:
 
 @app.command()
 def table() -> None:
-    """Put the benchmark table into README.md, between its markers."""
+    """Write the benchmark table into README.md, between its markers."""
     from kdpipe.commands.readme import update
 
     update(README, console)
@@ -179,13 +180,13 @@ def table() -> None:
 
 @app.command()
 def sync(
-    rev: Annotated[list[str] | None, typer.Option(help="Also what this git revision trained.")] = None,
+    rev: Annotated[list[str] | None, typer.Option(help="Also sync trainings of this git revision.")] = None,
     experiments: Annotated[
-        bool, typer.Option("--experiments", help="Also what every DVC experiment trained.")
+        bool, typer.Option("--experiments", help="Also sync trainings of all DVC experiments.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
 ) -> None:
-    """Make MLflow hold exactly one finished run per trained cell, from the records on disk."""
+    """Make MLflow hold exactly one finished run per training, from the records on disk."""
     from kdpipe.checks.preflight import preflight
     from kdpipe.stages.report import sync_cells
     from kdpipe.tracking import experiments as all_experiments
@@ -208,7 +209,7 @@ def sync(
 def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = UI_PORT,
 ) -> None:
-    """Open MLflow's pages on the runs of this project, on this machine only."""
+    """Start the MLflow UI for this machine only, or print the URL of the tracking server."""
     from kdpipe.checks.preflight import preflight
     from kdpipe.tracking import sync
 
@@ -220,7 +221,7 @@ def ui(
     console.print(f"experiment {store.experiment}: http://{UI_HOST}:{port}/{page}")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
     command += ["--host", UI_HOST, "--port", str(port), "--workers", "1"]
-    # Its jobs, processes of their own, are for language models.
+    # MLflow's job workers are separate processes that only language models need.
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
 
@@ -229,13 +230,13 @@ def ui(
 def clean(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove the folders of cells that params.yaml no longer names."""
+    """Remove the folders of trainings that params.yaml no longer names."""
     from kdpipe.cells.cell import abandoned
     from kdpipe.checks.preflight import preflight
 
     folders = abandoned(preflight().params, Path())
     if not folders:
-        console.print("nothing to remove: every folder belongs to a cell of params.yaml")
+        console.print("nothing to remove: every folder belongs to a training of params.yaml")
         return
     for folder in folders:
         console.print(str(folder), highlight=False)

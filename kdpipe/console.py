@@ -1,4 +1,4 @@
-"""How kdpipe speaks: one console, and one place where mistakes are printed."""
+"""Terminal output: the shared consoles, and the one place where errors are printed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from kdpipe.errors import KdpipeError
 
-# Bound to the streams as they are now: Ultralytics' prints are sent elsewhere while it runs.
+# Bound to the original streams, because stdout is redirected to a log file while Ultralytics runs.
 console = Console(file=sys.stdout, soft_wrap=True)
 errors = Console(file=sys.stderr, soft_wrap=True)
 
@@ -27,8 +27,9 @@ Arguments = ParamSpec("Arguments")
 
 
 def reporting_mistakes(function: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Print a user's mistake as one message and exit with 2; a disk that takes nothing exits with 1, Ctrl-C
-    with 130.
+    """Decorate a command so that it prints expected errors as one message and exits with a fixed code.
+
+    Exit codes: 2 for a user's error, 1 for a disk that is full or not writable, 130 for Ctrl-C.
     """
 
     @wraps(function)

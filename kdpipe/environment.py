@@ -1,4 +1,4 @@
-"""On what a result was made: versions, machine, commit."""
+"""Environment of a result: package versions, machine and git commit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root
 
-ULTRALYTICS = ("ultralytics-opencv-headless", "ultralytics")  # either has the module
+ULTRALYTICS = ("ultralytics-opencv-headless", "ultralytics")  # both provide the module
 PACKAGES = (
     "kdpipe",
     *ULTRALYTICS,
@@ -27,7 +27,7 @@ PACKAGES = (
 
 
 def describe_environment() -> dict[str, str]:
-    """Package versions, Python, operating system, processor, git commit, DVC experiment and its base."""
+    """Package versions, Python, operating system, processor, git commit and DVC experiment of this run."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     found |= {"processor": _processor(), "git_commit": git_commit()}
     found |= {package: installed for package in PACKAGES if (installed := _version(package))}
@@ -38,20 +38,20 @@ def describe_environment() -> dict[str, str]:
 
 
 def ultralytics_version() -> str:
-    """The version of either distribution of the `ultralytics` module, without importing it."""
+    """Version of the installed `ultralytics` distribution, without importing it; `none` if it is missing."""
     return _version(*ULTRALYTICS) or "none"
 
 
 def training_versions() -> dict[str, str]:
-    """The versions of the packages that train, which a result depends on."""
+    """Versions of the packages that train, because results depend on them."""
     return {"ultralytics": ultralytics_version(), "torch": _version("torch") or "none"}
 
 
 def check_packages() -> None:
-    """Refuse what is missing, and versions that kdpipe was not made for.
+    """Check that all required packages are installed in a supported version.
 
     Raises:
-        KdpipeError: naming the first package whose version is out of range.
+        KdpipeError: if a package is missing or out of range; names the first one.
     """
     for line in requires("kdpipe") or []:
         wanted = Requirement(line)
@@ -66,7 +66,7 @@ def check_packages() -> None:
 
 
 def _version(*packages: str) -> str | None:
-    """That of the first of them that is installed."""
+    """Version of the first of these packages that is installed, or None."""
     for package in packages:
         with suppress(PackageNotFoundError):
             return version(package)
@@ -74,7 +74,7 @@ def _version(*packages: str) -> str | None:
 
 
 def git_commit() -> str:
-    """The commit that is checked out, `-dirty` where tracked files differ from it, or `none`."""
+    """Hash of the checked-out commit, with `-dirty` if tracked files are modified, or `none`."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         answer = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=True)

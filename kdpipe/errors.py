@@ -1,4 +1,4 @@
-"""Mistakes a user can mend. They are printed in one place, as one message, with exit code 2."""
+"""Errors that a user can fix. The console prints each as one message, and the exit code is 2."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import ParamSpec
 
 
 class KdpipeError(Exception):
-    """A mistake in what the user gave. The message says what, where, and what to write instead."""
+    """An error in the user's input. The message says what is wrong, where, and what to write instead."""
 
 
 class ParamsError(KdpipeError):
-    """A key of params.yaml that cannot be used as it is written."""
+    """A key of params.yaml with a value that cannot be used."""
 
     def __init__(self, key: str, problem: str) -> None:
-        """Name the key by its dotted path (`train.epochs`) and say what is wrong with it."""
+        """Take the dotted path of the key (`train.epochs`) and a description of the problem."""
         super().__init__(f"params.yaml: {key}: {problem}")
         self.key = key
 
@@ -25,19 +25,19 @@ class DataError(KdpipeError):
 
 
 class CombinedError(KdpipeError):
-    """Several mistakes in params.yaml, to be mended at once."""
+    """Several errors in params.yaml, reported together."""
 
     def __init__(self, found: Sequence[KdpipeError]) -> None:
-        """List them, a line each."""
+        """List the errors, one per line."""
         lines = (f"\n  {str(error).removeprefix('params.yaml: ')}" for error in found)
         super().__init__(f"{len(found)} problems in params.yaml:{''.join(lines)}")
 
 
 def raise_all(found: Sequence[KdpipeError]) -> None:
-    """Raise one error for all that were found, if there are any.
+    """Raise one error for all given errors; do nothing if there are none.
 
     Raises:
-        KdpipeError: the only one as it is, or several as one.
+        KdpipeError: a single error unchanged, or several as a CombinedError.
     """
     if len(found) == 1:
         raise found[0]
@@ -49,7 +49,16 @@ Given = ParamSpec("Given")
 
 
 def raised(function: Callable[Given, object], *args: Given.args, **kwargs: Given.kwargs) -> list[KdpipeError]:
-    """What a check that raises has to say: nothing, or its error."""
+    """Run a check that raises, and return its error instead.
+
+    Args:
+        function: The check.
+        *args: Positional arguments of the check.
+        **kwargs: Keyword arguments of the check.
+
+    Returns:
+        The KdpipeError in a list, or an empty list if the check passes.
+    """
     try:
         function(*args, **kwargs)
     except KdpipeError as error:
@@ -58,7 +67,13 @@ def raised(function: Callable[Given, object], *args: Given.args, **kwargs: Given
 
 
 def did_you_mean(word: str, options: Iterable[str], *, otherwise: str = "") -> str:
-    """A hint to append to a message: the nearest known word, or else `otherwise` or all of them."""
+    """Suggest a valid word, to append to an error message.
+
+    Args:
+        word: The word that the user wrote.
+        options: All valid words.
+        otherwise: The hint if no valid word is similar; by default a list of all valid words.
+    """
     known = [str(option) for option in options]
     near = get_close_matches(word, known, n=1)
     if near:

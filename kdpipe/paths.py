@@ -1,4 +1,4 @@
-"""The project's root, which relative paths of params.yaml start from."""
+"""Folders of the project; relative paths in params.yaml start from its root."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 
 def project_root() -> Path:
-    """The repository of the user, also from within a temporary workspace of `dvc exp run`.
+    """The root of the user's repository, also inside a temporary workspace of `dvc exp run`.
 
-    DVC runs queued experiments in `.dvc/tmp/exps/...`, which it deletes, and names the repository
-    in DVC_ROOT. Without DVC it is the nearest folder with a dvc.yaml, or else the working directory.
+    DVC runs queued experiments in `.dvc/tmp/exps/...`, which it deletes afterwards, and gives the repository
+    in DVC_ROOT. Without DVC the root is the nearest parent folder with a dvc.yaml, or else the working
+    directory.
     """
     if "DVC_ROOT" in os.environ:
         return Path(os.environ["DVC_ROOT"]).resolve()
@@ -20,26 +21,26 @@ def project_root() -> Path:
 
 
 def resolve(path: str | Path) -> Path:
-    """A path of params.yaml as an absolute one."""
+    """Turn a path from params.yaml into an absolute path."""
     return (project_root() / Path(path).expanduser()).resolve()
 
 
 def state_dir() -> Path:
-    """Where unfinished work and settings lie: outside DVC's outputs, kept between runs."""
+    """Folder for unfinished trainings and settings, outside DVC's outputs and kept between runs."""
     return project_root() / ".kdpipe"
 
 
 def weights_dir() -> Path:
-    """Where released checkpoints lie, downloaded or put there by hand."""
+    """Folder for released checkpoints, downloaded or copied there by hand."""
     return project_root() / "weights"
 
 
 def digest_of(path: Path) -> str:
-    """32 hex digits over a file's content."""
+    """SHA-256 of a file's content, shortened to 32 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def downloads_dir() -> Path:
-    """Where downloaded data sets lie."""
+    """Folder for downloaded data sets."""
     return project_root() / "data" / "downloads"

@@ -1,1 +1,1 @@
-"""The stages of dvc.yaml, one module each; no stage imports another."""
+"""Entry points of the stages of dvc.yaml, one module per stage; no stage imports another."""

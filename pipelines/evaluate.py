@@ -1,4 +1,4 @@
-"""Stage evaluate: a cell's predictions, data/dataset -> the cell's eval/metrics.json."""
+"""Run stage evaluate: data/dataset and the predictions of a training -> its eval/metrics.json."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kdpipe.stages.evaluate import evaluate_cell
 
 @reporting_mistakes
 def main(*given: str) -> None:
-    """Evaluate the predictions of a checkpoint."""
+    """Evaluate the predictions of a training: of the given id, or else of the one that DVC runs this for."""
     params = preflight().params
     cell = this_cell(params, given)
     for split, heads in evaluate_cell(params, cell).items():

@@ -1,4 +1,4 @@
-"""Stage page: reports, and the cells' predictions -> reports/index.html and reports/plots."""
+"""Run stage page: reports and predictions -> reports/index.html and reports/plots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kdpipe.stages.page import make_page
 
 @reporting_mistakes
 def main() -> None:
-    """Draw what was reported."""
+    """Draw the figures and write the page."""
     plots = make_page(preflight().params)
     console.print(f"{len(plots)} figures and the page -> {REPORTS_DIR / PAGE_FILE}; open it in a browser")
 

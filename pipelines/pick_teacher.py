@@ -1,4 +1,4 @@
-"""Stage pick_teacher: models/teachers, validated -> models/pairs/PAIR."""
+"""Run stage pick_teacher: models/teachers and their metrics -> models/pairs/PAIR."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from kdpipe.stages.pick_teacher import choose_teacher
 
 @reporting_mistakes
 def main(*given: str) -> None:
-    """Choose the teacher of a pair: of the one that is given, or else of the one that DVC runs this for."""
+    """Choose the teacher of a pair: of the given one, or else of the one that DVC runs this for."""
     params = preflight().params
     pair = given[0] if given else this_stage().removeprefix("pick_teacher@")
     if pair not in params.pairs:
-        raise ParamsError("pairs", f"{pair!r} is not there; {did_you_mean(pair, params.pairs)}")
+        raise ParamsError("pairs", f"no pair {pair!r}; {did_you_mean(pair, params.pairs)}")
     console.print(f"pair {pair}: {choose_teacher(params, pair)}")
 
 

@@ -1,4 +1,4 @@
-"""Stage report: the cells' runs in MLflow -> reports."""
+"""Run stage report: the runs in MLflow -> reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kdpipe.stages.report import report_cells
 
 @reporting_mistakes
 def main() -> None:
-    """Make MLflow equal to the records, then the report from MLflow."""
+    """Make MLflow equal to the records, then write the report from MLflow."""
     checked = preflight()
     done = report_cells(checked.params, checked.warnings)
     if done.synced.published:
@@ -24,7 +24,7 @@ def main() -> None:
     console.print(Markdown(over_dis(done.report.gains)))
     for warning in done.report.warnings:
         console.print(f"[bold red]warning:[/] {escape(warning)}")
-    console.print(f"table and plots -> {REPORTS_DIR}/benchmark.md; runs -> `make ui`")
+    console.print(f"table -> {REPORTS_DIR}/benchmark.md; runs -> `make ui`")
 
 
 if __name__ == "__main__":

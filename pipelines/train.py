@@ -1,4 +1,4 @@
-"""Stages teacher, baseline and distill: data/dataset (and models/pairs/PAIR) -> the cell's train folder."""
+"""Run stages teacher, baseline and distill: data/dataset (and models/pairs/PAIR) -> a training's folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kdpipe.stages.train import train_cell
 
 @reporting_mistakes
 def main(*given: str) -> None:
-    """Train a model, alone or with its teacher, or take it as it is."""
+    """Train a model, alone or with its teacher, or use its start weights as they are."""
     params = preflight().params
     train_cell(params, this_cell(params, given))
 

@@ -1,4 +1,4 @@
-"""Stage validate: a cell's best.pt, data/dataset -> the cell's val/metrics.json and predictions."""
+"""Run stage validate: data/dataset and best.pt of a training -> its val/metrics.json and predictions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kdpipe.stages.validate import validate_cell
 
 @reporting_mistakes
 def main(*given: str) -> None:
-    """Validate a checkpoint, once per split and head."""
+    """Validate a training, once per split and head."""
     params = preflight().params
     cell = this_cell(params, given)
     for split, heads in validate_cell(params, cell).items():

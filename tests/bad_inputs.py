@@ -91,7 +91,7 @@ def arguments() -> Iterator[Bad]:
     given = "train.distill_model: kdpipe sets it; set the teacher under pairs"
     yield Bad("distill_model by hand", {"train__distill_model": "x.pt"}, given)
     yield Bad("a cache on disk", {"train__cache": "disk"}, "train.cache: disk would write into DVC's copy")
-    for batch in (-1, 0.7, "auto"):
+    for batch in (-1, 0.7, "auto", True):
         yield Bad(f"batch {batch!r}", {"train__batch": batch}, "lets each training choose")
     yield Bad(
         "one class", {"train__single_cls": True}, "train.single_cls: kdpipe sets it; the table compares"

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from tests import warm
+
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
@@ -113,9 +115,13 @@ class Project:
             stderr=subprocess.DEVNULL,
         )
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, check: bool = True, cold: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run to its end; `cold` imports everything in each process, as a user's do."""
+        environment = self.environment
+        if not cold:
+            environment["PATH"] = f"{warm.folder()}{os.pathsep}{environment['PATH']}"
         answer = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
         )
         if check and answer.returncode:
             pytest.fail(

@@ -52,8 +52,8 @@ def benchmark(project: Project) -> dict[str, list[dict[str, object]]]:
 
 def test_one_command_does_it_all(clone: Project) -> None:
     planned = clone.run("kdpipe", "check").stdout
-    assert "3 cells to train" in planned
-    assert stages(clone.run("dvc", "repro").stdout) == [
+    assert "3 trainings to run" in planned
+    assert stages(clone.run("dvc", "repro", cold=True).stdout) == [
         "prepare",
         "teacher@yolo26s",
         "validate_teacher@yolo26s",
@@ -319,8 +319,8 @@ def test_another_recipe_of_trainings_makes_every_training_stale_and_nothing_else
 @pytest.mark.parametrize(
     ("key", "value", "cells"),
     [
-        ("data.digits.seed", 1, "3 cells to train"),
-        ("teachers.yolo26s.train.epochs", 2, "2 cells to train"),
+        ("data.digits.seed", 1, "3 trainings to run"),
+        ("teachers.yolo26s.train.epochs", 2, "2 trainings to run"),
         ("validate.iou", 0.6, "nothing to train"),
     ],
 )

@@ -1,1 +1,1 @@
-"""What is trained, where its files are, its record and history, and unfinished work."""
+"""Trainings: names, folders, records, histories and unfinished work."""

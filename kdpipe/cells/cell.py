@@ -1,4 +1,4 @@
-"""The cells of the comparison: what params.yaml asks to train, and where each cell lies."""
+"""The trainings that params.yaml asks for, and their folders."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """A name for people and for MLflow, such as `distill/n-s/6.0/0`."""
+        """Readable name, also used in MLflow, such as `distill/n-s/6.0/0`."""
         axes = [self.kind, self.name]
         if self.dis is not None:
             axes.append(str(self.dis))
@@ -50,31 +50,37 @@ class Cell:
 
     @property
     def stage(self) -> str:
-        """The name of its stage in dvc.yaml, such as `distill@n-s-6.0-0`."""
+        """Name of its stage in dvc.yaml, such as `distill@n-s-6.0-0`."""
         kind, *axes = self.id.split("/")
         return f"{kind}@{'-'.join(axes)}"
 
 
 def teacher_cell(teacher: str) -> Cell:
-    """The cell of a teacher; a teacher has one seed, whatever the sweep."""
+    """The training of a teacher; it has one seed, independent of the sweep."""
     folder = RUNS_DIR / "teacher" / teacher
     return Cell("teacher", teacher, TEACHERS_DIR / teacher, folder / "val", folder / "eval", TEACHER_SEED)
 
 
 def baseline_cell(student: str, seed: int) -> Cell:
-    """The cell of a student trained without a teacher."""
+    """The training of a student without a teacher."""
     folder = RUNS_DIR / "baseline" / student / str(seed)
     return Cell("baseline", student, folder / "train", folder / "val", folder / "eval", seed)
 
 
 def distill_cell(pair: str, dis: int | float, seed: int) -> Cell:
-    """The cell of a pair's student trained with its teacher."""
+    """The training of a pair's student with its teacher.
+
+    Args:
+        pair: Name of the pair in params.yaml.
+        dis: Weight of the distillation loss.
+        seed: Random seed.
+    """
     folder = RUNS_DIR / "distill" / pair / str(dis) / str(seed)
     return Cell("distill", pair, folder / "train", folder / "val", folder / "eval", seed, dis)
 
 
 def all_cells(params: Params) -> Iterator[Cell]:
-    """Every cell that params.yaml names, in the order of the pipeline."""
+    """All trainings of params.yaml, in pipeline order."""
     yield from map(teacher_cell, params.teachers)
     for student in params.students:
         yield from (baseline_cell(student, seed) for seed in params.sweep.seeds)
@@ -84,12 +90,12 @@ def all_cells(params: Params) -> Iterator[Cell]:
 
 
 def this_cell(params: Params, given: Sequence[str]) -> Cell:
-    """The cell that a stage is to work on: the one whose id is given, or else the one that DVC runs it for.
+    """The training for this process: the one with the given id, or else the one of the current DVC stage.
 
-    DVC says so in DVC_STAGE; names of params.yaml on a command line of dvc.yaml would go through a shell.
+    DVC gives the stage in DVC_STAGE. Names on a command line of dvc.yaml would be interpreted by a shell.
 
     Raises:
-        ParamsError: if params.yaml does not name such a cell.
+        ParamsError: if params.yaml has no such training.
     """
     cells = list(all_cells(params))
     if given:
@@ -103,12 +109,12 @@ def this_cell(params: Params, given: Sequence[str]) -> Cell:
 
 
 def this_stage() -> str:
-    """The stage that DVC runs this process for; nothing if it does not."""
-    return os.environ.get("DVC_STAGE", "").rsplit(":", 1)[-1]  # after the path of its dvc.yaml
+    """Name of the DVC stage that runs this process, or an empty string without DVC."""
+    return os.environ.get("DVC_STAGE", "").rsplit(":", 1)[-1]  # DVC_STAGE may begin with the path of dvc.yaml
 
 
 def abandoned(params: Params, root: Path) -> list[Path]:
-    """Folders under `root` of cells and pairs that params.yaml no longer names."""
+    """Folders under `root` of trainings and pairs that are no longer in params.yaml."""
     cells = list(all_cells(params))
     kept = {root / path for cell in cells for path in (cell.train_dir, cell.val_dir, cell.eval_dir)}
     kept |= {root / PAIRS_DIR / pair for pair in params.pairs}

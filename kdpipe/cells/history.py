@@ -1,4 +1,4 @@
-"""The history of a training: a row of losses and metrics per epoch, in a file that grows row by row."""
+"""History of a training: a CSV file that gets one row of losses and metrics per epoch."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ from contextlib import suppress
 from pathlib import Path
 
 HISTORY_FILE = "history.csv"
-ENDED = "ended"  # when a row was written, in seconds since 1970
+ENDED = "ended"  # time at which the row was written, in seconds since 1970
 
 
 class History:
-    """A CSV file with a row per epoch, continued when a training is resumed."""
+    """A CSV file with one row per epoch; a resumed training appends to it."""
 
     def __init__(self, path: Path, *, start_epoch: int) -> None:
-        """Continue after epoch `start_epoch` (0 for a fresh start): later rows are dropped."""
+        """Continue after epoch `start_epoch` (0 for a new training) and drop later rows."""
         self._path = path
         kept = [row for row in read_history(path) if row["epoch"] <= start_epoch]
         self.seconds_before = kept[-1]["seconds"] if kept else 0.0
         write_rows(path, kept)
 
     def add(self, epoch: int, seconds: float, values: Mapping[str, float]) -> float:
-        """Write the row of an epoch (counted from 1) that ended `seconds` after the start.
+        """Append the row of a finished epoch.
+
+        Args:
+            epoch: Number of the epoch, starting at 1.
+            seconds: Training time so far.
+            values: Losses and metrics by name.
 
         Returns:
-            When that was, in seconds since 1970.
+            The time of writing, in seconds since 1970.
         """
         ended = time.time()
         append_row(self._path, {"epoch": epoch, "seconds": round(seconds, 3), ENDED: ended, **values})
@@ -34,12 +39,12 @@ class History:
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The rows of a history file, epochs as whole numbers; none if there is no file."""
+    """Rows of a history file, with the epoch as int; empty if the file does not exist."""
     return [{**row, "epoch": int(row["epoch"])} for row in read_rows(path)]
 
 
 def append_row(path: Path, row: Mapping[str, float]) -> None:
-    """Add a row to a CSV file, which begins with the names of its first row."""
+    """Append a row to a CSV file; a new file begins with a header of the names in `row`."""
     new = not path.exists()
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(row))
@@ -49,7 +54,7 @@ def append_row(path: Path, row: Mapping[str, float]) -> None:
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
-    """Make a CSV file of these rows, none if there are none; until it is whole the one before stays."""
+    """Replace a CSV file by these rows in one step, or delete it if there are no rows."""
     whole = path.with_name(f"{path.name}.part")
     whole.unlink(missing_ok=True)
     for row in rows:
@@ -61,9 +66,10 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """The rows of a CSV file of numbers; none if there is no file.
+    """Rows of a CSV file of numbers; empty if the file does not exist.
 
-    Left out is what does not fit the names, or is no number: a line cut short by a kill or a full disk.
+    Incomplete rows and values that are not numbers are skipped: a kill or a full disk may cut off the last
+    line.
     """
     return list(_rows(path)) if path.exists() else []
 

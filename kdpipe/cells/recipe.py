@@ -13,5 +13,5 @@ TRAINING = 1  # 1: as of kdpipe 0.1
 VALIDATION = 1  # 1: as of kdpipe 0.1
 EVALUATION = 1  # 1: as of kdpipe 0.1
 CHOICE = 1  # 1: as of kdpipe 0.1
-REPORT = 1  # 1: as of kdpipe 0.1
-PAGE = 1  # 1: as of kdpipe 0.1
+REPORT = 2  # 2: wording of the table; 1: as of kdpipe 0.1
+PAGE = 2  # 2: wording of the page; 1: as of kdpipe 0.1

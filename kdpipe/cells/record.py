@@ -1,4 +1,4 @@
-"""The record of a cell: what it is and what came out. The truth that MLflow is a view of."""
+"""Record of a finished training: settings, environment and results. The runs in MLflow are made from it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 RECORD_FILE = "record.json"
 METRICS_FILE = "metrics.json"
 IDENTITY_FILE = "identity.json"
-CODE = ("recipe", "versions")  # of an identity: the code that trains
-CLASS, COCO_CLASS = "class/", "coco/class/"  # how metrics of single classes begin
-# What of a record's environment can change a result.
+CODE = ("recipe", "versions")  # fields of an identity that describe the training code
+CLASS, COCO_CLASS = "class/", "coco/class/"  # prefixes of per-class metrics
+# Packages in a record's environment that can change a result.
 DECISIVE_PACKAGES = ("ultralytics-opencv-headless", "ultralytics", "torch", "torchvision")
 
 Metrics = dict[str, dict[str, dict[str, float]]]
-"""Final metrics of a checkpoint: split, head, metric."""
+"""Final metrics of a checkpoint: split -> head -> metric name -> value."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Everything that can change a cell's result, and the names by which people know it.
+    """Settings, inputs and code versions of a training: everything that can change its result.
 
-    Digests are of file contents; `arguments` are the train arguments of params.yaml after overrides.
-    `recipe` is the version of kdpipe's own training code, `versions` are those of ultralytics and torch;
-    records of before these were kept have neither.
+    Digests are of file contents. `arguments` are the train arguments of params.yaml after overrides. `recipe`
+    is the version of kdpipe's training code, `versions` are those of ultralytics and torch; both are None in
+    older records.
     """
 
     cell: str
@@ -50,26 +50,26 @@ class Identity:
 
     @property
     def fingerprint(self) -> str:
-        """32 hex digits that are the same for the same identity, on every machine."""
+        """Hash of the identity, 32 hex digits, the same on every machine."""
         content = asdict(self)
         for name in CODE:
-            if content[name] is None:  # so that older records keep their fingerprint
+            if content[name] is None:  # older records must keep their fingerprint
                 del content[name]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
     def same_but_for_code(self, other: Identity) -> bool:
-        """Whether another identity differs in the versions of the code that trains, at most."""
+        """Whether another identity is equal, apart from the versions of the training code."""
         return replace(self, recipe=None, versions=None) == replace(other, recipe=None, versions=None)
 
 
 @dataclass(frozen=True)
 class Record:
-    """A finished cell.
+    """Settings and results of a finished training.
 
-    `arguments` are those that Ultralytics used in the end; `gflops` are of one image of the training's
-    size; `file_bytes` is the size of best.pt. Times are seconds since 1970, UTC; `seconds` is the
-    training alone.
+    `arguments` are the final arguments of Ultralytics' trainer, and `gflops` is for one image of their
+    `imgsz`. `file_bytes` is the size of best.pt. `started` and `finished` are in seconds since 1970;
+    `seconds` is the training time alone.
     """
 
     identity: Identity
@@ -87,17 +87,17 @@ class Record:
     environment: dict[str, str]
 
     def save(self, folder: Path) -> None:
-        """Write the record into the cell's folder."""
+        """Write the record into the training's folder."""
         (folder / RECORD_FILE).write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n")
 
 
 def save_identity(identity: Identity, work: Path) -> None:
-    """Note in the folder of an unfinished training what is trained there."""
+    """Write the identity of an unfinished training into its work folder."""
     (work / IDENTITY_FILE).write_text(json.dumps(asdict(identity), indent=2, sort_keys=True) + "\n")
 
 
 def load_identity(work: Path) -> Identity | None:
-    """What is trained in such a folder; None if it does not say, or was written halfway."""
+    """Identity of the unfinished training in a work folder; None if it is missing or incomplete."""
     try:
         return Identity(**json.loads((work / IDENTITY_FILE).read_text()))
     except (OSError, ValueError, TypeError):
@@ -105,13 +105,13 @@ def load_identity(work: Path) -> Identity | None:
 
 
 def load_record(folder: Path) -> Record:
-    """Read the record of a finished cell."""
+    """Read the record of a finished training."""
     content = json.loads((folder / RECORD_FILE).read_text())
     return Record(**{**content, "identity": Identity(**content["identity"])})
 
 
 def save_metrics(folder: Path, metrics: Metrics) -> None:
-    """Write a checkpoint's metrics into the folder of its validation."""
+    """Write a checkpoint's metrics into its validation folder."""
     (folder / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n")
 
 

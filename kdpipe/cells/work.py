@@ -1,4 +1,4 @@
-"""Unfinished trainings of this machine: where they lie, and which of them are running."""
+"""Unfinished trainings on this machine: their folders, and which ones are running."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ STARTED_FILE = "started"
 
 
 def work_dir(fingerprint: str) -> Path:
-    """Where a training keeps what it has until it is done."""
+    """Work folder of a training; it is deleted when the training is finished."""
     return state_dir() / "work" / fingerprint
 
 
 def set_aside(identity: Identity) -> Iterator[tuple[Path, Identity]]:
-    """Interrupted trainings of the same thing that other versions of the code began, with their folders."""
+    """Interrupted trainings with the same settings but other code versions, with their work folders."""
     for folder in sorted((state_dir() / "work").glob("*")):
         begun = load_identity(folder)
         if begun is None or begun.fingerprint == identity.fingerprint or is_running(begun.fingerprint):
@@ -35,7 +35,7 @@ def set_aside(identity: Identity) -> Iterator[tuple[Path, Identity]]:
 
 
 def first_start(work: Path) -> float:
-    """When a training was begun, in seconds since 1970: now, if no interrupted one left its time."""
+    """Start time of a training in seconds since 1970; for a resumed one, that of its first start."""
     path = work / STARTED_FILE
     try:
         return float(path.read_text())
@@ -47,10 +47,11 @@ def first_start(work: Path) -> float:
 
 @contextmanager
 def alone_with(fingerprint: str) -> Iterator[Path]:
-    """The folder of a training, held by one process; whoever waited for it finds it as it was left.
+    """Lock the work folder of a training for this process.
 
-    Experiments that run side by side may want the same cell: it is trained once. The last one that is
-    done removes the folder; after an error it stays.
+    Experiments that run at the same time may need the same training. Only one process runs it; the others
+    wait, and then use its result from the folder. The last process deletes the folder; after an error it is
+    kept.
     """
     held, waiting = lock(fingerprint), state_dir() / "waiting" / fingerprint
     try:
@@ -73,14 +74,14 @@ def alone_with(fingerprint: str) -> Iterator[Path]:
 
 
 def lock(fingerprint: str) -> FileLock:
-    """Held by the process that trains."""
+    """File lock of a training, held by the process that runs it."""
     locks = state_dir() / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     return FileLock(locks / fingerprint)
 
 
 def is_running(fingerprint: str) -> bool:
-    """Whether a process of this machine trains this now."""
+    """Whether a process on this machine is running the training now."""
     try:
         with lock(fingerprint).acquire(blocking=False):
             return False

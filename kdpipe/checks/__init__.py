@@ -1,1 +1,1 @@
-"""Everything that can be known to be wrong before any training time is spent."""
+"""Checks that find errors before any training time is spent."""

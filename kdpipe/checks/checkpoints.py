@@ -1,4 +1,4 @@
-"""What in a comparison would be wrong or suspicious, as far as the checkpoints and the data tell."""
+"""Checks of checkpoints against params.yaml and the data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from kdpipe.models.start_weights import Source, all_sources, source_of
 from kdpipe.models.weights import Weights
 from kdpipe.params.schema import Params
 
-FEW = 3  # class names that are shown
+FEW = 3  # class names that are listed in a message
 
 
 def inspect_all(params: Params) -> tuple[list[KdpipeError], list[str]]:
-    """Check every checkpoint that is on this machine against its use.
+    """Check every checkpoint on this machine against its use in params.yaml.
 
     Returns:
-        What is wrong; and what is suspicious, a sentence each, for the terminal and for the report.
+        Errors.
+        Warnings, one sentence each, for the terminal and the report.
     """
     problems: list[KdpipeError] = []
     warnings = list(_image_sizes(params))
@@ -38,10 +39,18 @@ def inspect_all(params: Params) -> tuple[list[KdpipeError], list[str]]:
 
 
 def check_use(params: Params, source: Source, path: Path) -> list[str]:
-    """What is suspicious about using a checkpoint as params.yaml says.
+    """Check a checkpoint against its use in params.yaml.
+
+    Args:
+        params: All of params.yaml.
+        source: Entry that uses the checkpoint.
+        path: The checkpoint.
+
+    Returns:
+        Warnings.
 
     Raises:
-        ParamsError: if it cannot be used so.
+        ParamsError: if the checkpoint cannot be used this way.
     """
     weights, data = inspected(source, path), header(params.data)
     if weights.fused:
@@ -97,14 +106,14 @@ def _suspicions(
 
 
 def _trained_on(path: Path) -> str | None:
-    """The digest of the data that kdpipe trained a checkpoint on, if its record lies beside it."""
+    """Digest of the data that a checkpoint was trained on, if a record of kdpipe is in its folder."""
     if not (path.parent / RECORD_FILE).is_file():
         return None
     return load_record(path.parent).identity.data_digest
 
 
 def _prepared(params: Params) -> str | None:
-    """The digest of the data set, if it is prepared."""
+    """Digest of the prepared data set; None if it is not prepared."""
     if not (DATASET_DIR / MANIFEST_FILE).exists():
         return None
     manifest = load_manifest(DATASET_DIR)

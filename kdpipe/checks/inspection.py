@@ -1,4 +1,4 @@
-"""Look into the checkpoints that params.yaml names, once each, and keep what they contain."""
+"""Read the checkpoints in params.yaml, each only once, and cache their properties."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from kdpipe.paths import state_dir
 
 
 def inspected(source: Source, path: Path) -> Weights:
-    """What a file says of itself, if it may be opened; kept as long as the file does not change.
+    """Properties of a checkpoint, after the trust check; cached until the file changes.
 
     Raises:
-        ParamsError: if it is no checkpoint of the model that it is to be used for, or may do harm.
+        ParamsError: if it is not a checkpoint of the expected model, or may run code.
     """
     stat = path.stat()
     asked = (str(path), stat.st_size, stat.st_mtime_ns, source.sha256, source.init, source.imgsz)
@@ -29,7 +29,7 @@ def inspected(source: Source, path: Path) -> Weights:
     try:
         found = json.loads(kept.read_text())
         weights = Weights(**{**found, "model": ModelName(**found["model"])})
-    except (OSError, ValueError):  # not inspected yet, or just now by another stage
+    except (OSError, ValueError, TypeError, KeyError):  # not cached yet, being written, or of another kdpipe
         weights = _inspect(source, path)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(asdict(weights)))

@@ -1,4 +1,4 @@
-"""Check params.yaml against the models, the data and the disk before any training time is spent."""
+"""Check params.yaml against models, data and disk before any training time is spent."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from kdpipe.paths import resolve, state_dir
 
 @dataclass(frozen=True)
 class Preflight:
-    """params.yaml, which is good, and a sentence for each thing in it that is suspicious."""
+    """A valid params.yaml, and warnings about it, one sentence each."""
 
     params: Params
     warnings: list[str]
 
 
 def preflight(path: Path | str = PARAMS_FILE) -> Preflight:
-    """Load params.yaml and check it against the models, Ultralytics' arguments and the disk.
+    """Load params.yaml, and check it against models, Ultralytics' arguments and disk.
 
     Raises:
-        KdpipeError: with everything that is wrong, each with its key and what to write instead.
+        KdpipeError: lists every problem with its key and what to write instead.
     """
     check_packages()
     params, problems = read_params(Path(path))
@@ -71,9 +71,9 @@ def _arguments(params: Params) -> list[ParamsError]:
 
 
 def _values(places: dict[str, dict[str, Any]]) -> list[ParamsError]:
-    """Have Ultralytics check the values, unless it has passed these very ones before.
+    """Check the values with Ultralytics, unless the same values have passed before.
 
-    It takes seconds to load, which most stages can do without.
+    Ultralytics takes seconds to import, and most stages do not need it.
     """
     content = repr((ultralytics_version(), sorted(places.items())))
     passed = state_dir() / "checked" / hashlib.sha256(content.encode()).hexdigest()[:32]
@@ -83,7 +83,7 @@ def _values(places: dict[str, dict[str, Any]]) -> list[ParamsError]:
 
     problems: list[ParamsError] = []
     for key, values in places.items():
-        untrained = "." in key and as_it_is(values)  # of one student or teacher
+        untrained = "." in key and as_it_is(values)  # keys with a dot are of one student or teacher
         checked = {k: v for k, v in values.items() if not (untrained and k == "epochs")}
         problems += value_problems(checked, key)
     if not problems:
@@ -93,7 +93,7 @@ def _values(places: dict[str, dict[str, Any]]) -> list[ParamsError]:
 
 
 def _models_and_pairs(params: Params) -> Iterator[KdpipeError]:
-    if params.data.task not in TASKS:  # the models are named for it
+    if params.data.task not in TASKS:  # model names depend on the task
         return
     broken = False
     for axis in ("students", "teachers"):
@@ -101,7 +101,7 @@ def _models_and_pairs(params: Params) -> Iterator[KdpipeError]:
             problems = raised(_check_model, f"{axis}.{name}", name, model, params.data.task)
             broken = broken or bool(problems)
             yield from problems
-    if broken:  # which pairs make sense is told by the models
+    if broken:  # pairs can be checked only with valid models
         return
     for name, pair in params.pairs.items():
         yield from raised(_check_pair, name, pair, params)
@@ -178,7 +178,7 @@ def _check_distilled(key: str, pair: Pair, student: Model) -> None:
 
 
 def _repetitions(params: Params) -> Iterator[ParamsError]:
-    """Of a finished student there is one: several values would count the same checkpoint several times."""
+    """Reject several `dis` or seeds for a finished student; its checkpoint would be counted several times."""
     finished = next((name for name, pair in params.pairs.items() if pair.distilled), None)
     for axis, values in (("dis", params.sweep.dis), ("seeds", params.sweep.seeds)):
         if finished and len(values) > 1:

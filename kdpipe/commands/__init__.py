@@ -1,1 +1,1 @@
-"""What each command of `kdpipe` does."""
+"""Do the work of the commands of `kdpipe`, one module per command."""

@@ -1,4 +1,4 @@
-"""What this machine has, and what would fail on it."""
+"""Check this machine, and print what would make `dvc repro` fail on it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COLOURS = {GOOD: "green", WARNING: "yellow", BAD: "red"}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `bad` is what makes a run fail, `warning` what may."""
+    """The result of one check; a `bad` one makes `dvc repro` fail, a `warning` may."""
 
     what: str
     level: str
@@ -39,7 +39,7 @@ class Finding:
 
 
 def tell(console: Console) -> bool:
-    """Print what is found; returns whether nothing of it makes a run fail."""
+    """Print all findings; return whether none of them makes `dvc repro` fail."""
     failing = 0
     for found in examine():
         console.print(f"[{COLOURS[found.level]}]{found.level:>7}[/]  {found.what}: {escape(found.says)}")
@@ -50,7 +50,7 @@ def tell(console: Console) -> bool:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at everything, one after another."""
+    """Run all checks one after another."""
     yield _versions()
     yield _processor()
     yield _memory()
@@ -81,7 +81,7 @@ def _processor() -> Finding:
     if found := gpus():
         return Finding("processor", GOOD, ", ".join(found))
     speed = "with fast bfloat16" if has_fast_bfloat16() else "without fast bfloat16"
-    says = f"no GPU that torch sees, {cpu_threads()} CPU threads {speed}: small data and small images only"
+    says = f"torch sees no GPU; {cpu_threads()} CPU threads {speed}: for small data and small images only"
     return Finding("processor", WARNING, says)
 
 
@@ -100,7 +100,7 @@ def _disk() -> Finding:
 def _git() -> Finding:
     commit = git_commit()
     if commit == "none":
-        return Finding("git", WARNING, "no commit here: runs cannot say what they were made by; `git commit`")
+        return Finding("git", WARNING, "no commit: runs cannot record their code version; run `git commit`")
     return Finding("git", GOOD, commit)
 
 
@@ -109,20 +109,20 @@ def _params() -> tuple[Params | None, Finding]:
         params = preflight().params
     except KdpipeError as error:
         return None, Finding("params.yaml", BAD, str(error).removeprefix("params.yaml: "))
-    return params, Finding("params.yaml", GOOD, "`kdpipe check` says what would run")
+    return params, Finding("params.yaml", GOOD, "valid; `kdpipe check` prints what would run")
 
 
 def _tracking(params: Params) -> Finding:
     uri, file = tracking_uri(params.tracking), database_file(params.tracking)
     if file and not file.exists():
-        return Finding("MLflow", GOOD, f"{uri} will be made")
+        return Finding("MLflow", GOOD, f"{uri} will be created")
 
     def connect() -> str:
         with reachable(params.tracking):
             return f"{uri}, experiment {Store(params.tracking).experiment}"
 
     found = _tried("MLflow", connect)
-    remedy = "; trainings go on without it, the report does not"
+    remedy = "; trainings run without it, but the report stage fails"
     return found if found.level == GOOD else Finding("MLflow", BAD, found.says + remedy)
 
 
@@ -130,7 +130,7 @@ def _downloads(params: Params) -> Iterator[Finding]:
     found = (source.path for source in all_sources(params) if source.init == RELEASED)
     missing = sorted({path.name for path in found if path and not path.is_file()})
     if missing:
-        says = f"{', '.join(missing)} will be downloaded by Ultralytics; without a network put them into"
+        says = f"{', '.join(missing)} will be downloaded by Ultralytics; without a network, copy them into"
         yield Finding("weights", WARNING, f"{says} {weights_dir().name}/")
 
 
@@ -148,14 +148,15 @@ def _remote() -> Finding:
     if found.level == GOOD and found.says:
         return found
     says = found.says or "none: results are in .dvc/cache of this machine only"
-    return Finding("DVC remote", WARNING, says)  # `dvc repro` does without
+    return Finding("DVC remote", WARNING, says)  # `dvc repro` needs no remote
 
 
 def _scale() -> Finding:
     missing = [name for name in ("ray", "optuna") if find_spec(name) is None]
     if missing:
         says = (
-            f"no {' and no '.join(missing)}, for `kdpipe repro` and `kdpipe tune`: pip install -e '.[scale]'"
+            f"not installed: {', '.join(missing)}; needed by `kdpipe repro` and `kdpipe tune`: "
+            "pip install -e '.[scale]'"
         )
         return Finding("scale", WARNING, says)
     return Finding("scale", GOOD, "Ray and Optuna are installed")
@@ -164,5 +165,5 @@ def _scale() -> Finding:
 def _tried(what: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(what, GOOD, look())
-    except Exception as error:  # whatever a storage or a server may raise, it is what was asked for
+    except Exception as error:  # any error of a storage or a server is the answer of the check
         return Finding(what, BAD, str(error) or type(error).__name__)

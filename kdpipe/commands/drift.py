@@ -1,4 +1,4 @@
-"""What changed outside the repository since it was used: DVC does not watch those files."""
+"""Find files outside the repository that have changed since they were used; DVC does not watch them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kdpipe.paths import digest_of, resolve
 
 
 def drift(params: Params) -> Iterator[str]:
-    """A sentence for each changed data source, start weights or model yaml, with the command that helps."""
+    """Yield a warning per changed data source, start weights or model yaml, with the command that helps."""
     if source_changed(params.data):
         yield f"{params.data.source} {_remedy('prepare')}"
     for cell in all_cells(params):

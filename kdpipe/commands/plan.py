@@ -1,4 +1,4 @@
-"""What `dvc repro` would do: cells to run, cells up to date, and a rough time."""
+"""Plan what `dvc repro` would do: trainings to run, trainings up to date, and a rough time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = ("teacher", "baseline", "distill")
 
 @dataclass(frozen=True)
 class Line:
-    """One kind of training."""
+    """The trainings of one kind: how many there are, and how many are stale."""
 
     stage: str
     cells: int
@@ -30,28 +30,28 @@ class Line:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is to be trained; `seconds` is None while no cell of a kind was ever timed."""
+    """The trainings of all kinds; `seconds` is None while the time of one kind is unknown."""
 
     lines: list[Line]
     seconds: float | None
 
     @property
     def summary(self) -> str:
-        """The plan in a sentence; what is stale only because of a stage before it is counted too."""
+        """The plan in a sentence; it counts trainings that are stale only because of an earlier stage too."""
         stale = sum(line.stale for line in self.lines)
         if stale == 0:
             return "nothing to train"
         if self.seconds is None:
-            return f"{stale} cells to train; how long it takes is known after the first of each kind"
+            return f"{stale} trainings to run; the time is unknown until one of each kind has run"
         minutes = max(1, round(self.seconds / 60))
-        return f"{stale} cells to train, roughly {minutes} min by the cells trained before"
+        return f"{stale} trainings to run, roughly {minutes} min, estimated from earlier trainings"
 
 
 def make_plan(params: Params) -> Plan:
-    """Ask DVC which cells are stale, and the finished ones how long they took.
+    """Make the plan from `dvc status` and the times of finished trainings.
 
     Raises:
-        KdpipeError: with DVC's own words, if it cannot tell.
+        KdpipeError: with DVC's message, if `dvc status` fails.
     """
     stale = _stale_stages()
     cells = list(all_cells(params))
@@ -69,16 +69,16 @@ def make_plan(params: Params) -> Plan:
 
 
 def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:
-    """Whether a cell or anything before it is stale: DVC names only the first of a chain.
+    """Whether a training or a stage before it is stale: `dvc status` names only the first of a chain.
 
-    At most, that is: if what comes before turns out as it was, DVC skips the cell.
+    This is an upper bound: DVC skips a training if the stages before it give the same result again.
     """
     before = {"prepare", cell.stage}
     if cell.kind == "distill":
         before.add(f"pick_teacher@{cell.name}")
         teachers = candidates(params, params.pairs[cell.name])
         before |= {f"teacher@{name}" for name in teachers}
-        if len(teachers) > 1:  # then their AP decides which of them teaches
+        if len(teachers) > 1:  # then the choice depends on their AP
             before |= {f"{stage}_teacher@{name}" for stage in ("validate", "evaluate") for name in teachers}
     return bool(before & stale)
 

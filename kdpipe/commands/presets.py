@@ -1,4 +1,4 @@
-"""Ready-made params.yaml files, and putting one in place without losing edits."""
+"""Write a ready-made params.yaml without losing edits."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ FOLDER = Path(__file__).parents[2] / "pipelines" / "presets"
 
 
 def presets() -> dict[str, Path]:
-    """The files by name."""
+    """Return the files of all presets by name."""
     return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
 
 
 def about(preset: Path) -> str:
-    """Its first sentence."""
+    """Return the first sentence of a preset's leading comment."""
     comment = preset.read_text().split("\n\n")[0].replace("\n", " ").replace("# ", "")
     return comment.split(". ")[0].rstrip(".")
 
 
 def use(name: str) -> None:
-    """Make a preset the params.yaml of the working directory.
+    """Copy a preset to params.yaml in the working directory.
 
     Raises:
         KdpipeError: if there is no such preset, or params.yaml has edits that exist nowhere else.
     """
     known = presets()
     if name not in known:
-        raise KdpipeError(f"{name!r} is no preset; {did_you_mean(name, known)}")
+        raise KdpipeError(f"no preset {name!r}; {did_you_mean(name, known)}")
     params = Path(PARAMS_FILE)
     if params.exists() and not _is_kept(params, known):
         raise KdpipeError(
@@ -41,7 +41,7 @@ def use(name: str) -> None:
 
 
 def _is_kept(params: Path, known: dict[str, Path]) -> bool:
-    """Whether the content exists elsewhere: in a preset, or in the checked-out commit."""
+    """Whether params.yaml equals a preset or its version in the current commit."""
     if params.read_bytes() in (preset.read_bytes() for preset in known.values()):
         return True
     command = ["git", "show", f"HEAD:./{params}"]

@@ -1,4 +1,4 @@
-"""The benchmark table inside README.md, between two markers."""
+"""Write the benchmark table into README.md, between two markers."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ BENCHMARK = Path("reports/benchmark.md")
 
 
 def update(readme: Path, console: Console) -> None:
-    """Put the current table into README.md.
+    """Write the current table into README.md.
 
     Raises:
-        KdpipeError: if there is no table yet, or no place for it.
+        KdpipeError: if there is no table yet, or README.md has no markers.
     """
     readme.write_text(with_table(readme))
     console.print(f"table -> {readme}")
 
 
 def with_table(readme: Path, benchmark: Path = BENCHMARK) -> str:
-    """The text of README.md with the current table, down to where the details begin.
+    """Return the text of README.md with the current table, without its details.
 
     Raises:
-        KdpipeError: if there is no table yet, or no place for it.
+        KdpipeError: if there is no table yet, or README.md has no markers.
     """
     if not benchmark.exists():
         raise KdpipeError(f"{benchmark} does not exist; run `dvc repro`")

@@ -1,4 +1,4 @@
-"""What `kdpipe repro` does."""
+"""Run the stages of the pipeline in parallel, for `kdpipe repro`."""
 
 from __future__ import annotations
 
@@ -23,61 +23,81 @@ from kdpipe.paths import state_dir
 
 
 def run(params: Params, targets: Sequence[str], jobs: int | None, address: str | None) -> bool:
-    """Bring the stages up to date, side by side; returns whether all are.
+    """Bring stages up to date in parallel.
+
+    Args:
+        params: All of params.yaml.
+        targets: Stages; all if empty.
+        jobs: Parallel trainings per machine; by default one per GPU, or one.
+        address: Address of a Ray cluster; None for this machine.
+
+    Returns:
+        Whether no stage failed.
 
     Raises:
-        KdpipeError: if another does so here, Ray cannot be used, or DVC cannot read its files.
+        KdpipeError: if another process does so here, Ray cannot be used, or DVC cannot read its files.
     """
     with the_only_one(), connected(jobs, address) as cluster:
         outcome = bring_up_to_date(params, targets, cluster)
     fresh = len(outcome.done) - len(outcome.ran)
-    console.print(f"{len(outcome.ran)} stages ran, {fresh} were up to date or in the cache")
+    console.print(f"{len(outcome.ran)} stages ran, {fresh} were up to date or restored from the cache")
     return tell_failures(outcome)
 
 
 def bring_up_to_date(params: Params, targets: Sequence[str], cluster: RayCluster) -> Outcome:
-    """Run what is stale of the targets, and show it."""
-    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its bars follow it; errors come as exceptions
+    """Run the stale stages of the targets, and show their progress.
+
+    Args:
+        params: All of params.yaml.
+        targets: Stages; all if empty.
+        cluster: Where to run them.
+
+    Returns:
+        The outcome of every stage.
+    """
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # also hides progress bars; errors come as exceptions
     pipeline = Pipeline(Path.cwd(), targets)
     try:
         with Board(console) as board:
             return repro(pipeline, cluster, Needs(params, cluster), board.show)
     except BaseException:
-        cluster.close()  # before others may touch the files of its stages
+        cluster.close()  # before the files of its stages are unlocked
         raise
     finally:
         pipeline.close()
 
 
 def tell_failures(outcome: Outcome) -> bool:
-    """Say what failed and what was left out for it; returns whether nothing did."""
+    """Print which stages failed and which were skipped; return whether none failed."""
     for stage, reason in outcome.failed.items():
         console.print(f"[bold red]failed[/] {stage.name}: {escape(reason)}; {stage_dir(stage) / LOG_FILE}")
     for stage, cause in outcome.skipped.items():
-        console.print(f"[yellow]left out[/] {stage.name}: it needs {cause.name}")
+        console.print(f"[yellow]skipped[/] {stage.name}: it needs {cause.name}")
     return not outcome.failed
 
 
 @contextmanager
 def the_only_one() -> Iterator[None]:
-    """Hold this project's lock of what runs stages side by side.
+    """Hold the lock of this repository that allows only one parallel run at a time.
 
     Raises:
-        KdpipeError: if it is held.
+        KdpipeError: if another process holds it.
     """
     state_dir().mkdir(exist_ok=True)
     lock = FileLock(state_dir() / "repro.lock")
     try:
         held = lock.acquire(blocking=False)
     except Timeout as error:
-        raise KdpipeError("another `kdpipe repro` is at work here; wait for it, or stop it") from error
+        raise KdpipeError(
+            "another `kdpipe repro` or `tune` is running here; wait for it, or stop it"
+        ) from error
     with held:
         yield
 
 
 @contextmanager
 def connected(jobs: int | None, address: str | None) -> Iterator[RayCluster]:
-    """A cluster that is stopped in the end."""
+    """Yield a cluster, and stop it at the end."""
     cluster = RayCluster(jobs, address)
     try:
         yield cluster

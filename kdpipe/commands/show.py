@@ -1,4 +1,4 @@
-"""The report in a terminal."""
+"""Print the report in a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURS = {"better": "green", "worse": "red"}
 
 
 def tell(content: Content, console: Console) -> None:
-    """Print the gains, what is to be warned of, and where to see more."""
+    """Print the gains, the warnings, and the path of the HTML page."""
     console.print(_gains(content))
     for warning in content.warnings:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
@@ -24,7 +24,7 @@ def tell(content: Content, console: Console) -> None:
 
 
 def _gains(content: Content) -> Table:
-    """Every pair and `dis`, verdicts in colour."""
+    """Return the gains of every pair and `dis` as a table, verdicts in colour."""
     title = f"mAP50-95 ({content.metric}, %) on {content.split}"
     best = f"* the best on {content.choice_split}"
     table = Table(title=title, caption=best, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)

@@ -1,4 +1,4 @@
-"""What `kdpipe tune` does: look for the `dis` (and the pair) that pays most, by the pipeline's cells."""
+"""Search for the best `dis` (and pair) with trainings of the pipeline, for `kdpipe tune`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from kdpipe.tracking import log_trials
 
 @dataclass(frozen=True)
 class Answer:
-    """The best trial by the choosing split, and its comparisons with the baseline on the measuring one."""
+    """The best trial on split `choice`, and its comparisons with the baseline on split `split`."""
 
     best: Trial
     trials: Sequence[Trial]
@@ -44,12 +44,18 @@ class Answer:
 
 
 def tune(pairs: Sequence[str], trials: int, bounds: tuple[float, float], cluster: RayCluster) -> Answer:
-    """Spend a number of trials; afterwards params.yaml names the best `dis` too, and the report has it.
+    """Search for the best `dis`, add it to params.yaml, and write the report.
 
-    A trial is a pair at one `dis`: every seed of it is a cell of the pipeline, trained once and kept.
+    A trial is a pair at one `dis`: each of its seeds is a training of the pipeline, which DVC keeps.
+
+    Args:
+        pairs: Names of the pairs to try; all if empty.
+        trials: The number of trials.
+        bounds: The smallest and the largest `dis`.
+        cluster: Where to train.
 
     Raises:
-        KdpipeError: if there is no split left to measure on, or nothing could be trained.
+        KdpipeError: if there is no second split to measure on, or no trial could be trained.
     """
     params = preflight().params
     before = list(params.sweep.dis)
@@ -74,7 +80,7 @@ def tune(pairs: Sequence[str], trials: int, bounds: tuple[float, float], cluster
 
 
 def _log(tracking: Tracking, rows: Sequence[dict[str, Any]]) -> None:
-    """Put the trials into MLflow, which may be away after hours of search: the answer is worth more."""
+    """Log the trials to MLflow; an error must not lose the result of a long search."""
     try:
         log_trials(tracking, rows)
     except KdpipeError as error:
@@ -85,7 +91,7 @@ def _pairs(params: Params, pairs: Sequence[str]) -> list[str]:
     trained = [name for name, pair in params.pairs.items() if not pair.distilled]
     for name in pairs:
         if name not in trained:
-            raise ParamsError(f"pairs.{name}", f"no pair that is trained; there are {', '.join(trained)}")
+            raise ParamsError(f"pairs.{name}", f"no pair that is trained; choose from: {', '.join(trained)}")
     return list(pairs) or trained
 
 
@@ -94,8 +100,8 @@ def _splits(params: Params) -> tuple[str, str]:
     if splits[0] == splits[-1]:
         raise ParamsError(
             "validate.splits",
-            f"only {splits[0]} is there: what is chosen on it must be measured on another; "
-            "give the data a test split, and write [val, test]",
+            f"only {splits[0]} exists, but the best dis must be measured on another split than the one that "
+            "chooses it; add a test split to the data, and write [val, test]",
         )
     return splits[0], splits[-1]
 
@@ -103,7 +109,7 @@ def _splits(params: Params) -> tuple[str, str]:
 def _measure(
     some: Sequence[tuple[Trial, int]], before: Sequence[float], split: str, cluster: RayCluster
 ) -> list[float | None]:
-    """Train, validate and evaluate these; AP on the split of each, or None where that failed."""
+    """Train, validate and evaluate trials; return AP on the split for each, or None if it failed."""
     cells = [distill_cell(trial.pair, trial.dis, seed) for trial, seed in some]
     _write_dis([*before, *dict.fromkeys(trial.dis for trial, _ in some if trial.dis not in before)])
     targets = dict.fromkeys(f"evaluate_{cell.stage}" for cell in cells)
@@ -119,11 +125,11 @@ def _ap(folder: Path, split: str) -> float:
 
 
 def _write_dis(values: Sequence[float]) -> None:
-    """Into params.yaml, where comments and the rest stay as they are."""
+    """Write the values of `dis` into params.yaml, and keep its comments."""
     with modify_yaml(PARAMS_FILE) as content:
         written = content["sweep"]["dis"]
         if list(written) != list(values):
-            written.clear()  # the same list, which a comment hangs on
+            written.clear()  # in place: comments belong to the list object
             written.extend(values)
 
 
@@ -138,7 +144,7 @@ def _row(trial: Trial, split: str) -> dict[str, float | str]:
 
 
 def tell(answer: Answer) -> None:
-    """Print the trials, and what the best of them gains."""
+    """Print the trials, and the gain of the best one."""
     table = Table("pair", "dis", "seeds", f"AP on {answer.choice}")
     for trial in sorted(answer.trials, key=lambda trial: (trial.pair, trial.dis)):
         ap = f"{percent(trial.mean)}{' (stopped)' if trial.stopped else ''}" if trial.ap else "failed"

@@ -1,1 +1,1 @@
-"""Data sets: sources, checks, and the prepared copy that the pipeline trains on."""
+"""Data sets: sources, label checks, and the prepared copy for the pipeline."""

@@ -1,7 +1,7 @@
-"""COCO's own annotation files, where they lie beside the images.
+"""COCO annotation files, if they are stored beside the images.
 
-They know what labels in Ultralytics' layout do not: crowds, which are neither right nor wrong to find,
-and the areas of the objects' outlines. Published AP is measured against them.
+They contain what Ultralytics' label files do not: crowds, which count neither as right nor as wrong, and the
+areas of the object outlines. Published AP is computed with them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,14 @@ FILES = {"detect": "instances", "segment": "instances", "pose": "person_keypoint
 
 
 def find(root: Path, entry: object, task: str) -> Path | None:
-    """The annotations of a split, whose entry in the data yaml is a list or a folder named as in COCO:
-    `annotations/instances_val2017.json` for `val2017.txt`, or for keypoints `person_keypoints_...`.
+    """Find the annotation file of a split by COCO's naming rule.
+
+    For `val2017.txt` it is `annotations/instances_val2017.json`, or `person_keypoints_val2017.json` for pose.
+
+    Args:
+        root: Root folder of the data set.
+        entry: Value of the split in the data yaml: a list file or an image folder.
+        task: Task of the labels.
     """
     if not isinstance(entry, str) or task not in FILES:
         return None
@@ -25,16 +31,16 @@ def find(root: Path, entry: object, task: str) -> Path | None:
 
 
 def carry(path: Path, names: Mapping[int, str], images: Mapping[str, str], out: Path) -> str | None:
-    """Write what an annotation file says of these images to `out`, with class ids counted from 1.
+    """Copy the annotations of a split, with class ids that start at 1.
 
     Args:
         path: The annotation file.
         names: Class names by id in the data yaml.
-        images: The names that the images have in `out`, by their names in the annotation file.
-        out: Where to write.
+        images: New file names of the images, by their names in the annotation file.
+        out: Path of the copy.
 
     Returns:
-        Why that is not possible, or None.
+        The reason why the annotations do not fit the split, or None if they are copied.
     """
     content = json.loads(path.read_text())
     categories = {category["name"]: category["id"] for category in content["categories"]}

@@ -1,4 +1,4 @@
-"""A data set of the user: an Ultralytics data yaml, or a folder that holds one."""
+"""Data sets of the user: an Ultralytics data yaml, or a folder that contains one."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NOT_CARRIED = {"path", "download", "names", "nc", *SPLITS}
 
 
 def find_yaml(source: Path) -> Path:
-    """The data yaml that `data.source` means: the file itself, or the only one in the folder.
+    """The data yaml for `data.source`: the file itself, or the only yaml file in the folder.
 
     Raises:
-        ParamsError: if there is none, or no telling which.
+        ParamsError: if there is no yaml file, or more than one.
     """
     if source.is_file():
         return source
@@ -43,10 +43,15 @@ def find_yaml(source: Path) -> Path:
 
 
 def read(yaml: Path, task: str, base: Path | None = None) -> Source:
-    """Read an Ultralytics data yaml for a task; `base` is where its `path` starts if not beside the yaml.
+    """Read an Ultralytics data yaml.
+
+    Args:
+        yaml: The data yaml.
+        task: Task of the labels.
+        base: Second folder in which to look for its `path`, after the folder of the yaml.
 
     Raises:
-        DataError: if the yaml cannot be read or names no images.
+        DataError: if the yaml cannot be read, or an image folder or list does not exist.
     """
     fields = _fields(yaml)
     root = _root(yaml, fields.get("path"), base)
@@ -73,7 +78,7 @@ def read(yaml: Path, task: str, base: Path | None = None) -> Source:
 
 
 def header(yaml: Path) -> tuple[list[str], int]:
-    """The class names and the channels of the images, without looking for the images.
+    """Class names and number of image channels, without looking for the images.
 
     Raises:
         DataError: if the yaml cannot be read.
@@ -83,7 +88,7 @@ def header(yaml: Path) -> tuple[list[str], int]:
 
 
 def label_path(image: Path) -> Path:
-    """Where Ultralytics looks for an image's labels: `images` becomes `labels`, the suffix .txt."""
+    """Path of an image's label file, by Ultralytics' rule: `images` becomes `labels`, the suffix .txt."""
     parts = list(image.parts)
     for index in range(len(parts) - 2, -1, -1):
         if parts[index] == "images":
@@ -146,7 +151,7 @@ def _images(yaml: Path, root: Path, entry: object) -> list[Path]:
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
-    """A name per image, of which none has the stem of another: those of one stem are numbered."""
+    """File names with unique stems, one per image; equal stems get numbers."""
     stems = Counter(path.stem for path in paths)
     numbers: defaultdict[str, Iterator[int]] = defaultdict(partial(count, 1))
     names = []

@@ -1,8 +1,8 @@
-"""The embedded data set: scenes of real handwritten digits, drawn deterministically.
+"""Embedded data set: scenes of real handwritten digits, drawn deterministically.
 
-The handwriting is the "Optical Recognition of Handwritten Digits" set of the UCI Machine Learning
-Repository (E. Alpaydin, C. Kaynak, 1998, doi:10.24432/C50P49, licence CC BY 4.0), as shipped with
-scikit-learn (`sklearn.datasets.load_digits`, 1797 glyphs of 8 x 8 pixels).
+The handwriting is the "Optical Recognition of Handwritten Digits" set of the UCI Machine Learning Repository
+(E. Alpaydin, C. Kaynak, 1998, doi:10.24432/C50P49, licence CC BY 4.0), as shipped with scikit-learn
+(`sklearn.datasets.load_digits`, 1797 glyphs of 8 x 8 pixels).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from kdpipe.params.schema import Digits
 
-    Image = NDArray[np.uint8]
-    Plane = NDArray[np.float32]
+    Image = NDArray[np.uint8]  # (height, width, 3), BGR
+    Plane = NDArray[np.float32]  # ink (height, width), or an unfinished image (height, width, 3), BGR
 
 ORIGIN = """\
 Scenes drawn by kdpipe from the handwriting of "Optical Recognition of Handwritten Digits"
@@ -33,40 +33,38 @@ as shipped with scikit-learn. Licence of the handwriting: CC BY 4.0
 on synthetic backgrounds.
 """
 
-# Shares of the handwriting. The source is ordered by writer, so consecutive blocks keep both the
-# samples and (but for the writers at the two borders) the hands of the splits apart.
+# Shares of the handwriting. The source is ordered by writer, so with consecutive blocks no sample is in two
+# splits, and no writer except those at the two borders.
 HANDWRITING = {"train": (0.0, 0.6), "val": (0.6, 0.8), "test": (0.8, 1.0)}
 
 NAMES = {digit: str(digit) for digit in range(10)}
-GLYPH_SIDE = (0.34, 0.52)  # of the scene's side
-DIGITS_PER_SCENE = (2, 7)  # upper bound exclusive
-NEGATIVES = 0.08  # share of scenes without any digit
-SMALLEST_SIZE = 32  # pixels a side
-TURN, WIDE_TURN = 12.0, 60.0  # degrees, either way; wide where the task is to see the angle
-VISIBLE_INK = 0.35  # a pixel belongs to the digit from this opacity on
-MAX_OVERLAP = 0.15  # of the smaller of two boxes
-OUTLINE_DETAIL = 4  # outlines are traced on ink enlarged by this factor
-OUTLINE_TOLERANCE = 0.3  # pixels by which an outline may be simplified
+GLYPH_SIDE = (0.34, 0.52)  # range, as shares of the scene's side
+DIGITS_PER_SCENE = (2, 7)  # range, upper bound exclusive
+NEGATIVES = 0.08  # share of scenes without digits
+SMALLEST_SIZE = 32  # side in pixels
+TURN, WIDE_TURN = 12.0, 60.0  # maximum angle in degrees, both directions; wide for pose and obb
+VISIBLE_INK = 0.35  # minimum opacity of a pixel that belongs to the digit
+MAX_OVERLAP = 0.15  # share of the smaller of two boxes
+OUTLINE_DETAIL = 4  # upscaling factor before outlines are traced
+OUTLINE_TOLERANCE = 0.3  # maximum error of a simplified outline, in pixels
 
 
 @dataclass(frozen=True)
 class Glyph:
-    """One digit in a scene: its class, its ink as an opacity plane of the scene's size, and by how
-    many degrees it is turned against the clock.
-    """
+    """One digit in a scene: class, ink (height, width; 0 to 1), and degrees of counterclockwise rotation."""
 
     digit: int
     ink: Plane
     turn: float
 
     def box(self) -> tuple[int, int, int, int]:
-        """Tight box of the visible ink as x1, y1, x2, y2 in pixels, upper bounds exclusive."""
+        """Tight box of the visible ink as x1, y1, x2, y2 in pixels; x2 and y2 are exclusive."""
         ys, xs = np.nonzero(self.ink > VISIBLE_INK)
         return int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
 
     def corners(self) -> NDArray[np.float64]:
-        """Corners of the tight box that is turned with the digit, (4, 2) pixels: as the digit is read,
-        upper left, upper right, lower right, lower left.
+        """Corners of the tight box that is rotated with the digit, (4, 2): x and y in pixels, in the order
+        upper left, upper right, lower right, lower left of the upright digit.
         """
         ys, xs = np.nonzero(self.ink > VISIBLE_INK)
         angle = np.radians(self.turn)
@@ -80,8 +78,8 @@ class Glyph:
         return found
 
     def outline(self) -> NDArray[np.float64]:
-        """The outer edge of the visible ink as one polygon, (points, 2) pixels; gaps between strokes
-        are bridged, holes are filled.
+        """Outer edge of the visible ink as one polygon, (n, 2): x and y in pixels. Gaps are closed and holes
+        are filled, because a label has one polygon per object.
         """
         sides = [side * OUTLINE_DETAIL for side in self.ink.shape[::-1]]
         visible = (cv2.resize(self.ink, sides, interpolation=cv2.INTER_LINEAR) > VISIBLE_INK).astype(np.uint8)
@@ -96,31 +94,31 @@ class Glyph:
 
 @dataclass(frozen=True)
 class Scene:
-    """An image (height, width, 3; uint8 BGR) and the digits in it."""
+    """An image, (height, width, 3), BGR, uint8, and the digits in it."""
 
     image: Image
     glyphs: tuple[Glyph, ...]
 
 
 def detect_label(glyph: Glyph, size: int) -> str:
-    """YOLO detection label of a glyph: class and normalised box centre, width and height."""
+    """YOLO detection label: class, and normalised box centre, width and height."""
     x1, y1, x2, y2 = glyph.box()
     values = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
     return " ".join([str(glyph.digit), *(f"{value / size:.6f}" for value in values)])
 
 
 def segment_label(glyph: Glyph, size: int) -> str:
-    """YOLO segmentation label of a glyph: class and normalised outline."""
+    """YOLO segmentation label: class and normalised outline."""
     return f"{glyph.digit} {_shares(glyph.outline(), size)}"
 
 
 def obb_label(glyph: Glyph, size: int) -> str:
-    """YOLO label of a glyph's rotated box: class and normalised corners."""
+    """YOLO label of a rotated box: class and normalised corners."""
     return f"{glyph.digit} {_shares(glyph.corners(), size)}"
 
 
 def pose_label(glyph: Glyph, size: int) -> str:
-    """YOLO pose label of a glyph: its box, and its corners as keypoints that can be seen."""
+    """YOLO pose label: class, normalised box, and its four corners as visible keypoints."""
     visible = np.column_stack([glyph.corners() / size, np.full(4, 2)])
     return f"{detect_label(glyph, size)} {_shares(visible, 1)}"
 
@@ -131,10 +129,10 @@ LABELS: dict[str, Callable[[Glyph, int], str]] = {
     "pose": pose_label,
     "obb": obb_label,
 }
-"""How a glyph is labelled, per task: the tasks that the embedded data supports."""
+"""Label functions by task; these tasks are supported by the embedded data."""
 
 EXTRA: dict[str, dict[str, object]] = {"pose": {"kpt_shape": [4, 3], "flip_idx": [1, 0, 3, 2]}}
-"""What the data yaml says beside names and splits, per task."""
+"""Additional keys of the data yaml, by task."""
 
 
 def _shares(values: NDArray[np.float64], size: int) -> str:
@@ -152,8 +150,13 @@ def source(options: Digits, task: str) -> Source:
 
 
 def draw_scene(options: Digits, split: str, index: int, turn: float = TURN) -> Scene:
-    """Draw one scene of a split, whose digits come from that split's share of the handwriting and are
-    turned by up to `turn` degrees either way.
+    """Draw one scene, with digits from its split's share of the handwriting.
+
+    Args:
+        options: Size and seed of the data set.
+        split: Name of the split.
+        index: Number of the scene in its split.
+        turn: Maximum rotation of a digit in degrees, both directions.
     """
     rng = np.random.default_rng([options.seed, list(HANDWRITING).index(split), index])
     inks, digits = handwriting(split)
@@ -162,7 +165,7 @@ def draw_scene(options: Digits, split: str, index: int, turn: float = TURN) -> S
 
 @cache
 def handwriting(split: str) -> tuple[Plane, NDArray[np.int64]]:
-    """A split's share of the handwriting: ink planes (N, 8, 8; 0..1) and their digits (N)."""
+    """A split's share of the handwriting: ink (n, 8, 8), float32, 0 to 1, and digits (n,)."""
     from sklearn.datasets import load_digits
 
     glyphs = load_digits()
@@ -206,7 +209,7 @@ def _background(rng: np.random.Generator, size: int) -> Plane:
 
 
 def _scribble(rng: np.random.Generator, image: Plane) -> None:
-    """A stroke that is no digit, so that ink alone does not give one away."""
+    """Draw a stroke that is not a digit into the image, so that ink alone is no clue."""
     size = len(image)
     start, end = (tuple(int(v) for v in rng.integers(0, size, 2)) for _ in range(2))
     colour = tuple(float(v) for v in rng.uniform(0, 255, 3))
@@ -214,8 +217,10 @@ def _scribble(rng: np.random.Generator, image: Plane) -> None:
 
 
 def _place(rng: np.random.Generator, ink: Plane, size: int, turn: float) -> tuple[Plane, float]:
-    """Enlarge, turn and move an 8 x 8 glyph to somewhere wholly inside the scene; also says by how
-    many degrees it was turned.
+    """Scale, rotate and move a glyph, (8, 8), to a random place fully inside the scene.
+
+    Returns:
+        Its ink in the scene, (size, size), and its rotation in degrees.
     """
     side = size * rng.uniform(*GLYPH_SIDE)
     centre = rng.uniform(side * 0.7, size - side * 0.7, 2)
@@ -228,14 +233,14 @@ def _place(rng: np.random.Generator, ink: Plane, size: int, turn: float) -> tupl
 
 
 def _paint(rng: np.random.Generator, image: Plane, ink: Plane) -> None:
-    """Blend a colour that is brighter than what is under the ink."""
+    """Blend a colour into the image that is brighter than the pixels under the ink, (size, size)."""
     under = image[ink > VISIBLE_INK].mean()
     colour = np.clip(under + rng.uniform(80, 160) + rng.normal(0, 20, 3), 0, 255)
     image += ink[..., None] * (colour - image)
 
 
 def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> float:
-    """Intersection over the smaller of two boxes."""
+    """Intersection of two boxes (x1, y1, x2, y2) as a share of the smaller box."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))

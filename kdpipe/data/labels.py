@@ -1,4 +1,4 @@
-"""The label rules of each task: what a line of a label file must look like."""
+"""Label rules of each task: the valid format of a line in a label file."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 BOX_VALUES, CORNER_VALUES, POLYGON_VALUES = 4, 8, 6
-OUTSIDE = 0.01  # how far beyond the image Ultralytics lets a coordinate lie
-XY = 2  # values of a point, but for a keypoint that says whether it can be seen
-SEEN = 2.0  # COCO's word for a keypoint that is labelled and can be seen
+OUTSIDE = 0.01  # Ultralytics' tolerance for coordinates outside 0..1
+XY = 2  # values per point, unless keypoints have a visibility
+SEEN = 2.0  # COCO's visibility of a keypoint that is labelled and visible
 
 Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class Label:
-    """One object: class id, box (centre x, centre y, width, height), and what its task adds.
+    """One object; all coordinates are normalised to the image size.
 
-    `points` are the outline (segment) or the corners (obb) as x, y, or the keypoints (pose) as x, y
-    or x, y, visibility. All places are shares of the image.
+    Attributes:
+        class_id: Class id.
+        box: Centre x, centre y, width, height.
+        points: Flat list: outline (segment) or four corners (obb) as x, y; keypoints (pose) as x, y or x, y,
+            visibility.
     """
 
     class_id: int
@@ -29,14 +32,20 @@ class Label:
 
 @dataclass(frozen=True)
 class LabelRules:
-    """What the label files of a data set are read by; `kpt_shape` is that of its data yaml."""
+    """Rules for parsing the label files of a data set.
+
+    Attributes:
+        task: Task of the labels.
+        classes: Number of classes.
+        kpt_shape: Number of keypoints and values per keypoint, from the data yaml; None without keypoints.
+    """
 
     task: str
     classes: int
     kpt_shape: tuple[int, int] | None = None
 
     def parse(self, text: str) -> tuple[list[Label], list[str]]:
-        """Read a label file: its good objects, and a sentence for each bad line."""
+        """Parse a label file into its valid objects, and one message per invalid line."""
         labels, problems = [], []
         lengths = {len(line.split()) - 1 for line in text.splitlines() if line.strip()}
         if self.task == "detect" and BOX_VALUES in lengths and max(lengths) >= POLYGON_VALUES:
@@ -51,7 +60,7 @@ class LabelRules:
         return labels, problems
 
     def points(self, label: Label) -> list[tuple[float, float, float]]:
-        """The label's points as x, y and visibility, as COCO counts it: 0 where one is not labelled."""
+        """The label's points as normalised x, y and COCO's visibility (0: not labelled, 2: visible)."""
         values = self.kpt_shape[1] if self.kpt_shape else XY
         rows = (label.points[start : start + values] for start in range(0, len(label.points), values))
         return [(row[0], row[1], row[2] if len(row) > XY else SEEN) for row in rows]
@@ -72,7 +81,7 @@ class LabelRules:
 
 
 def _detect(columns: list[float], _: LabelRules) -> Label:
-    """A box, or a polygon, of which Ultralytics takes the enclosing box."""
+    """Parse a box, or a polygon, from which Ultralytics uses the enclosing box."""
     values = columns[1:]
     if len(values) >= POLYGON_VALUES and len(values) % 2 == 0:
         return Label(int(columns[0]), _enclosing(values))
@@ -115,7 +124,7 @@ PARSERS: dict[str, Callable[[list[float], LabelRules], Label]] = {
     "pose": _pose,
     "obb": _obb,
 }
-"""How a label line is read, per task: the tasks that kdpipe prepares data for."""
+"""Parsers of a label line by task; these tasks are supported by kdpipe."""
 
 
 def _check_inside(values: list[float]) -> None:
@@ -129,7 +138,7 @@ def _box(values: list[float]) -> Box:
 
 
 def _enclosing(values: list[float]) -> Box:
-    """The box round some points, of which single ones may lie outside, as Ultralytics lets them."""
+    """Box around points, normalised. Single points may be outside the image, as in Ultralytics."""
     xs, ys = values[0::2], values[1::2]
     box = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2, max(xs) - min(xs), max(ys) - min(ys)
     _check_inside(list(box))

@@ -1,4 +1,4 @@
-"""What is in a written data set: counts, box sizes, digest, warnings, origin."""
+"""Manifest of a prepared data set: counts, box sizes, digest, warnings and origin."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from kdpipe.errors import ParamsError
 from kdpipe.params.schema import Params
 
 MANIFEST_FILE = "manifest.json"
-# COCO's bounds of small and medium, in pixels of area (cocodataset.org, detection evaluation).
+# COCO's upper area limits of small and medium objects, in square pixels (cocodataset.org, detection
+# evaluation).
 SMALL_AREA, MEDIUM_AREA = 32**2, 96**2
 
 
 @dataclass(frozen=True)
 class Split:
-    """Counts of one split; box sides are medians in pixels."""
+    """Counts of one split; `median_box` is the median width and height in pixels."""
 
     images: int
     negatives: int
@@ -33,7 +34,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A data set's identity card."""
+    """Summary of a prepared data set; `digest` identifies its content."""
 
     source: str
     task: str
@@ -46,7 +47,7 @@ class Manifest:
 
     @property
     def rules(self) -> LabelRules:
-        """What its label files are read by."""
+        """Rules for parsing its label files."""
         shape = (self.kpt_shape[0], self.kpt_shape[1]) if self.kpt_shape else None
         return LabelRules(self.task, len(self.names), shape)
 
@@ -56,14 +57,21 @@ class Manifest:
 
 
 def load_manifest(folder: Path) -> Manifest:
-    """Read the manifest of a written data set."""
+    """Read the manifest of a prepared data set."""
     content = json.loads((folder / MANIFEST_FILE).read_text())
     content["splits"] = {name: Split(**split) for name, split in content["splits"].items()}
     return Manifest(**content)
 
 
 def describe(name: str, rules: LabelRules, source: Source, written: PreparedData) -> Manifest:
-    """The manifest of a data set that was just written."""
+    """Make the manifest of a data set that was just written.
+
+    Args:
+        name: Its `data.source` in params.yaml.
+        rules: Its label rules.
+        source: The source it was read from.
+        written: Its checked images, digest and warnings.
+    """
     return Manifest(
         source=name,
         task=rules.task,
@@ -102,12 +110,12 @@ def _box_sizes(areas: Iterable[float]) -> dict[str, int]:
 
 
 def measured_splits(params: Params, manifest: Manifest) -> list[str]:
-    """The splits of `validate.splits` that the prepared data set has.
+    """Splits of `validate.splits` that the prepared data set has.
 
-    The first one chooses (the teacher, the best `dis`), the last one measures what was chosen.
+    The first one selects the teacher and the best `dis`; the last one gives the final metrics.
 
     Raises:
-        ParamsError: if there is none.
+        ParamsError: if it has none of them.
     """
     found = [split for split in params.validate.splits if split in manifest.splits]
     if not found:

@@ -1,4 +1,4 @@
-"""A contact sheet of labelled images, to see at a glance what is trained on."""
+"""Preview image of a data set: a grid of images with their labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ KEYPOINT_RADIUS = 3
 def save_preview(
     examples: list[CheckedExample], names: Mapping[int, str], rules: LabelRules, images: Path, out: Path
 ) -> None:
-    """Draw the first images of a split with their labels and class names into one PNG."""
+    """Draw the first images of a split with labels and class names into one PNG.
+
+    Args:
+        examples: Images of the split, with parsed labels.
+        names: Class names by class id.
+        rules: Label rules of the data set.
+        images: Folder with the image files.
+        out: Path of the PNG.
+    """
     sheet = Image.new("RGB", (COLUMNS * SIDE, ROWS * SIDE), "black")
     for index, checked in enumerate(examples[: COLUMNS * ROWS]):
         row, column = divmod(index, COLUMNS)

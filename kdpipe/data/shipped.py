@@ -1,4 +1,4 @@
-"""Data sets that Ultralytics ships a yaml for, by name (`coco8.yaml`), downloaded by it."""
+"""Data sets with a yaml in the Ultralytics package (`coco8.yaml`), which Ultralytics downloads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kdpipe.paths import downloads_dir
 
 
 def find(name: str) -> Path | None:
-    """The shipped yaml of that name, with or without its suffix, or None; a local file wins."""
+    """Find the shipped yaml of that name, with or without suffix; None if there is none, or a local file."""
     spec = find_spec("ultralytics")
     if spec is None or not spec.submodule_search_locations or Path(name).exists():
         return None
@@ -21,10 +21,13 @@ def find(name: str) -> Path | None:
 
 
 def download(yaml: Path) -> Path:
-    """Have the data set of a shipped yaml on disk; returns the folder its `path` starts in.
+    """Download the data set of a shipped yaml, if it is missing.
+
+    Returns:
+        The folder that the `path` of the yaml is relative to.
 
     Raises:
-        DataError: if it is not here and cannot be downloaded.
+        DataError: if the download fails.
     """
     folder = downloads_dir()
     content = OmegaConf.load(yaml)

@@ -1,4 +1,4 @@
-"""What every source of data yields: splits of labelled images, read only when needed."""
+"""Common form of all data sources: splits of labelled images that are read only when needed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import Any
 class Example:
     """One image of a split.
 
-    `read` returns the encoded image file's bytes and the text of its label file (one object a
-    line, as in Ultralytics' data sets; empty for an image without objects).
+    Attributes:
+        name: File name of the image in the prepared data set.
+        where: Origin of the image, for messages.
+        read: Returns the bytes of the image file and the text of its label file: one object per line in
+            Ultralytics' format, empty for an image without objects.
     """
 
     name: str
@@ -23,10 +26,16 @@ class Example:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set before it is checked and written: class names, splits, where it comes from.
+    """A data set before it is checked and written.
 
-    `extra` is what its data yaml says beside that, such as `kpt_shape`; `annotations` are COCO's own
-    files by split; `warnings` is what its user should know.
+    Attributes:
+        names: Class names by class id.
+        splits: Images by split.
+        origin: Text about origin and licence.
+        extra: Other keys of its data yaml, such as `kpt_shape`.
+        files: Files of the user that the data set is read from.
+        annotations: COCO annotation files by split.
+        warnings: Messages for the user.
     """
 
     names: Mapping[int, str]

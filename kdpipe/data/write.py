@@ -1,4 +1,4 @@
-"""Check a source example by example, and write the data set that the pipeline trains on."""
+"""Check all images and labels of a source, and write the data set for the pipeline."""
 
 from __future__ import annotations
 
@@ -24,12 +24,20 @@ from kdpipe.errors import DataError
 
 FIRST_OFFENDERS = 5
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
-SMALLEST_IMAGE = 10  # pixels; Ultralytics refuses smaller ones
+SMALLEST_IMAGE = 10  # pixels; Ultralytics rejects smaller images
 
 
 @dataclass(frozen=True)
 class CheckedExample:
-    """An example after its check."""
+    """An image after its check.
+
+    Attributes:
+        example: The image.
+        digest: SHA-256 of the image file and of the label text, as `image:label`.
+        size: Width and height in pixels.
+        labels: Its valid labels.
+        problems: Details by kind of problem.
+    """
 
     example: Example
     digest: str
@@ -40,12 +48,12 @@ class CheckedExample:
 
 @dataclass
 class Problems:
-    """What is wrong with a data set: places by kind of problem."""
+    """Problems of a data set: affected files by kind of problem."""
 
     places: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def lines(self) -> Iterator[str]:
-        """A line per kind with its count, and the first offenders."""
+        """Lines for a message: the count of each kind, and its first files."""
         for kind, places in self.places.items():
             yield f"{kind}: {len(places)}"
             yield from (f"    {place}" for place in places[:FIRST_OFFENDERS])
@@ -55,7 +63,7 @@ class Problems:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """A data set as it was written: its examples per split, its digest, its warnings."""
+    """A data set that was written: images by split, digest and warnings."""
 
     splits: dict[str, list[CheckedExample]]
     digest: str
@@ -63,10 +71,15 @@ class PreparedData:
 
 
 def write(source: Source, rules: LabelRules, out: Path) -> PreparedData:
-    """Copy a source to `out` in Ultralytics' layout; the source itself is only read.
+    """Check a source and copy it to `out` in Ultralytics' layout; the source is only read.
+
+    Args:
+        source: The data set.
+        rules: Its label rules.
+        out: Output folder, which is replaced.
 
     Raises:
-        DataError: if a training on it would be spoilt, with counts and the first offenders.
+        DataError: if the data would spoil a training; lists counts and the first files.
     """
     missing = [split for split in ("train", "val") if not source.splits.get(split)]
     if missing:
@@ -118,16 +131,16 @@ def _check_and_copy(example: Example, *, rules: LabelRules, out: Path, split: st
 
 
 def _decode(content: bytes) -> tuple[int, int]:
-    """Width and height of an image that decodes to its last pixel.
+    """Decode the whole image, and return its width and height in pixels.
 
     Raises:
-        OSError: if it does not.
+        OSError: if it cannot be decoded or is too small.
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
             size = image.size
-    # ImportError: Ultralytics, where it is loaded, looks for a HEIF reader on every unknown file.
+    # ImportError: once imported, Ultralytics tries to import a HEIF reader for every unknown file.
     except (SyntaxError, ValueError, ImportError, Image.DecompressionBombError) as error:
         raise OSError("no image, or of an unknown format") from error
     if min(size) < SMALLEST_IMAGE:
@@ -136,9 +149,9 @@ def _decode(content: bytes) -> tuple[int, int]:
 
 
 def _ended(content: bytes) -> bytes:
-    """A JPEG without what follows its end marker.
+    """A JPEG without the bytes after its end marker.
 
-    Ultralytics rewrites others in place, which DVC would take for a change of the data.
+    Ultralytics rewrites files with such bytes in place, and DVC would see changed data.
     """
     end = content.rfind(JPEG_END)
     return content[: end + len(JPEG_END)] if content.startswith(JPEG_START) and end > 0 else content
@@ -169,7 +182,7 @@ def _duplicates(splits: dict[str, list[CheckedExample]]) -> Problems:
 
 
 def _digest(splits: dict[str, list[CheckedExample]], source: Source, rules: LabelRules, out: Path) -> str:
-    """32 hex digits over task, keypoints, class names and every file: the data set's identity."""
+    """Digest of the data set, 32 hex digits, from task, keypoints, class names and all files."""
     known = (rules.task, rules.kpt_shape, sorted(source.names.items()))
     state = hashlib.sha256(repr(known).encode())
     for split, examples in sorted(splits.items()):
@@ -181,7 +194,7 @@ def _digest(splits: dict[str, list[CheckedExample]], source: Source, rules: Labe
 
 
 def _carry_annotations(splits: dict[str, list[CheckedExample]], source: Source, out: Path) -> Iterator[str]:
-    """Copy COCO's own annotations where there are any; says which do not fit and are left."""
+    """Copy COCO annotation files if there are any; yield a warning for each that does not fit."""
     for split, path in source.annotations.items():
         images = {Path(checked.example.where).name: checked.example.name for checked in splits[split]}
         problem = coco_annotations.carry(
@@ -198,5 +211,5 @@ def _write_yaml(source: Source, out: Path) -> None:
 
 
 def count_classes(examples: Iterable[CheckedExample]) -> Counter[int]:
-    """Objects per class id."""
+    """Number of objects per class id."""
     return Counter(label.class_id for checked in examples for label in checked.labels)

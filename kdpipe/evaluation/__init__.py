@@ -1,7 +1,7 @@
-"""From stored predictions to AP, errors and the spread over images: no torch, no GPU.
+"""Evaluate stored predictions: AP, error types and the spread over images, without torch and without a GPU.
 
-AP is COCO's (T.-Y. Lin et al., "Microsoft COCO", 2014, and cocodataset.org, "Detection
-evaluation"), as the published tables are computed, by hotcoco.
+AP is COCO's (T.-Y. Lin et al., "Microsoft COCO", 2014, and cocodataset.org, "Detection evaluation"), as in
+published tables, computed by hotcoco.
 """
 
 from kdpipe.evaluation.ap import evaluate, found_per_image

@@ -15,7 +15,7 @@ from kdpipe.models.tasks import TASKS
 
 OVERALL = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 # TIDE's error types (D. Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection
-# Errors", ECCV 2020) under the names that the table writes.
+# Errors", ECCV 2020) -> their names in the tables.
 ERRORS = {
     "Cls": "classification",
     "Loc": "localisation",
@@ -24,23 +24,30 @@ ERRORS = {
     "Bkg": "background",
     "Miss": "missed",
 }
-NOT_COMPUTED = -1.0  # as COCO writes the AP of classes and sizes that have no object
+NOT_COMPUTED = -1.0  # COCO's AP of classes and sizes without objects
 
 
 def evaluate(
     truth: Truth, predictions: pd.DataFrame, resamples: int, seed: int
 ) -> tuple[dict[str, float], NDArray[np.float64]]:
-    """Evaluate predictions of one checkpoint, split and head.
+    """Evaluate the predictions of one checkpoint, split and head.
 
-    What is matched is the task's own: boxes, masks, keypoints, or rotated boxes. The last are no part
-    of COCO's evaluation; its rules are applied to the overlap of the rotated boxes.
+    Predictions are matched by the task's own geometry: boxes, masks, keypoints or rotated boxes. Rotated
+    boxes are not part of COCO's evaluation; its rules are applied to their overlap.
+
+    Args:
+        truth: Labels of the split.
+        predictions: One row per prediction, as from `load_predictions`.
+        resamples: Number of half samples of the images.
+        seed: Random seed of the half samples.
 
     Returns:
-        Metrics: `coco/AP`, `coco/AP50`, `coco/AP75`, by object size `coco/APs`, `coco/APm`,
-        `coco/APl`, per class `coco/class/NAME` (all as shares of 1; those without objects are left
-        out); for segment and pose also `coco/box/AP`, `coco/box/AP50`, `coco/box/AP75`;
-        `error/TYPE`, the AP50 that would be won if there were no errors of this type.
-        Deviations of `coco/AP` over the half samples of the images, see `kdpipe.evaluation.resampling`.
+        Metrics, as shares of 1: `coco/AP`, `coco/AP50`, `coco/AP75`; by object size `coco/APs`, `coco/APm`,
+        `coco/APl`; per class `coco/class/NAME`; for segment and pose also `coco/box/AP`, `coco/box/AP50`,
+        `coco/box/AP75`; and `error/TYPE`, the AP50 that would be gained without errors of this type. Classes
+        and sizes without objects are excluded.
+        Deviations of `coco/AP` over the half samples, (resamples,), or (0,) if AP is not defined; see
+        `kdpipe.evaluation.resampling`.
     """
     found = load_detections(truth, predictions)
     evaluator = _evaluator(truth, found)
@@ -58,9 +65,9 @@ def evaluate(
 
 
 def found_per_image(truth: Truth, predictions: pd.DataFrame) -> dict[str, float]:
-    """F1 of each image, by file name: of boxes (masks, keypoints, rotated boxes) that overlap by half.
+    """F1 of each image, by file name, at an IoU of 0.5 of boxes, masks, keypoints or rotated boxes.
 
-    An image without objects in which nothing was found counts 1.
+    An image without objects and without predictions counts as 1.
     """
     evaluator = _evaluator(truth, load_detections(truth, predictions))
     evaluator.evaluate()
@@ -77,14 +84,14 @@ def _evaluator(truth: Truth, found: COCO) -> COCOeval:
 
 
 def _per_class(evaluator: COCOeval, names: list[str]) -> dict[str, float]:
-    """COCO's AP of each class: the mean of its precision over IoU and recall thresholds."""
+    """COCO's AP of each class: mean precision over IoU and recall thresholds."""
     assert evaluator.eval is not None
-    precision = evaluator.eval["precision"][:, :, :, 0, -1]  # IoU, recall, class; all sizes
+    precision = evaluator.eval["precision"][:, :, :, 0, -1]  # (IoU, recall, class), all sizes
     return {name: float(precision[:, :, index].mean()) for index, name in enumerate(names)}
 
 
 def _of_boxes(truth: Truth, found: COCO) -> dict[str, float]:
-    """AP of the boxes beside masks or keypoints; by size it would go by the area of those."""
+    """AP of the boxes for segment and pose; not by size, which would use the area of masks or keypoints."""
     evaluator = COCOeval(truth.coco, found, "bbox")
     evaluator.evaluate()
     evaluator.accumulate()
@@ -93,13 +100,13 @@ def _of_boxes(truth: Truth, found: COCO) -> dict[str, float]:
 
 
 def _deviations(truth: Truth, found: COCO, count: int, seed: int) -> NDArray[np.float64]:
-    """The AP of each half sample; sizes and lower detection limits are not evaluated again."""
+    """Deviations of the AP of the half samples, (count,), only for all sizes and the highest max_dets."""
     evaluator = _evaluator(truth, found)
     evaluator.params.max_dets = evaluator.params.max_dets[-1:]
     evaluator.params.area_rng, evaluator.params.area_rng_lbl = [[0.0, 1e10]], ["all"]
     evaluator.evaluate()
     samples = half_samples(list(truth.image_ids.values()), count, seed)
     by_name = evaluator.slice_by(samples)
-    values = np.array([by_name[name]["AP"] for name in samples])  # by name: their order is not kept
+    values = np.array([by_name[name]["AP"] for name in samples])  # slice_by does not keep the order
     values[values == NOT_COMPUTED] = np.nan
     return deviations(values, images=len(truth.image_ids))

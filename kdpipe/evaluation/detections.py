@@ -1,4 +1,4 @@
-"""Stored predictions as hotcoco reads them."""
+"""Convert stored predictions to the input of hotcoco."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Segmentation = dict[str, Any] | list[list[float]]
 
 
 def load_detections(truth: Truth, predictions: pd.DataFrame) -> COCO:
-    """What was predicted for the images of a split."""
+    """Predictions for the images of a split, as hotcoco detections."""
     images = predictions["image"].astype(str)
     ids, classes = images.map(truth.image_ids), predictions["class_id"] + 1
     if truth.task in ("detect", "segment"):

@@ -1,9 +1,9 @@
-"""The predictions of a checkpoint on one split with one head, as a Parquet file.
+"""Predictions of a checkpoint on one split with one head, stored as a Parquet file.
 
-Columns: `image` (file name), `class_id`, `score`, and in pixels of the original image the box as `x`,
-`y` (its upper left corner), `width` and `height`; for segment the mask as `counts` (COCO's compressed
-run lengths), for pose `keypoints` (x, y, confidence in turns). A rotated box (obb) is `centre_x`,
-`centre_y`, `width`, `height` and `angle` (radians, clockwise).
+Columns: `image` (file name), `class_id` and `score`; and in pixels of the original image the box as `x`, `y`
+(upper left corner), `width`, `height`. For segment the mask is `counts` (COCO's compressed run-length
+encoding); for pose `keypoints` is a flat list of x, y, confidence. For obb the box is `centre_x`, `centre_y`,
+`width`, `height` and `angle` (radians, clockwise).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 BOX = ["x", "y", "width", "height"]
 ROTATED_BOX = ["centre_x", "centre_y", "width", "height", "angle"]
 KEYPOINTS, MASK = "keypoints", "counts"
-FIRST_CATEGORY = 1  # from which Ultralytics counts classes in its JSON
+FIRST_CATEGORY = 1  # first class id in Ultralytics' JSON
 
 _COMMON = {"image": "category", "class_id": "int32", "score": "float32"}
 _OWN: dict[str, dict[str, str]] = {
@@ -35,12 +35,18 @@ _READ: dict[str, Callable[[Mapping[str, Any]], Iterable[Any]]] = {
 
 
 def predictions_file(split: str, head: str) -> str:
-    """The name of the file within a cell's validation folder."""
+    """Name of the file in a training's validation folder."""
     return f"predictions-{split}-{head}.parquet"
 
 
 def save_predictions(entries: Iterable[Mapping[str, Any]], task: str, path: Path) -> None:
-    """Store what the validator of an Ultralytics task collects with `save_json`."""
+    """Store the predictions that an Ultralytics validator collects with `save_json`.
+
+    Args:
+        entries: Predictions in Ultralytics' JSON format, with boxes in pixels of the original image.
+        task: Task of the model.
+        path: Path of the Parquet file.
+    """
     types = _COMMON | _OWN[task]
     rows = [
         (entry["file_name"], entry["category_id"] - FIRST_CATEGORY, entry["score"], *_READ[task](entry))
@@ -50,5 +56,5 @@ def save_predictions(entries: Iterable[Mapping[str, Any]], task: str, path: Path
 
 
 def load_predictions(path: Path) -> pd.DataFrame:
-    """Read stored predictions."""
+    """Read stored predictions, one row per prediction."""
     return pd.read_parquet(path)

@@ -1,14 +1,15 @@
-"""How much a result depends on which images it was measured on.
+"""Uncertainty of AP that comes from the choice of images.
 
-AP is measured again on random halves of the images, drawn without replacement. Over such halves a
-statistic spreads as the statistic of all images spreads over data sets of this size (the
-delete-d jackknife with d = n/2: J. Shao and C. F. J. Wu, "A General Theory for Jackknife Variance
-Estimation", Annals of Statistics 17, 1989). A bootstrap sample counts some images twice, which COCO's
-matching cannot; leaving out the repetitions, as evaluation libraries do, gives samples of about
-63 % of the images and a spread that is too small by a factor of sqrt(e - 1), about 1.3.
+AP is computed again on random halves of the images, drawn without replacement. The spread over such halves
+estimates the spread of the AP of all images over data sets of this size (the delete-d jackknife with d = n/2:
+J. Shao and C. F. J. Wu, "A General Theory for Jackknife Variance Estimation", Annals of Statistics 17, 1989).
 
-The halves are the same for every checkpoint, so that differences of two checkpoints are paired image
-by image, and each checkpoint is measured once for all its comparisons.
+A bootstrap sample counts some images twice, which COCO's matching cannot do. Evaluation libraries drop the
+repetitions; their samples have about 63 % of the images, and their spread is too small by a factor of
+sqrt(e - 1), about 1.3.
+
+The halves are the same for every checkpoint. So differences between checkpoints are paired image by image,
+and each checkpoint is evaluated once for all comparisons.
 """
 
 from __future__ import annotations
@@ -24,7 +25,16 @@ FEWEST_IMAGES = 2
 
 
 def half_samples(images: Sequence[int], count: int, seed: int) -> dict[str, list[int]]:
-    """`count` random halves of the images, by name; none of fewer than two images."""
+    """Random halves of the images, without replacement.
+
+    Args:
+        images: Image ids.
+        count: Number of halves.
+        seed: Random seed.
+
+    Returns:
+        Image ids by name of the half; empty for fewer than two images.
+    """
     if len(images) < FEWEST_IMAGES:
         return {}
     rng = np.random.default_rng(seed)
@@ -33,10 +43,17 @@ def half_samples(images: Sequence[int], count: int, seed: int) -> dict[str, list
 
 
 def deviations(values: NDArray[np.float64], images: int) -> NDArray[np.float64]:
-    """How far the values of the half samples lie from their mean, scaled to all images.
+    """Deviations of the half samples' values from their mean, scaled to all images.
 
-    Their variance is that of the value over data sets of this size, and the covariance of two
-    checkpoints' deviations that of their values. A half without any object (NaN) counts as the mean.
+    Their variance is that of the value over data sets of this size. The covariance of the deviations of two
+    checkpoints is that of their values. A half without objects (NaN) counts as the mean.
+
+    Args:
+        values: AP of each half sample, (n,); may contain NaN.
+        images: Number of images.
+
+    Returns:
+        Deviations, (n,), or (0,) if all values are NaN.
     """
     if np.isnan(values).all():
         return np.zeros(0)
@@ -46,7 +63,7 @@ def deviations(values: NDArray[np.float64], images: int) -> NDArray[np.float64]:
 
 
 def save_resamples(samples: Mapping[str, NDArray[np.float64]], path: Path) -> None:
-    """Store deviations by `split/head`: a field each, of NaN where there are none."""
+    """Store deviations, (n,) each, as one field per `split/head`; shorter ones are padded with NaN."""
     longest = max(map(len, samples.values()))
     stored = np.full(longest, np.nan, [(place, np.float32) for place in samples])
     for place, values in samples.items():
@@ -55,12 +72,12 @@ def save_resamples(samples: Mapping[str, NDArray[np.float64]], path: Path) -> No
 
 
 def load_resamples(path: Path) -> NDArray[np.void]:
-    """Read what `save_resamples` stored."""
+    """Read the structured array that `save_resamples` stored, (n,), one field per `split/head`."""
     stored: NDArray[np.void] = np.load(path)
     return stored
 
 
 def deviations_at(stored: NDArray[np.void], place: str) -> NDArray[np.float64]:
-    """The deviations of one `split/head`."""
+    """Deviations of one `split/head`, (n,), without NaN."""
     values: NDArray[np.float64] = stored[place].astype(float)
     return values[~np.isnan(values)]

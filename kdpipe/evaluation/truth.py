@@ -1,4 +1,4 @@
-"""The labels of a prepared data set as COCO's evaluation wants them."""
+"""Convert the labels of a prepared data set to the input of COCO's evaluation."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from kdpipe.data.labels import Label, LabelRules
 from kdpipe.data.manifest import Manifest, load_manifest
 from kdpipe.errors import KdpipeError
 
-EXIF_ORIENTATION, EXIF_TURNED = 0x0112, (5, 6, 7, 8)  # turned by a quarter: width and height swap
-AREA_OF_BOX = 0.53  # of an object in its box, by which Ultralytics judges keypoints
+EXIF_ORIENTATION, EXIF_TURNED = 0x0112, (5, 6, 7, 8)  # rotated by 90 degrees: width and height are swapped
+AREA_OF_BOX = 0.53  # object area as a share of the box area, as in Ultralytics for keypoints
 COCO_KPT_SHAPE = (17, 3)
-# How exactly people place the keypoints of a person (cocodataset.org, keypoint evaluation).
+# Standard deviation of human annotators by keypoint (cocodataset.org, keypoint evaluation).
 COCO_SIGMAS = [s / 1000 for s in (26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89)]
 
 Size = tuple[int, int]
@@ -31,10 +31,15 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Truth:
-    """The labelled objects of a split, and by file name the ids and sizes (width, height) of its images.
+    """Labelled objects of a split.
 
-    Classes and images are counted from 1, as COCO does. `sigmas` say for each keypoint how far off is
-    how wrong.
+    Attributes:
+        coco: The annotations; ids of classes and images start at 1.
+        image_ids: Image ids by file name.
+        names: Class names, ordered by class id.
+        task: Task of the labels.
+        sizes: Width and height of the images in pixels, by file name.
+        sigmas: Tolerance of each keypoint in COCO's OKS; None without keypoints.
     """
 
     coco: COCO
@@ -46,12 +51,12 @@ class Truth:
 
 
 def load_truth(dataset: Path, split: str) -> Truth:
-    """Read the labels of a split of a data set that `prepare` wrote.
+    """Read the labels of a split of a prepared data set.
 
-    The area of an object, by which COCO calls it small, medium or large, is that of what the task
-    finds: box, outline or rotated box; for pose it is a share of the box, as in Ultralytics. A label
-    that is written twice counts once, as there. Where COCO's own annotations were carried along, they
-    are the truth, with their areas and crowds.
+    COCO calls an object small, medium or large by its area. This is the area of the box, outline or rotated
+    box; for pose it is a share of the box area, as in Ultralytics. Duplicate labels count once, as in
+    Ultralytics. If the data set has COCO's own annotations, they are used instead, with their areas and
+    crowds.
 
     Raises:
         KdpipeError: if the data set has no such split.
@@ -94,7 +99,7 @@ def _truth(content: dict[str, Any], manifest: Manifest, dataset: Path) -> Truth:
 
 
 def _sigmas(rules: LabelRules, yaml: Path) -> list[float] | None:
-    """Those of the data yaml; else COCO's where the keypoints are COCO's, or all alike, as in Ultralytics."""
+    """Sigmas from the data yaml; else COCO's for COCO's keypoints, or equal ones, as in Ultralytics."""
     if rules.kpt_shape is None:
         return None
     fields: Any = OmegaConf.load(yaml)
@@ -140,16 +145,16 @@ OWN: dict[str, Callable[[Label, Size, LabelRules], dict[str, Any]]] = {
     "pose": _keypoints,
     "obb": _rotated_box,
 }
-"""What the annotation of an object says beside its box, per task."""
+"""Additional annotation fields of an object, by task."""
 
 
 def _pixels(label: Label, size: Size, rules: LabelRules) -> NDArray[np.float64]:
-    """The label's points, (count, 3): x and y in pixels, visibility."""
+    """The label's points, (n, 3): x and y in pixels, and visibility."""
     return np.array(rules.points(label), dtype=float) * (*size, 1)
 
 
 def _size(path: Path) -> Size:
-    """Width and height as Ultralytics sees them: turned the way the camera says."""
+    """Width and height in pixels after EXIF rotation, as in Ultralytics."""
     with Image.open(path) as image:
         width, height = image.size
         turned = image.getexif().get(EXIF_ORIENTATION) in EXIF_TURNED

@@ -1,1 +1,1 @@
-"""Model names, families and tasks; which student learns from which teacher; start weights."""
+"""Model names, families and tasks, pairs of student and teacher, and start weights."""

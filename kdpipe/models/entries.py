@@ -1,4 +1,4 @@
-"""The students and teachers of params.yaml: which models they are, and how they are trained."""
+"""Entries under `students`, `teachers` and `pairs` in params.yaml: their models and train arguments."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from kdpipe.models import names as model_names
 from kdpipe.models.own_yaml import check_own
 from kdpipe.params.schema import Model, Pair, Params
 
-RECOMMENDED, UNKNOWN = "recommended", "unknown"  # teachers that are no names
+RECOMMENDED, UNKNOWN = "recommended", "unknown"  # values of `teacher` that are not names
 
 
 def architecture(name: str, model: Model) -> model_names.ModelName:
-    """The model of a student or teacher: its `model`, a name or a path, or else its own name.
+    """The model of a student or teacher, given by its `model` key or else by the name of the entry.
 
     Raises:
-        ValueError: if it is none that can be distilled.
+        ValueError: if the model cannot be distilled.
     """
     found = model_names.read(model.model or name)
     if found.file:
@@ -24,7 +24,7 @@ def architecture(name: str, model: Model) -> model_names.ModelName:
 
 
 def candidates(params: Params, pair: Pair) -> list[str]:
-    """The teachers that a pair may learn from, by their names under `teachers`."""
+    """Names of the teachers that a pair may use, as under `teachers`."""
     if pair.teacher == UNKNOWN:
         return []
     if pair.teacher != RECOMMENDED:
@@ -35,5 +35,5 @@ def candidates(params: Params, pair: Pair) -> list[str]:
 
 
 def train_arguments(params: Params, model: Model) -> dict[str, Any]:
-    """`train`, overridden by what the student or teacher says itself."""
+    """Train arguments of a student or teacher: `train`, updated with its own."""
     return {**params.train, **model.train}

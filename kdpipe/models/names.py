@@ -1,4 +1,4 @@
-"""The models that can be distilled: names, sizes, heads, and which pairs make sense."""
+"""Models that can be distilled: names, sizes, heads, and valid pairs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ END_TO_END_FAMILIES = ("yolo26",)
 HEADS = ("e2e", "nms")
 DEFAULT_IMGSZ = 640
 
-# The teacher sizes that Ultralytics pairs in its documentation of knowledge distillation.
+# Student size -> teacher size, from Ultralytics' documentation of knowledge distillation.
 RECOMMENDED_TEACHER = {"n": "s", "s": "m", "m": "x", "l": "x"}
 
-# Architectures whose features come from other levels of the pyramid than P3, P4 and P5.
-LEVELS = {"": (3, 5), "-p2": (2, 5), "-p6": (3, 6)}  # the first and the last
+# Feature pyramid levels by variant; the standard models use P3 to P5.
+LEVELS = {"": (3, 5), "-p2": (2, 5), "-p6": (3, 6)}  # first and last level
 VARIANTS = {
     ("yolov8", "detect"): ("-p2", "-p6"),
     ("yolov8", "segment"): ("-p6",),
     ("yolov8", "pose"): ("-p6",),
     ("yolo26", "detect"): ("-p2", "-p6"),
 }
-YAML = ".yaml"  # the suffix by which the path of an own model is known
+YAML = ".yaml"  # suffix of a path to a model yaml of the user
 NOT_DISTILLED = {"-cls": "classify", "-sem": "semantic", "-depth": "depth"}
 
 _PATTERN = re.compile(
@@ -37,7 +37,7 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True)
 class ModelName:
-    """An Ultralytics model name, taken apart; `file` is the user's own model yaml of that kind."""
+    """A parsed Ultralytics model name; `file` is the user's model yaml, if the model is built from one."""
 
     family: str
     size: str
@@ -46,41 +46,41 @@ class ModelName:
     file: str | None = None
 
     def __str__(self) -> str:
-        """The name as Ultralytics writes it, such as `yolo26n-seg`; or the path of the own yaml."""
+        """The name as in Ultralytics, such as `yolo26n-seg`, or the path of the model yaml."""
         return self.file or f"{self.family}{self.size}{TASKS[self.task].suffix}{self.variant}"
 
     @property
     def stem(self) -> str:
-        """The name of its model yaml, without the suffix."""
+        """Name of its model yaml, without the suffix."""
         return PurePath(self.file).stem if self.file else str(self)
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """The heads that this model can be validated on."""
+        """Heads on which the model can be validated."""
         return HEADS if self.family in END_TO_END_FAMILIES else ("nms",)
 
     @property
     def levels(self) -> str:
-        """The levels of the pyramid that its head takes, in words."""
+        """Feature pyramid levels of its head, for messages."""
         return "P{} to P{}".format(*LEVELS[self.variant])
 
     @property
     def recommended_teacher(self) -> ModelName | None:
-        """The published teacher of this student, or None for the largest size."""
+        """The teacher that Ultralytics recommends, or None for the largest size."""
         size = RECOMMENDED_TEACHER.get(self.size)
         return ModelName(self.family, size, self.task, self.variant) if size else None
 
 
 def preferred_head(heads: Container[str]) -> str:
-    """The head by which the best `dis` and the best seed are chosen: e2e where there is one."""
+    """Head that selects the best `dis` and the best seed: e2e if available, else nms."""
     return next(head for head in HEADS if head in heads)
 
 
 def parse(name: str) -> ModelName:
-    """Take a model name apart.
+    """Parse a model name.
 
     Raises:
-        ValueError: if it is no model that can be distilled, with the nearest name that is.
+        ValueError: if the model cannot be distilled; suggests the nearest name that can.
     """
     match = _PATTERN.fullmatch(name)
     found = _model_name(match) if match else None
@@ -92,19 +92,19 @@ def parse(name: str) -> ModelName:
 
 
 def read(written: str) -> ModelName:
-    """What is behind a model's name, or behind the path of the user's own yaml.
+    """Parse a model name, or the path of a model yaml.
 
     Raises:
-        ValueError: if it is no model that can be distilled.
+        ValueError: if the model cannot be distilled.
     """
     return of_file(written) if written.endswith(YAML) else parse(written)
 
 
 def of_file(path: str) -> ModelName:
-    """What a model yaml of the user is, by its name: `yolo26n-mine.yaml` is a yolo26n.
+    """Derive the model from the file name of a model yaml: `yolo26n-mine.yaml` is a yolo26n.
 
     Raises:
-        ValueError: if its name does not begin as one of Ultralytics' models.
+        ValueError: if the file name does not begin with the name of an Ultralytics model.
     """
     stem = PurePath(path).stem
     match = _PATTERN.match(stem)
@@ -116,7 +116,7 @@ def of_file(path: str) -> ModelName:
 
 
 def names() -> list[str]:
-    """Every model name that `parse` accepts."""
+    """All model names that `parse` accepts."""
     return [
         str(ModelName(family, size, task, variant))
         for family in FAMILIES
@@ -132,7 +132,7 @@ def _model_name(match: re.Match[str]) -> ModelName:
 
 
 def pairing_problem(student: ModelName, teacher: ModelName) -> str | None:
-    """Why this teacher cannot teach this student, or None if it can."""
+    """Reason why the teacher cannot teach the student, or None if it can."""
     if teacher.family != student.family:
         return (
             f"{teacher} is of another family than {student}: their features do not correspond; "

@@ -1,4 +1,4 @@
-"""Model yamls of the user's own: checked before Ultralytics builds a model from one."""
+"""Model yamls written by the user: checks before Ultralytics builds a model from them."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ ACTIVATION = re.compile(r"(torch\.)?nn\.\w+\([\w=., -]*\)")
 
 
 def yaml_of(model: model_names.ModelName) -> str:
-    """What Ultralytics builds a model from."""
+    """Path or name of the model yaml that Ultralytics builds the model from."""
     return str(resolve(model.file)) if model.file else f"{model}{model_names.YAML}"
 
 
 def own_digest(model: model_names.ModelName) -> str | None:
-    """The digest of the user's own model yaml, if it is one."""
+    """Digest of the user's model yaml; None for a model of Ultralytics."""
     path = _file(model.file) if model.file else None
     return digest_of(path) if path else None
 
 
 def check_own(found: model_names.ModelName, path: str) -> None:
-    """Refuse a model yaml of the user that is not what its name says."""
+    """Check that a model yaml matches the model in its file name.
+
+    Raises:
+        ValueError: if the file is missing, is not a model yaml, or defines another model.
+    """
     file = _file(path)
     if file is None:
         raise ValueError(f"{path!r} is not there; looked for {resolve(path)}")
@@ -63,7 +67,7 @@ def check_own(found: model_names.ModelName, path: str) -> None:
 
 
 def _file(path: str) -> Path | None:
-    """The file that Ultralytics reads for such a path: `yolo26n-mine.yaml` may be in `yolo26-mine.yaml`."""
+    """The file that Ultralytics reads for a path: `yolo26n-mine.yaml`, or else `yolo26-mine.yaml`."""
     given = resolve(path)
     of_all_sizes = given.with_name(re.sub(r"^(yolov?\d+)[nsmlx]", r"\1", given.name))
     return next((file for file in (given, of_all_sizes) if file.is_file()), None)

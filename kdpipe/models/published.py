@@ -1,14 +1,14 @@
-"""What Ultralytics publishes of its YOLO26 checkpoints: results on COCO, and known files.
+"""Figures that Ultralytics published for its YOLO26 checkpoints: AP on COCO, and SHA-256 of the files.
 
-Results: docs.ultralytics.com/guides/knowledge-distillation, section Performance (COCO val2017, 640 px,
-COCO AP in %). Digests: of the files as found in several independent public repositories.
+AP in %: docs.ultralytics.com/guides/knowledge-distillation, section Performance (COCO val2017, 640 px).
+SHA-256: the same in several independent public repositories.
 """
 
 from __future__ import annotations
 
-DATA = "coco.yaml"  # the data set of the results
+DATA = "coco.yaml"  # data set of these results
 
-BASELINE = {  # model: AP with NMS, AP of the e2e head
+BASELINE = {  # model -> head -> AP in %
     "yolo26n": {"nms": 40.9, "e2e": 40.1},
     "yolo26s": {"nms": 48.6, "e2e": 47.8},
     "yolo26m": {"nms": 53.1, "e2e": 52.5},

@@ -1,4 +1,4 @@
-"""The checkpoints that params.yaml names: where they are, and what they say of themselves."""
+"""Start weights in params.yaml: where the files are, and how they are used."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ from kdpipe.paths import resolve, weights_dir
 
 @dataclass(frozen=True)
 class Source:
-    """Where start weights come from: `scratch`, `released` or a path, under which key of params.yaml
-    that stands, and what they must be of. `arguments` are those of the training that starts from them.
+    """Start weights of a training.
+
+    Attributes:
+        key: Key of params.yaml that names them, such as `students.yolo26n.init`.
+        name: Name of the student or teacher.
+        model: Its entry in params.yaml.
+        init: `scratch`, `released`, or the path of a .pt file.
+        sha256: Expected SHA-256 of the file; None if the user gave none.
+        arguments: Arguments of the training that starts from them.
     """
 
     key: str
@@ -29,34 +36,34 @@ class Source:
 
     @property
     def architecture(self) -> ModelName:
-        """The Ultralytics model."""
+        """The Ultralytics model of the weights."""
         return architecture(self.name, self.model)
 
     @property
     def as_it_is(self) -> bool:
-        """Whether it is used without training."""
+        """Whether the weights are used without training."""
         return as_it_is(self.arguments)
 
     @property
     def imgsz(self) -> int:
-        """The size of images that it is trained or used with."""
+        """Image size in pixels for training and validation."""
         return int(str(self.arguments.get("imgsz", DEFAULT_IMGSZ)))
 
     @property
     def file_name(self) -> str:
-        """The name under which Ultralytics releases them."""
+        """Name of the file in Ultralytics' release."""
         return f"{self.architecture}{'-distill' if self.key.endswith('.distilled') else ''}.pt"
 
     @property
     def path(self) -> Path | None:
-        """Where the file is, or is to be downloaded to; None if there is none."""
+        """Path of the file, which may not be downloaded yet; None for `scratch`."""
         if self.init == SCRATCH:
             return None
         return weights_dir() / self.file_name if self.init == RELEASED else resolve(self.init)
 
 
 def source_of(params: Params, cell: Cell) -> Source:
-    """Where a cell's start weights come from."""
+    """Start weights of a training."""
     if cell.kind == "teacher":
         return _of_model(params, "teachers", cell.name)
     if cell.kind == "baseline":
@@ -65,7 +72,7 @@ def source_of(params: Params, cell: Cell) -> Source:
 
 
 def all_sources(params: Params) -> Iterator[Source]:
-    """Every one that params.yaml names."""
+    """All start weights in params.yaml, and the distilled students that are already trained."""
     for axis in ("students", "teachers"):
         yield from (_of_model(params, axis, name) for name in getattr(params, axis))
     yield from (_of_pair(params, name) for name, pair in params.pairs.items() if pair.distilled)

@@ -1,4 +1,4 @@
-"""The tasks that Ultralytics distils, and what each is measured by."""
+"""Tasks that Ultralytics can distil, and their metrics."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ BOX = "box/"
 
 @dataclass(frozen=True)
 class Task:
-    """One task.
+    """A task of Ultralytics.
 
-    `suffix` is that of its models' names, `metric` what its mAP50-95 is, `iou_type` how COCO's
-    evaluation calls that by which predictions are matched, and `mark` how Ultralytics marks its metrics.
+    Attributes:
+        suffix: Suffix of its model names.
+        metric: Readable name of its mAP50-95.
+        iou_type: Name of its matching rule in COCO's evaluation.
+        mark: Letter of its metrics in Ultralytics, such as `B` in `mAP50(B)`.
     """
 
     suffix: str
@@ -23,7 +26,7 @@ class Task:
 
     @property
     def has_boxes_too(self) -> bool:
-        """Whether its models find boxes beside what they are about."""
+        """Whether its models predict boxes in addition to masks or keypoints."""
         return self.mark != "B"
 
 
@@ -36,10 +39,11 @@ TASKS = {
 
 
 def metric_name(name: str, task: str) -> str:
-    """An Ultralytics metric's name as MLflow, which refuses parentheses, and kdpipe's files write it.
+    """Rename an Ultralytics metric for MLflow, which rejects parentheses, and for kdpipe's files.
 
-    What the task is about has no mark; the boxes of segment and pose do: `metrics/mAP50-95(B)` is
-    `metrics/box/mAP50-95` there, and `metrics/mAP50-95` for detect.
+    Metrics of the task itself lose their mark; box metrics of segment and pose get a prefix:
+    `metrics/mAP50-95(B)` becomes `metrics/box/mAP50-95` for segment and pose, and `metrics/mAP50-95` for
+    detect and obb.
     """
     match = re.fullmatch(r"(metrics/)?(.+)\(([BMP])\)", name)
     if match is None:

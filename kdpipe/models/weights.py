@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself."""
+"""Contents of a checkpoint, as read from the file."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ from kdpipe.models.names import ModelName
 
 @dataclass(frozen=True)
 class Weights:
-    """What a checkpoint says of itself.
+    """Properties of a checkpoint.
 
-    `channels` are those of its images; `fused` says that its normalisation is gone, `unfinished` that it
-    holds a training that has not ended. `data` and `imgsz` are those of its training, None where
-    unknown; `gflops` are of one image of the size that was asked for.
+    Attributes:
+        model: Its architecture.
+        names: Class names, ordered by class id.
+        channels: Channels of the input images.
+        parameters: Number of parameters.
+        gflops: GFLOPs for one image of the requested size.
+        fused: Whether its BatchNorm layers are fused into the convolutions.
+        unfinished: Whether it is from a training that has not finished.
+        data: Data yaml of its training; None if unknown.
+        imgsz: Image size of its training in pixels; None if unknown.
     """
 
     model: ModelName

@@ -1,1 +1,1 @@
-"""What people look at: figures and a page, made of the report's own files; pictures, of the predictions."""
+"""Draw the HTML page: figures from the files of the report, pictures from the predictions."""

@@ -1,4 +1,4 @@
-"""The page: one file that needs nothing else, not even a network."""
+"""Render the HTML page: one self-contained file that works without a network."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ THEME = {
 
 @dataclass(frozen=True)
 class Entry:
-    """What stands in a cell of a table, what it is sorted by, and where it leads."""
+    """A cell of an HTML table: its text, sort key, link, and CSS class."""
 
     text: str
     order: float | str
@@ -46,14 +46,14 @@ Table = list[dict[str, Entry]]
 def render(
     content: Content, plots: Sequence[Plot], pictures: Sequence[Row], facts: Mapping[str, str], runs_at: str
 ) -> str:
-    """The page as HTML.
+    """Return the page as HTML.
 
     Args:
-        content: What was reported.
-        plots: The figures, in their order.
-        pictures: Images with boxes.
+        content: The content of the report.
+        plots: The figures, in the order of the page.
+        pictures: Rows of images with boxes.
         facts: Where the numbers come from, by name.
-        runs_at: What the address of a run in MLflow begins with.
+        runs_at: URL of a run in MLflow, without the run id.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -76,7 +76,7 @@ def render(
 
 
 def _themed(svg: str) -> Markup:
-    """A figure whose colours follow the page's, light or dark."""
+    """Return a figure in the colours of the page, light or dark."""
     svg = svg[svg.index("<svg") :]
     for colour, name in THEME.items():
         svg = svg.replace(colour, name)
@@ -84,12 +84,12 @@ def _themed(svg: str) -> Markup:
 
 
 def _trusted(text: str) -> Markup:
-    """What this program drew itself, or what is installed with it."""
+    """Mark text as safe: this program drew it, or it is installed with it."""
     return Markup(text)  # noqa: S704
 
 
 def _gains(table: pd.DataFrame) -> Table:
-    """The outcome stands first, where a phone shows it."""
+    """Return the table of gains; the outcome is in the first columns, which a phone shows."""
     return [
         {
             "pair": _word(row["pair"]),
@@ -124,7 +124,7 @@ def _runs(content: Content, runs_at: str) -> Table:
 
 
 def _table(data: pd.DataFrame) -> Table:
-    """The numbers under a figure, as their file has them."""
+    """Return the numbers under a figure, with the columns of their file."""
     return [
         {
             str(name): Entry(f"{value:.6g}" if isinstance(value, float) else str(value), value)

@@ -1,4 +1,4 @@
-"""Images on which baseline and distilled student differ most, with the boxes of all."""
+"""Draw the images on which baseline and distilled student differ most, with the boxes of each model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kdpipe.models.names import HEADS
 from kdpipe.report.formatting import HEAD_NAMES
 
 CONFIDENCE = 0.25  # as in Ultralytics' predict
-MOST_PAIRS, EACH_WAY = 3, 2  # pictures that gain, and as many that lose
+MOST_PAIRS, EACH_WAY = 3, 2  # images that gain most, and as many that lose most
 WIDEST, NARROWEST = 420, 200  # pixels
 QUALITY = 82
 INKS = ("#3ddc84", "#ffb000", "#4da3ff", "#ff5d8f", "#c792ff", "#ffffff", "#00d7d7", "#ff8a3d")
@@ -29,7 +29,7 @@ INKS = ("#3ddc84", "#ffb000", "#4da3ff", "#ff5d8f", "#c792ff", "#ffffff", "#00d7
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as one of the four sees it: `source` is a data URL, `caption` says what was found."""
+    """An image with the boxes of one model or the truth: `source` is a data URL."""
 
     source: str
     caption: str
@@ -37,7 +37,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Row:
-    """One image: truth, baseline, distilled, teacher."""
+    """One image in four pictures: truth, baseline, distilled, teacher."""
 
     pair: str
     about: str
@@ -45,10 +45,10 @@ class Row:
 
 
 def rows(pairs: Sequence[tuple[str, Mapping[str, Cell]]], split: str) -> Iterator[Row]:
-    """For each pair the images that changed most, half of them for the better.
+    """Yield for each pair the images that gained most and those that lost most.
 
     Args:
-        pairs: What a row says of the pair, and its cells of one seed: baseline, distilled, teacher.
+        pairs: A title per pair, and its trainings of one seed: baseline, distilled, teacher.
         split: The split that is measured.
     """
     truth = load_truth(DATASET_DIR, split)

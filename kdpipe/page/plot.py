@@ -1,4 +1,4 @@
-"""A figure with the numbers behind it: drawn once, for papers and for the page."""
+"""Draw figures that keep the numbers behind them, for papers and for the page."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 INK, BLUE, ORANGE, GREEN, GREY = "#1f2328", "#0072b2", "#d55e00", "#009e73", "#767b82"
-HEAD_COLOURS = {"e2e": BLUE, "nms": ORANGE}  # both can be told apart by the colour-blind (Okabe and Ito)
-MOST_PAIRS, PANELS_IN_A_ROW = 12, 3  # the tables have them all
+HEAD_COLOURS = {"e2e": BLUE, "nms": ORANGE}  # safe for colour-blind readers (Okabe and Ito)
+MOST_PAIRS, PANELS_IN_A_ROW = 12, 3  # the tables have all pairs
 PIXELS_PER_INCH = 150
-THICKNESS = 0.18  # half of a bar's, of the distance between two lines
+THICKNESS = 0.18  # half of a bar, as a share of the distance between two lines
 STYLE: dict[Any, Any] = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
     "axes.grid": True,
@@ -34,7 +34,7 @@ STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure: `about` says how to read it, `data` is what it shows."""
+    """A figure: `about` says how to read it, `data` has the numbers that it shows."""
 
     name: str
     title: str
@@ -43,18 +43,18 @@ class Plot:
     data: pd.DataFrame
 
     def __post_init__(self) -> None:
-        """Settle the layout: every further drawing would move things by a hair."""
+        """Fix the layout, which every drawing would change a little."""
         self.figure.draw_without_rendering()
         self.figure.set_layout_engine("none")
 
     def save(self, folder: Path) -> None:
-        """Write it as PNG and SVG."""
+        """Write the figure as PNG and SVG."""
         self.figure.savefig(folder / f"{self.name}.png", dpi=PIXELS_PER_INCH)
         (folder / f"{self.name}.svg").write_text(self.svg)
 
     @property
     def svg(self) -> str:
-        """The same bytes for the same numbers, with names of its own where it stands beside others."""
+        """The figure as SVG: the same bytes for the same numbers, and ids that are unique on the page."""
         out = io.StringIO()
         with mpl.rc_context({"svg.hashsalt": self.name, "svg.fonttype": "none"}):  # text stays text
             self.figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
@@ -63,7 +63,13 @@ class Plot:
 
 
 def panels(count: int, width: float = 4.2, height: float = 3.4) -> tuple[Figure, list[Axes]]:
-    """A figure with so many panels, sizes in inches."""
+    """Create a figure with panels.
+
+    Args:
+        count: The number of panels.
+        width: Width of a panel in inches.
+        height: Height of a panel in inches.
+    """
     columns = min(count, PANELS_IN_A_ROW)
     rows = -(-count // columns)
     figure = Figure(figsize=(max(6.4, width * columns), height * rows), layout="constrained")
@@ -74,25 +80,33 @@ def panels(count: int, width: float = 4.2, height: float = 3.4) -> tuple[Figure,
 
 
 def lines(axes: Axes, labels: Sequence[str]) -> None:
-    """Name the lines of a figure that is read from above, one below the other."""
+    """Label the lines of a figure, the first one at the top."""
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.5, -0.5)
 
 
 def place_of(line: int, which: int) -> float:
-    """Where in its line the first (0) or second (1) of two stands."""
+    """Return the y position of the first (0) or second (1) of two bars in a line."""
     return line + (which - 0.5) * 2 * THICKNESS
 
 
 def bars(axes: Axes, values: Iterable[float], which: int, colour: str, label: str) -> BarContainer:
-    """A bar per line, for the first (0) or second (1) of two."""
+    """Draw one bar per line.
+
+    Args:
+        axes: Where to draw.
+        values: The length of the bar of each line.
+        which: 0 for the first of two bars in a line, 1 for the second.
+        colour: The colour of the bars.
+        label: Their entry in the legend.
+    """
     found = list(values)
     places = [place_of(line, which) for line in range(len(found))]
     return axes.barh(places, found, height=2 * THICKNESS, color=colour, alpha=0.8, label=label)
 
 
 def legend(figure: Figure) -> None:
-    """Above the panels, where it hides nothing; a word for whatever any of them shows."""
+    """Draw one legend for all panels above them, where it hides nothing."""
     found = [axes.get_legend_handles_labels() for axes in figure.axes]
     named = {
         label: handle for handles, labels in found for handle, label in zip(handles, labels, strict=True)
@@ -103,7 +117,7 @@ def legend(figure: Figure) -> None:
 
 
 def pictured(table: pd.DataFrame) -> tuple[list[str], str]:
-    """The pairs that a figure has room for, and a remark on those that it leaves out."""
+    """Return the pairs that a figure has room for, and a remark if it leaves out others."""
     pairs = list(table["pair"].unique())
-    more = f" Drawn are the first {MOST_PAIRS} of {len(pairs)} pairs." if len(pairs) > MOST_PAIRS else ""
+    more = f" Only the first {MOST_PAIRS} of {len(pairs)} pairs are shown." if len(pairs) > MOST_PAIRS else ""
     return pairs[:MOST_PAIRS], more

@@ -1,4 +1,4 @@
-"""Where the numbers come from."""
+"""List where the numbers of the report come from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEFT_OUT = ("dvc_experiment", "dvc_baseline")
 
 
 def provenance(records: Iterable[Record], manifest: Manifest) -> dict[str, str]:
-    """Data, versions, machines and commits of all trainings, by name; several where they differ."""
+    """Return data, versions, machines and commits of all trainings by name; all values if they differ."""
     images = ", ".join(f"{name} {split.images}" for name, split in manifest.splits.items())
     found = {"data": f"{manifest.source} ({images} images)", "data digest": manifest.digest}
     found |= {"command": "dvc repro"}

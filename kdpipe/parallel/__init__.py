@@ -1,1 +1,1 @@
-"""Stages side by side, on one machine or on a Ray cluster, and the search for the best `dis`."""
+"""Run stages in parallel, on one machine or on a Ray cluster, and search for the best `dis`."""

@@ -1,4 +1,4 @@
-"""What a parallel run is doing: a live table in a terminal, a line per event elsewhere."""
+"""Show the progress of a parallel run: a live table in a terminal, one line per event elsewhere."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MINUTE = 60
 
 
 class Board:
-    """Shows an outcome while it comes about."""
+    """Shows the progress of a parallel run."""
 
     def __init__(self, console: Console) -> None:
-        """On this console."""
+        """Prepare to print to a console."""
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._started: dict[Stage, float] = {}
@@ -42,17 +42,17 @@ class Board:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the terminal clean."""
+        """Remove the live table."""
         self._live.stop()
 
     def show(self, now: Outcome) -> None:
-        """Bring what is shown up to date."""
+        """Show the current state of the stages."""
         running = [item for item in now.running.values() if (item.command.folder / LOG_FILE).exists()]
         for item in running:
             if item.stage not in self._started:
                 self._started[item.stage] = time.monotonic()
                 if not self._live.is_started:
-                    self._console.print(f"{item.stage.name} runs; {item.command.folder / LOG_FILE}")
+                    self._console.print(f"{item.stage.name} started; log: {item.command.folder / LOG_FILE}")
         for stage in [*now.ran, *now.failed]:
             if stage not in self._told:
                 self._told.add(stage)
@@ -61,7 +61,7 @@ class Board:
             self._live.update(Group(self._table(running), self._summary(now)), refresh=True)
 
     def _tell(self, stage: Stage, now: Outcome) -> None:
-        """Say that a stage has ended."""
+        """Print that a stage has ended."""
         seconds = time.monotonic() - self._started.get(stage, time.monotonic())
         if stage in now.failed:
             self._console.print(f"[bold red]failed[/] {stage.name}: {escape(now.failed[stage])}")
@@ -72,7 +72,7 @@ class Board:
             self._console.print(self._summary(now))
 
     def _table(self, running: list[Running]) -> Table:
-        table = Table("stage", "for", "its last words", expand=True)
+        table = Table("stage", "time", "last line of its log", expand=True)
         table.columns[2].no_wrap, table.columns[2].ratio = True, 1
         for item in running[:ROWS]:
             seconds = time.monotonic() - self._started[item.stage]
@@ -88,7 +88,7 @@ class Board:
         return " · ".join([*parts, *([f"about {_time(left)} left"] if left else [])])
 
     def _left(self, now: Outcome, side_by_side: int) -> float | None:
-        """Seconds, by what stages of each kind took so far; None while a kind is not known."""
+        """Estimate the remaining seconds from the stages of each kind so far; None if a kind has none yet."""
         begun = [item.stage for item in now.running.values()]
         kinds = [_kind(stage) for stage in (*now.waiting, *begun)]
         if not all(kind in self._seconds for kind in kinds):

@@ -1,4 +1,4 @@
-"""Where commands run: Ray, on this machine or on a cluster that shares this folder."""
+"""Run commands with Ray, on this machine or on a cluster that shares this folder."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from kdpipe.parallel.dvc_stages import Command
 
 LOST = -1  # the exit code of a command whose guard was killed
 RETRIES = 3  # when a worker or its machine is lost
-USABLE = 0.9  # of a machine's memory: one that takes another's place may have a little less
-OBJECT_STORE = 100 * 1024**2  # bytes: almost nothing is sent around
+USABLE = 0.9  # of a machine's memory: a machine that replaces another one may have a little less
+OBJECT_STORE = 100 * 1024**2  # bytes: tasks exchange almost no data
 HERE: dict[str, Any] = {"object_store_memory": OBJECT_STORE, "include_dashboard": False}
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 MISSING = "Ray is not installed; install kdpipe with it: pip install -e '.[scale]'"
@@ -27,7 +27,7 @@ MISSING = "Ray is not installed; install kdpipe with it: pip install -e '.[scale
 
 @dataclass(frozen=True)
 class Need:
-    """What a stage takes: GPUs (whole ones, or a fraction of one), and memory in bytes where it is known."""
+    """What a stage needs: GPUs (whole ones, or a fraction of one), and memory in bytes if it is known."""
 
     gpus: float = 0.0
     memory: int = 0
@@ -35,7 +35,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Machines:
-    """What there is to run on: how many, and what the smallest of them has (memory in bytes)."""
+    """The machines of a cluster: how many, and what the smallest one has (memory in bytes)."""
 
     count: int
     cpus: float
@@ -44,19 +44,19 @@ class Machines:
 
 
 class RayCluster:
-    """Commands as Ray tasks.
+    """Runs commands as Ray tasks.
 
-    A task takes a share of a machine's cores, so that `jobs` of them run side by side on each. One whose
-    worker or machine is lost is started again by Ray, and continues from its checkpoint.
+    A task uses a share of a machine's cores, so that `jobs` tasks run in parallel on each machine. If a
+    worker or machine is lost, Ray starts its tasks again, and they continue from their checkpoints.
     """
 
     def __init__(self, jobs: int | None, address: str | None = None, **given: Any) -> None:
-        """Nothing is started or connected to before it is needed.
+        """Prepare a cluster; Ray starts or connects when it is first needed.
 
         Args:
-            jobs: Trainings side by side on each machine; by default one for each GPU, or one.
-            address: Of a running cluster, as `ray start --head` prints it; without it, this machine.
-            given: For `ray.init`.
+            jobs: Parallel trainings per machine; by default one per GPU, or one.
+            address: Address of a running cluster, as `ray start --head` prints it; None for this machine.
+            given: Further arguments of `ray.init`.
 
         Raises:
             KdpipeError: if Ray is not installed.
@@ -68,7 +68,7 @@ class RayCluster:
 
     @cached_property
     def machines(self) -> Machines:
-        """What the cluster has, once connected; of machines with GPUs, if there are any.
+        """The machines of the cluster, only those with GPUs if there are any; connects on first use.
 
         Raises:
             KdpipeError: if it cannot be reached.
@@ -83,7 +83,7 @@ class RayCluster:
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise KdpipeError(f"Ray at {where} cannot be used: {error}") from error
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-        working = [found for found in alive if found.get("CPU")]  # not a head that only directs
+        working = [found for found in alive if found.get("CPU")]  # leaves out a head node that runs no tasks
         if not working:
             raise KdpipeError(f"Ray at {where} has no machine with CPUs; add one: `ray start --address ...`")
         chosen = [found for found in working if found.get("GPU")] or working
@@ -98,16 +98,16 @@ class RayCluster:
 
     @property
     def jobs(self) -> int:
-        """Side by side on a machine."""
+        """Parallel tasks per machine."""
         return self._asked or max(1, int(self.machines.gpus))
 
     @property
     def slots(self) -> int:
-        """Side by side on all machines."""
+        """Parallel tasks on all machines."""
         return self.jobs * self.machines.count
 
     def submit(self, command: Command, need: Need) -> object:
-        """Run a command as soon as there is room for it; returns what it is known by."""
+        """Run a command as soon as resources are free; return a reference to it."""
         machines, cpus = self.machines, self.machines.cpus / self.jobs
         usable = int(USABLE * machines.memory)
         run = self._task.options(
@@ -121,7 +121,7 @@ class RayCluster:
         return reference
 
     def finished(self, seconds: float) -> Iterator[tuple[object, int | str]]:
-        """Wait so long for commands to end: their exit codes, or what else became of them."""
+        """Wait up to `seconds` for commands to end; yield references with exit codes or error messages."""
         if not self._running:
             return
         import ray
@@ -136,7 +136,7 @@ class RayCluster:
                 yield reference, str(error).strip().splitlines()[0]
 
     def close(self) -> None:
-        """Stop everything: a command ends with the worker that waits for it."""
+        """Stop all commands: each one ends with the worker that waits for it."""
         if "machines" in self.__dict__:
             import ray
 
@@ -146,7 +146,7 @@ class RayCluster:
 
 
 def _run(command: Command, threads: str) -> int:
-    """In a worker of Ray, which says by CUDA_VISIBLE_DEVICES what GPUs are for this task."""
+    """Run a command in a Ray worker, on the GPUs that Ray sets in CUDA_VISIBLE_DEVICES."""
     seen = {name: value for name, value in os.environ.items() if name == "CUDA_VISIBLE_DEVICES"}
     env = {**command.env, **seen, "OMP_NUM_THREADS": threads}
     program = [sys.executable, guard.__file__, str(command.folder), command.token, *command.lines]

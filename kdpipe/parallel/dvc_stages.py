@@ -1,7 +1,7 @@
-"""The stages of a DVC pipeline, begun and saved one by one while their commands run elsewhere.
+"""Begin and save the stages of a DVC pipeline one by one, while their commands run elsewhere.
 
-What `dvc repro` does before and after the command of a stage (dvc/stage/run.py, `Stage.run`), in steps, with
-DVC's own functions: DVC holds the lock of the repository for these steps only, as it does itself.
+It does what `dvc repro` does before and after the command of a stage (dvc/stage/run.py, `Stage.run`), with
+DVC's own functions. Like DVC, it holds the lock of the repository for these steps only.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ ENOUGH = 4096  # bytes of a log, for its last line
 
 @dataclass(frozen=True)
 class Command:
-    """What a stage runs: the lines of its `cmd`, where, with which environment.
+    """What a stage runs: the lines of its `cmd`, its working directory and environment.
 
-    Its log lies in `folder`, and `token` once it has succeeded with the dependencies that it had.
+    `folder` has its log and, once it has succeeded, `token`, which identifies its dependencies.
     """
 
     lines: list[str]
@@ -49,7 +49,7 @@ class Command:
 
     @property
     def last_words(self) -> str:
-        """The last line that it printed."""
+        """The last line that the command printed."""
         with suppress(FileNotFoundError), (self.folder / LOG_FILE).open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - ENOUGH))
             lines = log.read().decode(errors="replace").replace("\r", "\n").split("\n")
@@ -58,13 +58,13 @@ class Command:
 
 
 class Pipeline:
-    """What has to be up to date for some targets: stages in an order in which they can run."""
+    """The stages that some targets need, in an order in which they can run."""
 
     def __init__(self, root: Path, targets: Sequence[str] = ()) -> None:
         """Read dvc.yaml.
 
         Raises:
-            KdpipeError: in DVC's words, if it is wrong or names no such target.
+            KdpipeError: with DVC's message, if dvc.yaml is wrong or has no such target.
         """
         try:
             self._repo = Repo(str(root), _wait_for_lock=True)
@@ -82,10 +82,10 @@ class Pipeline:
         self._saved: set[str] = set()
 
     def begin(self, stage: Stage) -> Command | None:
-        """What must be run for a stage; nothing if it is up to date, or is now, without having been run.
+        """Return the command to run for a stage; None if the stage is up to date or restored from the cache.
 
         Raises:
-            KdpipeError: in DVC's words.
+            KdpipeError: with DVC's message.
         """
         with self._alone():
             if not stage.changed(upstream=list(self.before[stage])):
@@ -106,7 +106,7 @@ class Pipeline:
             return None
 
     def save(self, stages: Iterable[Stage]) -> dict[Stage, str]:
-        """Save what their commands have left, in cache and lock file; returns what went wrong with which."""
+        """Save the outputs of stages in cache and lock file; return the errors by stage."""
         saved, failed = [], {}
         with self._alone():
             for stage in stages:
@@ -120,11 +120,11 @@ class Pipeline:
         return failed
 
     def release(self, stage: Stage) -> None:
-        """Let others at its files again, whether it succeeded or not."""
+        """Unlock the files of a stage, whether it succeeded or not."""
         self._held.pop(stage, ExitStack()).close()
 
     def close(self) -> None:
-        """Put new stages of the lock file into the order in which `dvc repro` would have written them."""
+        """Sort new stages of the lock file into the order of `dvc repro`, and close the repository."""
         for stage in list(self._held):
             self.release(stage)
         new = [stage.name for stage in self.stages if stage.name in self._saved - self._known]
@@ -143,7 +143,7 @@ class Pipeline:
             raise KdpipeError(str(error)) from error
 
     def _has_run(self, stage: Stage, folder: Path) -> bool:
-        """Whether its command succeeded with the dependencies of now, while nobody was left to save it."""
+        """Whether its command has already succeeded with the current dependencies, but was not saved."""
         if not (folder / DONE_FILE).exists():
             return False
         twin = self._repo.stage.load_one(stage.path, stage.name)
@@ -160,7 +160,7 @@ class Pipeline:
         return Command(lines, given["cwd"], given["env"], folder, _token(stage))
 
     def _hold(self, stage: Stage) -> None:
-        """Keep other processes of DVC away from its files, as DVC does while a command runs."""
+        """Lock the files of a stage for other DVC processes, as DVC does while a command runs."""
         paths = ([item.fs_path for item in items] for items in (stage.deps, stage.outs))
         hardlink = self._repo.config["core"].get("hardlink_lock", False)
         held = self._held[stage] = ExitStack()
@@ -175,7 +175,7 @@ class Pipeline:
         outside_cache = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
         stage.save(run_cache=not outside_cache)
         stage.commit()
-        (stage_dir(stage) / DONE_FILE).unlink(missing_ok=True)  # from now on DVC knows better
+        (stage_dir(stage) / DONE_FILE).unlink(missing_ok=True)  # now DVC has the result
 
     def _dump(self, stages: Sequence[Stage]) -> None:
         for path in dict.fromkeys(stage.path for stage in stages):
@@ -186,7 +186,7 @@ class Pipeline:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let Ctrl-C wait: DVC writes its files in place, and half of one would be worth nothing."""
+    """Delay Ctrl-C: DVC writes its files in place, and an interruption would leave half a file."""
     caught: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
     try:
@@ -198,7 +198,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def _mend(rwlock_file: Path) -> None:
-    """Remove what a process of DVC left that was killed while it wrote: nobody else holds the lock."""
+    """Remove a file that a killed DVC process left half written; the caller holds the repository's lock."""
     with suppress(FileNotFoundError):
         try:
             json.loads(rwlock_file.read_text())
@@ -207,11 +207,11 @@ def _mend(rwlock_file: Path) -> None:
 
 
 def stage_dir(stage: Stage) -> Path:
-    """Where a stage's log lies, and what else is known of its last run."""
+    """Return the folder with the log of a stage and the state of its last run."""
     return state_dir() / "stages" / quote(stage.addressing, safe="@")
 
 
 def _token(stage: Stage) -> str:
-    """Changes with the command and with anything that it depends on, once that is saved."""
+    """Return a digest of the command and its saved dependencies."""
     known = [stage.cmd, *(f"{dep}: {dep.hash_info.value}" for dep in stage.deps)]
     return hashlib.sha256(json.dumps(known, default=str).encode()).hexdigest()

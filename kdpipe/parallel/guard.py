@@ -1,7 +1,7 @@
-"""Run the commands of a stage, never twice at once and never longer than the process that wants it lives.
+"""Run the commands of a stage: never twice at the same time, and never longer than the caller lives.
 
-A program of its own, that needs nothing but Python: guard.py FOLDER TOKEN COMMAND...
-It prints the exit code. When its standard input ends, so does it.
+A separate program that needs only Python: guard.py FOLDER TOKEN COMMAND...
+It prints the exit code, and stops the commands when its standard input ends.
 """
 
 from __future__ import annotations
@@ -15,21 +15,29 @@ import sys
 from pathlib import Path
 
 LOG_FILE, DONE_FILE, LOCK_FILE = "log.txt", "done", "lock"
-LOOK = 0.05  # seconds between two looks at the command
+LOOK = 0.05  # seconds between two checks of the command
 GRACE = 30.0  # seconds that an interrupted command has to end
 
 
 def main(folder: Path, token: str, commands: list[str]) -> int:
-    """Run the commands one after another; what they print goes to the folder's log.
+    """Run the commands one after another, with their output in the log of the folder.
 
-    When all went well the token is left in the folder, so that it is known even if nobody waits any more.
+    After success the token is stored in the folder, so that the result counts even if the caller has died.
+
+    Args:
+        folder: The folder of the stage.
+        token: Digest of the commands and their dependencies.
+        commands: Command lines for the shell.
+
+    Returns:
+        0, or the exit code of the command that failed.
     """
-    # Ray's workers block it, and so would what they start.
+    # Ray's workers block SIGINT, and their child processes inherit that.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with (folder / LOCK_FILE).open("a") as lock, (folder / LOG_FILE).open("a") as log:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the commands inherit it: it is free when the last of them ended
-        if has_succeeded(folder, token):  # while this one waited
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the commands inherit it: it is free after the last one has ended
+        if has_succeeded(folder, token):  # in another process, while this one waited for the lock
             return 0
         for command in commands:
             process = subprocess.Popen(
@@ -48,20 +56,20 @@ def main(folder: Path, token: str, commands: list[str]) -> int:
 
 
 def has_succeeded(folder: Path, token: str) -> bool:
-    """Whether commands with this token have run here to their end."""
+    """Whether commands with this token have succeeded in this folder."""
     done = folder / DONE_FILE
     return done.exists() and done.read_text() == token
 
 
 def wait_for_end(folder: Path) -> None:
-    """Wait until no command of the folder runs any more."""
+    """Wait until no command of this folder is running."""
     with (folder / LOCK_FILE).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
     while process.poll() is None:
-        if select.select([sys.stdin], [], [], LOOK)[0]:  # its end: nobody waits any more
+        if select.select([sys.stdin], [], [], LOOK)[0]:  # end of input: the caller has died
             return _stop(process)
     return process.returncode
 
@@ -79,8 +87,8 @@ def _stop(process: subprocess.Popen[bytes]) -> int:
 
 if __name__ == "__main__":
     if os.fork():
-        # Ray kills the children of a worker that ends (docs.ray.io, Lifetimes of a User-Spawn Process);
-        # then nobody would stop the command.
+        # Ray kills the children of a worker that ends (docs.ray.io, Lifetimes of a User-Spawn Process):
+        # a killed guard could not stop its command.
         os._exit(0)
     os.setsid()
     sys.stdout.write(str(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])))

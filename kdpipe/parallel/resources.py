@@ -1,4 +1,4 @@
-"""What the stages of this project's pipeline take."""
+"""Say which resources the stages of the pipeline need."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ MIB = 2**20
 
 
 class Needs:
-    """What a stage takes, by its name: trainings and validations GPUs, trainings the memory that is known."""
+    """The needs of a stage by its name: GPUs of trainings and validations, known memory of trainings."""
 
     def __init__(self, params: Params, cluster: RayCluster) -> None:
-        """Of what is to be done, where."""
+        """Prepare for the trainings of params.yaml on a cluster."""
         self._params, self._cluster = params, cluster
         self._cells = {cell.stage: cell for cell in all_cells(params)}
 
     def __call__(self, stage: str) -> Need:
-        """Raises a ParamsError if it wants GPUs that it would not see."""
+        """Return what a stage needs.
+
+        Raises:
+            ParamsError: if it asks for GPUs that it cannot have.
+        """
         trained = stage.removeprefix("validate_")
         cell = self._cells.get(trained)
         if cell is None:
@@ -36,7 +40,7 @@ class Needs:
 
     @property
     def _share(self) -> float:
-        """Of a GPU, for a training on one."""
+        """The share of a GPU for a training on one GPU."""
         return min(1.0, self._cluster.machines.gpus / self._cluster.jobs)
 
     def _gpus(self, cell: Cell) -> float:
@@ -48,16 +52,16 @@ class Needs:
         if names != [AUTO] and names != list(map(str, seen)):
             raise ParamsError(
                 "train.device",
-                f"{', '.join(names)}: side by side, a training counts the GPUs that it is given from 0; "
-                f"write auto, or {seen} for {len(names)} of them",
+                f"{', '.join(names)}: in parallel, each training counts its own GPUs from 0; "
+                f"write auto, or {seen} for {len(names)} GPUs",
             )
         if len(names) > there:
-            raise ParamsError("train.device", f"{len(names)} GPUs are wanted, a machine has {there:g}")
+            raise ParamsError("train.device", f"{len(names)} GPUs are needed, but a machine has {there:g}")
         return self._share if len(names) == 1 else float(len(names))
 
 
 def _known_memory(cells: Iterable[Cell], like: Cell) -> int:
-    """The most that a finished training of the same kind took in bytes, where it was measured: on a CPU."""
+    """Return the peak memory (bytes) of finished trainings of the same kind; it is known on CPUs only."""
     alike = (cell for cell in cells if (cell.kind, cell.name) == (like.kind, like.name))
     records = [load_record(cell.train_dir) for cell in alike if (cell.train_dir / RECORD_FILE).exists()]
     on_cpu = (record for record in records if record.environment.get("device") == "CPU")

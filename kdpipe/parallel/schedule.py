@@ -1,4 +1,4 @@
-"""Bring a pipeline up to date, with the commands of its stages side by side."""
+"""Bring a pipeline up to date, with the commands of its stages in parallel."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from kdpipe.errors import KdpipeError
 from kdpipe.parallel.cluster import Need, RayCluster
 from kdpipe.parallel.dvc_stages import Command, Pipeline
 
-LOOK = 0.5  # seconds
-AHEAD = 2  # commands per slot that are handed over: a slot never waits for what DVC does between two
+LOOK = 0.5  # seconds to wait for commands to end
+AHEAD = 2  # submitted commands per slot, so that no slot waits while DVC saves a stage
 
 
 @dataclass
 class Running:
-    """A stage whose command was handed over."""
+    """A stage whose command was submitted."""
 
     stage: Stage
     command: Command
@@ -25,7 +25,7 @@ class Running:
 
 @dataclass
 class Outcome:
-    """What became of each stage."""
+    """The state of each stage; `skipped` maps a stage to the failed one that it needs."""
 
     waiting: list[Stage]
     running: dict[object, Running] = field(default_factory=dict)
@@ -41,14 +41,14 @@ def repro(
     need: Callable[[str], Need],
     show: Callable[[Outcome], None],
 ) -> Outcome:
-    """Run every stage that is not up to date, as soon as what it needs is there.
+    """Run every stage that is not up to date, as soon as the stages that it needs are done.
 
-    A stage that fails leaves out what needs it; the others go on.
+    If a stage fails, the stages that need it are skipped; the others continue.
 
     Args:
         pipeline: The stages.
         cluster: Where their commands run.
-        need: What a stage of this name takes.
+        need: Returns what the stage of this name needs.
         show: Called whenever something may have changed.
     """
     now = Outcome(list(pipeline.stages))
@@ -61,7 +61,7 @@ def repro(
 
 
 def _begin(pipeline: Pipeline, cluster: RayCluster, need: Callable[[str], Need], now: Outcome) -> None:
-    """Hand over what can be run now, but no more than keeps every slot busy."""
+    """Submit stages that can run now, but no more than keep every slot busy."""
     settled = {*now.done}
     for stage in list(now.waiting):
         before = pipeline.before[stage]
@@ -87,7 +87,7 @@ def _begin(pipeline: Pipeline, cluster: RayCluster, need: Callable[[str], Need],
 
 
 def _end(pipeline: Pipeline, cluster: RayCluster, now: Outcome) -> None:
-    """Save what has ended."""
+    """Save the stages whose commands have ended."""
     good = []
     for reference, code in cluster.finished(LOOK):
         ended = now.running.pop(reference)

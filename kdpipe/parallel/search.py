@@ -1,4 +1,4 @@
-"""Where to look for a good `dis`: Optuna proposes, seed after seed decides what is worth more trainings."""
+"""Search for the best `dis` with Optuna: trials get seed after seed, and bad ones stop early."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import optuna
 
 MISSING = "Optuna is not installed; install kdpipe with it: pip install -e '.[scale]'"
-STARTUP = 4  # trials that get all their seeds, whatever comes out
+STARTUP = 4  # trials that get all their seeds in any case
 
 
 @dataclass
 class Trial:
-    """A pair at one `dis`: AP on the choosing split by seed, as far as it was measured."""
+    """A pair at one `dis`: `ap` is AP by seed, on the split on which the best `dis` is chosen."""
 
     number: int
     pair: str
@@ -30,13 +30,13 @@ class Trial:
 
     @property
     def mean(self) -> float:
-        """Over the seeds so far."""
+        """Mean AP over the seeds so far."""
         return fmean(self.ap.values())
 
 
 @dataclass(frozen=True)
 class Space:
-    """What is searched: pairs, and `dis` between two bounds; each trial gets these seeds, one by one.
+    """The search space: pairs, and `dis` between two bounds; each trial gets the seeds one by one.
 
     `known` values of `dis` are tried first, with every pair.
     """
@@ -52,12 +52,21 @@ Measure = Callable[[list[tuple[Trial, int]]], list[float | None]]
 
 
 def search(space: Space, trials: int, at_once: int, measure: Measure) -> list[Trial]:
-    """Spend a number of trials; `measure` trains several of them side by side, with a seed each.
+    """Search for the best trial.
 
-    Trials are proposed by the tree-structured Parzen estimator (J. Bergstra et al., "Algorithms for
-    Hyper-Parameter Optimization", 2011; optuna.samplers.TPESampler), on the logarithm of `dis`. One that is
-    below the median of the others after as many seeds gets no more of them (optuna.pruners.MedianPruner), nor
-    does one whose training fails.
+    The tree-structured Parzen estimator proposes the trials (J. Bergstra et al., "Algorithms for
+    Hyper-Parameter Optimization", 2011; optuna.samplers.TPESampler), on the logarithm of `dis`. A trial gets
+    no more seeds if it is below the median of the others after as many seeds (optuna.pruners.MedianPruner),
+    or if a training of it fails.
+
+    Args:
+        space: The search space.
+        trials: The number of trials.
+        at_once: How many trials are measured in parallel.
+        measure: Trains trials in parallel, with one seed each; returns AP, or None for a failed training.
+
+    Returns:
+        All trials, in the order of their start.
 
     Raises:
         KdpipeError: if Optuna is not installed.
@@ -100,11 +109,12 @@ def _proposed(asked: optuna.Trial, space: Space) -> tuple[str, float]:
     pair = str(asked.suggest_categorical("pair", list(space.pairs)))
     value = asked.suggest_float("dis", space.low, space.high, log=True)
     dis = value if value in space.known else float(f"{value:.2g}")
-    return pair, next((known for known in space.known if known == dis), dis)  # as written: 6 is not 6.0
+    # As written in params.yaml: 6 and 6.0 name different stages.
+    return pair, next((known for known in space.known if known == dis), dis)
 
 
 def _goes_on(trial: Trial, seed: int, ap: float | None, asked: optuna.Trial, seeds: int) -> bool:
-    """Note what came out; whether the trial gets another seed."""
+    """Store the result of a seed; return whether the trial gets another one."""
     if ap is None:
         trial.stopped = True
         return False
@@ -117,12 +127,12 @@ def _goes_on(trial: Trial, seed: int, ap: float | None, asked: optuna.Trial, see
 
 
 def best_of(trials: Sequence[Trial]) -> Trial:
-    """The one with the highest mean over all its seeds.
+    """Return the trial with the highest mean over all its seeds.
 
     Raises:
-        KdpipeError: if none was trained with all seeds.
+        KdpipeError: if no trial was trained with all seeds.
     """
     whole = [trial for trial in trials if trial.ap and not trial.stopped]
     if not whole:
-        raise KdpipeError("no trial was trained to the end; see what failed above")
+        raise KdpipeError("no trial was trained to the end; see the failures above")
     return max(whole, key=lambda trial: trial.mean)

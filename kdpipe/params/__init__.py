@@ -1,1 +1,1 @@
-"""params.yaml: its schema, reading and checking it by itself, Ultralytics' arguments in it."""
+"""params.yaml: schema, reading, checks that need no other file, and Ultralytics' train arguments."""

@@ -1,4 +1,4 @@
-"""Which Ultralytics train arguments may stand under `train`, and which kdpipe owns."""
+"""Ultralytics train arguments: which ones are allowed under `train`, and which ones kdpipe sets."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ OWNED = {
     "single_cls": "the table compares models of the data's own classes; change the data yaml",
     "classes": "the table compares models of all classes of the data; change the data yaml",
 }
-"""Arguments that kdpipe sets itself, and what to do instead."""
+"""Arguments that kdpipe sets itself, each with what to do instead."""
 
 
 @cache
 def ultralytics_arguments() -> dict[str, Any]:
-    """Every argument in the installed Ultralytics' default.yaml, read without importing it.
+    """All arguments and defaults from the installed Ultralytics' default.yaml, read without importing
+    Ultralytics.
 
     Raises:
-        KdpipeError: if ultralytics is not installed.
+        KdpipeError: if Ultralytics is not installed.
     """
     spec = find_spec("ultralytics")
     if spec is None or not spec.submodule_search_locations:
@@ -52,14 +53,14 @@ def ultralytics_arguments() -> dict[str, Any]:
 
 
 def as_it_is(arguments: Mapping[str, Any]) -> bool:
-    """Whether train arguments say to use the weights without training (`epochs: 0`)."""
+    """Whether train arguments ask to use the weights without training (`epochs: 0`)."""
     return bool(arguments.get("epochs") == 0)
 
 
 def argument_problems(arguments: Mapping[str, Any], key: str) -> Iterator[ParamsError]:
-    """Arguments that Ultralytics does not know, that kdpipe owns, or that would make a pair unfair.
+    """Check train arguments: unknown to Ultralytics, set by kdpipe, or unfair to one model of a pair.
 
-    `key` is where they are in params.yaml, such as `train`.
+    `key` is the place of the arguments in params.yaml, such as `train`.
     """
     for name in arguments:
         if name in OWNED:
@@ -79,7 +80,7 @@ def argument_problems(arguments: Mapping[str, Any], key: str) -> Iterator[Params
     if arguments.get("cache") == "disk":
         yield ParamsError(f"{key}.cache", "disk would write into DVC's copy of the data; take ram or false")
     batch = arguments.get("batch", 1)
-    if not isinstance(batch, int) or batch < 1:
+    if type(batch) is not int or batch < 1:
         yield ParamsError(
             f"{key}.batch",
             f"{batch!r} lets each training choose, the baseline another batch than the distilled student; "
@@ -88,7 +89,7 @@ def argument_problems(arguments: Mapping[str, Any], key: str) -> Iterator[Params
 
 
 def device_names(wanted: object) -> list[str]:
-    """The devices of a training, one by one: `"0,1"` and `[0, 1]` mean two, nothing means `auto`."""
+    """Split a device value into single devices: `"0,1"` and `[0, 1]` are two, an empty value is `auto`."""
     if wanted in (None, ""):
         return [AUTO]
     names = wanted if isinstance(wanted, (list, tuple)) else str(wanted).split(",")

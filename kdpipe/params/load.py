@@ -1,4 +1,4 @@
-"""Read params.yaml into its dataclasses, if it is good by itself."""
+"""Read params.yaml into its dataclasses, with all checks that need no other file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ FEWEST_RESAMPLES = 100
 
 
 def load(path: Path | str = PARAMS_FILE) -> Params:
-    """Read params.yaml: known keys, right types, plain values, usable names.
+    """Read params.yaml, and check its keys, types, values and names.
 
     Raises:
-        KdpipeError: with everything that is wrong, each with its key and what to write instead.
+        KdpipeError: lists every problem with its key and what to write instead.
     """
     params, problems = read_params(Path(path))
     raise_all(problems)
@@ -32,13 +32,14 @@ def load(path: Path | str = PARAMS_FILE) -> Params:
 
 
 def read_params(path: Path) -> tuple[Params | None, list[KdpipeError]]:
-    """Read params.yaml, and find everything that is wrong with it by itself.
+    """Read params.yaml, and collect every problem that can be seen without other files.
 
     Returns:
-        What could be read, None if a value has a wrong type or is missing; and the problems.
+        The params, or None if a value is missing or has a wrong type.
+        The problems.
 
     Raises:
-        ParamsError: if the file is not there, or is no mapping of plain values.
+        ParamsError: if the file does not exist, or is not a mapping of plain values.
     """
     raw = read(path, _keys(Params))
     problems: list[KdpipeError] = [*missing_names(raw), *_remove_unknown(raw, Params)]
@@ -61,10 +62,10 @@ def read_params(path: Path) -> tuple[Params | None, list[KdpipeError]]:
 
 
 def _remove_unknown(raw: DictConfig, schema: Any, key: str = "") -> Iterator[ParamsError]:
-    """Take keys that a dataclass does not have out of a mapping, and say what each may have meant."""
+    """Remove keys that the dataclass does not have, and suggest a known key for each."""
     kinds = get_type_hints(schema)
     for name in list(raw):
-        word = str(name)  # YAML has numbers for keys too
+        word = str(name)  # YAML keys may be numbers
         if word not in kinds:
             del raw[name]
             yield ParamsError(f"{key}{word}", f"unknown key; {did_you_mean(word, _keys(schema))}")
@@ -79,7 +80,7 @@ def _remove_unknown(raw: DictConfig, schema: Any, key: str = "") -> Iterator[Par
 
 
 def _sentence(error: OmegaConfBaseException) -> ParamsError:
-    """One of OmegaConf's errors in the user's words."""
+    """Translate an OmegaConf error into a message for the user."""
     key = str(getattr(error, "full_key", None) or "(file)")
     first_line = str(error).split("\n")[0]
     if "Missing mandatory value" in first_line:

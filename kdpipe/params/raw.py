@@ -1,4 +1,4 @@
-"""params.yaml as it is written, before it means anything: DVC reads the same file, as it is."""
+"""params.yaml as written, before conversion to dataclasses: DVC reads the same raw values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from kdpipe.errors import ParamsError
 
-# What has a default here but must stand in the file, because dvc.yaml names it, with an example.
+# Keys that have a default but must be written, because dvc.yaml refers to them; each with an example.
 NAMED_BY_DVC = {
     "data.task": "task: detect",
     "train.imgsz": "imgsz: 640",
@@ -20,17 +20,22 @@ NAMED_BY_DVC = {
 
 
 def read(path: Path, keys: Iterable[str]) -> DictConfig:
-    """Read the file: a mapping, of plain values, with mappings where DVC runs over their keys.
+    """Read the file, and check that it is a mapping of plain values, with mappings where DVC iterates over
+    keys.
+
+    Args:
+        path: The params file.
+        keys: Known top-level keys, for the error message.
 
     Raises:
-        ParamsError: if it is something else; `keys` are those that it may have.
+        ParamsError: if the file is missing, is not YAML, or has another structure.
     """
     raw: object
     try:
         raw = OmegaConf.load(path)
     except FileNotFoundError:
         raise ParamsError("(file)", f"not found in {path.parent.resolve()}") from None
-    except OSError:  # OmegaConf's, where a file holds a number or a word
+    except OSError:  # OmegaConf raises it for a file with only a number or a word
         raw = None
     except Exception as error:
         raise ParamsError("(file)", f"not readable as YAML: {' '.join(str(error).split())}") from error
@@ -71,7 +76,7 @@ def _require_mappings(raw: DictConfig) -> None:
 
 
 def missing_names(raw: DictConfig) -> Iterator[ParamsError]:
-    """What DVC reads from the file and is not there, each with an example."""
+    """Report keys that DVC needs and the file does not have, each with an example."""
     for key, example in NAMED_BY_DVC.items():
         if OmegaConf.select(raw, key) is None:
             yield ParamsError(key, f"missing; DVC reads it from here, so write it out: {example}")

@@ -1,4 +1,4 @@
-"""params.yaml as dataclasses of the same names."""
+"""Dataclasses for params.yaml, with the same names as its keys."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from omegaconf import MISSING
 
 PARAMS_FILE = "params.yaml"
-SCRATCH, RELEASED = "scratch", "released"  # start weights that are no path
+SCRATCH, RELEASED = "scratch", "released"  # values of `init` that are not paths
 SPLITS = ("train", "val", "test")
-UI_HOST, UI_PORT = "127.0.0.1", 5000  # of `kdpipe ui`: this machine only, whatever MLFLOW_HOST says
+UI_HOST, UI_PORT = "127.0.0.1", 5000  # `kdpipe ui` serves this machine only, even if MLFLOW_HOST is set
 
 
 @dataclass
@@ -18,11 +18,11 @@ class Digits:
     """Size of the embedded data set.
 
     Attributes:
-        train: Scenes to train on.
-        val: Scenes on which the best epoch and the best `dis` are chosen.
-        test: Scenes to measure on.
-        size: Side of a scene in pixels.
-        seed: Another seed draws other scenes.
+        train: Images for training.
+        val: Images on which the best epoch and the best `dis` are chosen.
+        test: Images for the final metrics.
+        size: Width and height of an image in pixels.
+        seed: Random seed; another seed draws other images.
     """
 
     train: int = 640
@@ -34,13 +34,13 @@ class Digits:
 
 @dataclass
 class Data:
-    """What to train and validate on.
+    """Data to train and validate on.
 
     Attributes:
-        source: `digits`, the path of a data yaml or of a folder with one, or a name that Ultralytics
-            downloads.
+        source: `digits`, the path of a data yaml or of a folder with one, or the name of a data set that
+            Ultralytics downloads.
         task: `detect`, `segment`, `pose` or `obb`.
-        digits: The embedded data set; without effect for any other source.
+        digits: The embedded data set; ignored for any other source.
     """
 
     source: str = MISSING
@@ -54,10 +54,10 @@ class Model:
 
     Attributes:
         init: Start weights: `scratch`, `released`, or the path of a .pt file.
-        model: The Ultralytics model, or the path of a model yaml; by default the entry's own name.
-        sha256: Of the .pt file, which then may be more than a model.
-        train: Train arguments that differ from those under `train`; `{epochs: 0}` takes the weights as
-            they are.
+        model: The Ultralytics model, or the path of a model yaml; by default the name of the entry.
+        sha256: SHA-256 of the .pt file. It marks the file as trusted, even if loading it runs code.
+        train: Train arguments that override those under `train`; `{epochs: 0}` uses the weights without
+            training.
     """
 
     init: str = MISSING
@@ -68,14 +68,15 @@ class Model:
 
 @dataclass
 class Pair:
-    """Which student learns from which teacher.
+    """A student and the teacher that it learns from.
 
     Attributes:
         student: A name from `students`.
-        teacher: A name from `teachers`, `recommended`, or a list of names, of which the best on val is taken.
-        distilled: A finished distilled student, `released` or a path: nothing is trained, and its teacher may
-            be `unknown`.
-        sha256: Of that file, which then may be more than a model.
+        teacher: A name from `teachers`, `recommended`, or a list of names; of a list, the teacher with the
+            best val metric is used.
+        distilled: A distilled student that is already trained, `released` or a path. Nothing is trained then,
+            and its teacher may be `unknown`.
+        sha256: SHA-256 of that file. It marks the file as trusted, even if loading it runs code.
     """
 
     student: str = MISSING
@@ -86,28 +87,29 @@ class Pair:
 
 @dataclass
 class Sweep:
-    """The axes of the comparison.
+    """Values that are compared; each pair is distilled with every combination.
 
     Attributes:
         dis: Weights of the distillation loss.
         seeds: Random seeds.
     """
 
-    # int or float, as written: DVC names a cell by the very text of its value, and 6 is not 6.0.
+    # Keep int and float apart: DVC puts the written value into stage names, where 6 and 6.0 differ.
     dis: list[Any] = MISSING
     seeds: list[int] = MISSING
 
 
 @dataclass
 class Validate:
-    """How every checkpoint is validated, once per split and head.
+    """Settings for the validation of every checkpoint, once per split and head.
 
     Attributes:
-        splits: The first one chooses the best `dis` and the best teacher, the last one measures.
-        batch: Images per step.
-        conf: Predictions below this confidence are dropped.
-        iou: Overlap from which the classical head's NMS drops the weaker of two boxes.
-        max_det: Predictions kept per image.
+        splits: The first split selects the best `dis` and the best teacher, the last one gives the final
+            metrics.
+        batch: Images per batch.
+        conf: Confidence threshold; predictions below it are dropped.
+        iou: IoU threshold of the NMS after the classical head.
+        max_det: Maximum number of predictions per image.
     """
 
     splits: list[str] = field(default_factory=lambda: ["val", "test"])
@@ -119,11 +121,11 @@ class Validate:
 
 @dataclass
 class Evaluate:
-    """How sure a gain is.
+    """Settings for the uncertainty of a gain.
 
     Attributes:
-        resamples: Random halves of the images on which AP is measured again.
-        seed: Another seed draws other halves.
+        resamples: Number of random halves of the images on which AP is computed again.
+        seed: Random seed; another seed draws other halves.
     """
 
     resamples: int = 1000
@@ -132,11 +134,11 @@ class Evaluate:
 
 @dataclass
 class Tracking:
-    """Where the runs go.
+    """MLflow server and experiment for the runs.
 
     Attributes:
-        uri: Of MLflow: a sqlite file, relative to the project, or a server.
-        experiment: The name under which the runs stand there.
+        uri: MLflow tracking URI: a SQLite file, relative to the project root, or a server.
+        experiment: Name of the MLflow experiment.
     """
 
     uri: str = "sqlite:///mlflow.db"
@@ -148,15 +150,15 @@ class Params:
     """All of params.yaml.
 
     Attributes:
-        data: What to train and validate on.
-        students: By name; each is trained alone with every seed.
-        teachers: By name; each is trained once.
-        pairs: By name; each is distilled with every `dis` and every seed.
-        sweep: The axes of the comparison.
+        data: Data to train and validate on.
+        students: Students by name; each is trained without a teacher with every seed.
+        teachers: Teachers by name; each is trained once.
+        pairs: Pairs by name; each is distilled with every `dis` and every seed.
+        sweep: Values that are compared.
         train: Ultralytics train arguments.
-        validate: How every checkpoint is validated.
-        evaluate: How sure a gain is.
-        tracking: Where the runs go.
+        validate: Settings for the validation of every checkpoint.
+        evaluate: Settings for the uncertainty of a gain.
+        tracking: MLflow server and experiment for the runs.
     """
 
     data: Data = MISSING

@@ -1,4 +1,4 @@
-"""Where a project's MLflow is, without asking it: params.yaml and the environment say so."""
+"""MLflow addresses of the project, from params.yaml and the environment, without importing MLflow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SQLITE = "sqlite:///"
 
 
 def tracking_uri(tracking: Tracking) -> str:
-    """MLFLOW_TRACKING_URI if set, else `tracking.uri`; sqlite files start from the project's root."""
+    """MLFLOW_TRACKING_URI if set, else `tracking.uri`; SQLite paths are relative to the project root."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking.uri
     if uri.startswith(SQLITE):
         return SQLITE + str(project_root() / uri.removeprefix(SQLITE))
@@ -21,13 +21,13 @@ def tracking_uri(tracking: Tracking) -> str:
 
 
 def database_file(tracking: Tracking) -> Path | None:
-    """The sqlite file, if it is one."""
+    """The SQLite file behind the tracking URI; None for a server."""
     uri = tracking_uri(tracking)
     return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
 
 
 def runs_page(tracking: Tracking) -> str:
-    """What the addresses of runs in MLflow's pages begin with: the server's, or else those of `kdpipe ui`."""
+    """URL prefix of the run pages in the MLflow UI: on the tracking server, or else on `kdpipe ui`."""
     uri = urlsplit(tracking_uri(tracking))
     if not uri.scheme.startswith("http"):
         return f"http://{UI_HOST}:{UI_PORT}/#/runs/"

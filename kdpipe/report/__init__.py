@@ -1,1 +1,1 @@
-"""The benchmark from the tracked runs: tables, plots, files."""
+"""Build the benchmark from the runs in MLflow: comparisons, tables, files."""

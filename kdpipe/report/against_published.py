@@ -1,4 +1,4 @@
-"""Released checkpoints, measured here, beside what Ultralytics publishes of them."""
+"""Compare released checkpoints, as measured here, with the figures that Ultralytics publishes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kdpipe.report.results import METRIC, Line, Results
 
 
 def against_published(results: Results) -> str:
-    """A line per released checkpoint and head: measured, published, difference; none on other data."""
+    """Return a table of measured and published AP (%), a row per released checkpoint and head."""
     lines: list[dict[str, str]] = []
     if not (results.table["init"] == RELEASED).any():
         return ""
@@ -38,6 +38,6 @@ def against_published(results: Results) -> str:
 
 
 def _is_released(line: Line) -> bool:
-    """Whether a setting, by any of its lines, is a file that was released, measured as published."""
+    """Whether a line is of a released file, measured on the data and image size of the published figures."""
     found = (line["init"], line["epochs"], Path(str(line["data"])).name, str(line["imgsz"]))
     return found == (RELEASED, "0", published.DATA, str(DEFAULT_IMGSZ))

@@ -1,4 +1,4 @@
-"""Where a gain comes from: object sizes, error types, classes."""
+"""Show where a gain comes from: object sizes, error types, classes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from kdpipe.report.formatting import HEAD_NAMES, markdown, percent
 from kdpipe.report.results import PairAt, Results
 
 HOW_TO_READ = """\
-AP in %: over all IoU thresholds, at IoU 0.5 and 0.75, of small, medium and large objects (area below 32²,
-below 96², above); for keypoints IoU means their similarity. Then by error type (TIDE) how much AP50 would
-be won if there were no such errors: classification, localisation, both, duplicate, background, missed;
-where this falls from baseline to distilled, the teacher helped."""
+AP in %: over all IoU thresholds, at IoU 0.5 and 0.75, and of small, medium and large objects (area below
+32², below 96², above); for keypoints, IoU means their similarity (OKS). The other columns say by error type
+(TIDE) how much AP50 would rise without such errors: classification, localisation, both, duplicate,
+background, missed; where this falls from baseline to distilled, the teacher helped."""
 SIZES = {"APs": "small", "APm": "medium", "APl": "large"}
-MOST_CHANGED = 3  # classes named on either side
+MOST_CHANGED = 3  # classes that are listed per column
 
 
 def by_size_and_error(results: Results) -> str:
-    """AP by size and errors by type of baseline, distilled student and teacher, at the best `dis`."""
+    """Return AP by size and errors by type of baseline, distilled student and teacher, at the best `dis`."""
     columns = {f"coco/{name}": SIZES.get(name, name) for name in OVERALL}
     columns |= {f"error/{word}": word for word in ERRORS.values()}
     lines = []
@@ -34,7 +34,7 @@ def by_size_and_error(results: Results) -> str:
 
 
 def by_class(results: Results) -> str:
-    """Per pair at its best `dis` and head: the classes that gained most and least."""
+    """Return the classes that gained most and least, per pair at its best `dis` and per head."""
     lines = []
     for item in results.best:
         for head in HEADS:
@@ -49,7 +49,13 @@ def by_class(results: Results) -> str:
 
 
 def class_gains(results: Results, item: PairAt, head: str) -> dict[str, float]:
-    """Gain of each class in COCO AP: the difference of the means over seeds."""
+    """Return the gain of each class in COCO AP (a fraction of 1): the difference of the means over seeds.
+
+    Args:
+        results: The results of all trainings.
+        item: The pair and its `dis`.
+        head: "e2e" or "nms".
+    """
     before, after = (results.class_ap(setting, head) for setting in (item.baseline, item.distilled))
     gains = {name: after[name] - before[name] for name in before if name in after}
     return {name: value for name, value in gains.items() if not isnan(value)}

@@ -1,4 +1,4 @@
-"""The comparisons: what is set against what, on which head, and with which outcome."""
+"""Compare the results: distilled with baseline, student with teacher, e2e with NMS, `dis` with `dis`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DIS_DIS = "dis - dis"
 
 @dataclass(frozen=True)
 class Comparison:
-    """One result set against another on the measuring split.
+    """A comparison of two results on the measured split.
 
-    `gain` is None where the two must not be compared, and `refused` says why.
+    `gain` is None if the two must not be compared; then `refused` says why.
     """
 
     kind: str
@@ -36,17 +36,17 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """In plain words."""
+        """The outcome in plain words."""
         return self.gain.verdict if self.gain else f"not compared: {self.refused}"
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """Return the comparison as JSON values."""
         found = {name: vars(value) if is_dataclass(value) else value for name, value in vars(self).items()}
         return {**found, "verdict": self.verdict}
 
 
 def compare(results: Results, unlike: Mapping[str, str]) -> list[Comparison]:
-    """Every comparison that the results allow; `unlike` says why a cell must not be compared."""
+    """Return all comparisons of the results; `unlike` says why a training must not be compared, by id."""
     return [comparison for head in HEADS for comparison in _on_head(results, head, unlike)]
 
 
@@ -80,17 +80,17 @@ def _set(
     item: PairAt | None = None,
     unlike: Mapping[str, str] | None = None,
 ) -> Iterator[Comparison]:
-    """The comparison, if both were measured on this head."""
+    """Yield the comparison, if both settings were measured on this head."""
     olds = results.measured(before, "nms" if kind == E2E_NMS else head)
     news = results.measured(after, head)
     if not olds or not news:
         return
     if before.kind == "teacher" and after.kind != "teacher":
-        olds = dict.fromkeys(news, next(iter(olds.values())))  # the one teacher, for every seed
+        olds = dict.fromkeys(news, next(iter(olds.values())))  # the same teacher for every seed
     unfair = _unfair_seeds(results, (before, after), unlike or {})
     fair = {seed: found for seed, found in news.items() if seed in olds and seed not in unfair}
     refused = next(iter(unfair.values()), "no seed in common")
-    if unfair and fair:  # what the gain is of
+    if unfair and fair:  # the means must be of the same seeds as the gain
         olds, news = {seed: olds[seed] for seed in fair}, fair
     yield Comparison(
         kind=kind,
@@ -109,7 +109,7 @@ def _set(
 def _unfair_seeds(
     results: Results, compared: tuple[Setting, Setting], unlike: Mapping[str, str]
 ) -> dict[int, str]:
-    """Why a seed must be left out, because of the cell of either setting."""
+    """Return the seeds to leave out because of a training of either setting, and why."""
     if not unlike:
         return {}
     cells = (results.cells(setting) for setting in compared)
@@ -118,11 +118,11 @@ def _unfair_seeds(
 
 
 def weak_teachers(comparisons: list[Comparison]) -> list[str]:
-    """A sentence for each teacher that is not better than its student alone."""
+    """Return a warning for each teacher that is not better than its student alone."""
     return [
         f"the teacher {found.before.split()[0]} ({found.before_summary.mean:.3f}) is NOT better than its "
         f"student {found.after.split()[0]} alone ({found.after_summary.mean:.3f}) on the {found.head} head: "
-        "expect no gain; train it longer or take another one"
+        "expect no gain; train it longer or use another teacher"
         for found in comparisons
         if found.kind == STUDENT_TEACHER and found.pair is None and found.gain and found.gain.mean >= 0
     ]

@@ -1,4 +1,4 @@
-"""In what a distilled training and its baseline differ, apart from the teacher."""
+"""Find differences between a distilled training and its baseline other than the teacher."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ DECISIVE = (*DECISIVE_PACKAGES, "device")
 
 
 def unlike_pairs(records: Iterable[Record]) -> dict[str, str]:
-    """In what each distilled cell differs from its baseline, apart from the teacher: by cell.
+    """Return how distilled trainings differ from their baselines, apart from the teacher, by training id.
 
-    Compared are the data, the start weights, the model yaml, the arguments as Ultralytics used them in
-    the end (it chooses the optimizer where that is `auto`), the epochs where a time limit set them, the
-    versions of packages and of kdpipe's training code, and the processor that trained.
+    It compares the data, the start weights, the model yaml, the arguments that Ultralytics used in the end
+    (it chooses the optimizer if that is `auto`), the epochs if a time limit set them, the versions of
+    packages and of kdpipe's training code, and the device.
     """
     found = list(records)
     baselines = {(r.identity.student, r.identity.seed): r for r in found if r.identity.kind == "baseline"}
@@ -37,12 +37,12 @@ def unlike_pairs(records: Iterable[Record]) -> dict[str, str]:
 
 
 def _comparable(record: Record) -> dict[str, Any]:
-    if as_it_is(record.arguments):  # finished checkpoints, however they were made
+    if as_it_is(record.arguments):  # how a finished checkpoint was trained is not compared
         return {"epochs": 0, "data": record.identity.data_digest}
     arguments = {name: value for name, value in record.arguments.items() if name != "dis"}
     versions = {name: record.environment.get(name) for name in DECISIVE}
     epochs = {"epochs trained": record.epochs} if arguments.get("time") else {}
     own = record.identity
     files = {"data": own.data_digest, "start weights": own.init_digest, "model yaml": own.model_digest}
-    recipe = {"recipe": own.recipe or 1}  # records from before it was kept are of the first
+    recipe = {"recipe": own.recipe or 1}  # records without a number are of the first recipe
     return {**recipe, **arguments, **versions, **epochs, **files}

@@ -1,4 +1,4 @@
-"""The numbers behind the figures, a table each."""
+"""Compute the numbers behind the figures, one table per figure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kdpipe.report.breakdown import SIZES, class_gains
 from kdpipe.report.comparisons import DISTILLED_BASELINE, Comparison
 from kdpipe.report.results import METRIC, Results
 
-MOST_CURVES = 20  # of a kind; more than that hide each other
+MOST_CURVES = 20  # per kind of training; more would hide each other
 TIMES = ["ms/inference", "ms/postprocess"]
 Histories = Mapping[str, Sequence[Mapping[str, float]]]
 Lines = list[dict[str, Any]]
@@ -23,7 +23,15 @@ Lines = list[dict[str, Any]]
 def numbers(
     results: Results, comparisons: Sequence[Comparison], histories: Histories
 ) -> dict[str, pd.DataFrame]:
-    """By the name of the figure. AP is a share of 1, times are in the units that their columns name."""
+    """Return the tables by the name of their figure.
+
+    AP is a fraction of 1; times are in the units that their columns name.
+
+    Args:
+        results: The results of all trainings.
+        comparisons: All comparisons of these results.
+        histories: Losses and metrics of trainings by id, a row per epoch.
+    """
     found = [comparison for comparison in comparisons if comparison.kind == DISTILLED_BASELINE]
     lines = {
         "gains": _gains(results, found),
@@ -38,8 +46,10 @@ def numbers(
 
 
 def costs(results: Results) -> Lines:
-    """A line per pair and `dis`: time and memory as multiples of the baseline's, medians over seeds, which
-    no seed trained beside other work can move; then what the saved students are, means over seeds.
+    """Return a row per pair and `dis`: what distilling costs, and the size of the saved students.
+
+    Time and memory are multiples of the baseline's, from medians over seeds, so that one seed on a busy
+    machine does not move them. Sizes are means over seeds.
     """
     lines: Lines = []
     for item in results.pairs:
@@ -99,7 +109,7 @@ def _seeds(found: Sequence[Comparison]) -> Lines:
 
 
 def _latency(results: Results) -> Lines:
-    """A line per model and head; `front` says that no other is both quicker and better."""
+    """Return a row per model and head; `front` is true if no other one is both faster and better."""
     times = results.lines(split=results.split).set_index(["cell", "head"])[TIMES].sum(axis=1)
     lines: Lines = []
     for setting in results.settings:
@@ -116,7 +126,7 @@ def _latency(results: Results) -> Lines:
 
 
 def _classes(results: Results) -> Lines:
-    """The gain of every class, at the best `dis` of each pair."""
+    """Return the gain of every class, at the best `dis` of each pair."""
     return [
         {"pair": item.pair, "dis": item.dis, "head": head, "class": name, "gain": value}
         for item in results.best
@@ -126,7 +136,7 @@ def _classes(results: Results) -> Lines:
 
 
 def _sizes(results: Results) -> Lines:
-    """AP of small, medium and large objects, at the best `dis` of each pair: means over seeds."""
+    """Return AP of small, medium and large objects at the best `dis` of each pair, means over seeds."""
     lines: Lines = []
     for item in results.best:
         for head in HEADS:

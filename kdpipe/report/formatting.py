@@ -1,4 +1,4 @@
-"""How numbers and tables are written in Markdown."""
+"""Format numbers and tables for Markdown."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ HEAD_NAMES = {"e2e": "e2e", "nms": "NMS"}
 
 
 def markdown(lines: Sequence[Mapping[str, object]]) -> str:
-    """Lines of the same columns as a Markdown table; nothing if there are none."""
+    """Return rows with the same columns as a Markdown table; an empty text if there are no rows."""
     return tabulate(lines, headers="keys", tablefmt="pipe", disable_numparse=True) if lines else ""
 
 
 def percent(value: float | None) -> str:
-    """A share of one as in published tables: in %, one decimal."""
+    """Format a fraction of 1 in % with one decimal, as in published tables."""
     return "" if pd.isna(value) else f"{100 * value:.1f}"
 
 
 def spread(summary: Summary) -> str:
-    """Mean ± standard deviation, in %."""
+    """Format mean ± standard deviation in %."""
     return spread_of(summary.mean, summary.sd)
 
 
 def spread_of(mean: float, sd: float | None) -> str:
-    """Mean ± standard deviation, in %; None or NaN is what is not known."""
+    """Format mean ± standard deviation in %; None or NaN if it is unknown."""
     return percent(mean) + ("" if pd.isna(sd) else f" ± {percent(sd)}")
 
 
 def probability(value: float | None) -> str:
-    """How sure a gain is to be above 0; None or NaN is what is not known."""
+    """Format the probability that a gain is above 0; None or NaN if it is unknown."""
     return "" if pd.isna(value) else f"{value:.2f}"
 
 
 def gain_row(line: Mapping[Hashable, Any]) -> dict[str, str]:
-    """A line of the table of gains (`kdpipe.report.figure_data`) as every table shows it."""
+    """Format a row of the gains (`kdpipe.report.figure_data`) in the way that all tables show it."""
     return {
         "pair": str(line["pair"]),
         "head": HEAD_NAMES[line["head"]],
@@ -53,12 +53,18 @@ def gain_row(line: Mapping[Hashable, Any]) -> dict[str, str]:
 
 
 def gain(found: Gain | None) -> str:
-    """A gain and its interval, in %."""
+    """Format a gain and its interval, in percentage points."""
     return gain_of(found.mean, found.low, found.high) if found else ""
 
 
 def gain_of(mean: float, low: float | None, high: float | None) -> str:
-    """A gain and its interval, in %; None or NaN is what is not known."""
+    """Format a gain and its interval, in percentage points.
+
+    Args:
+        mean: The gain as a fraction of 1; NaN if it is unknown.
+        low: Lower end of the interval; None or NaN if it is unknown.
+        high: Upper end of the interval; None or NaN if it is unknown.
+    """
     if pd.isna(mean):
         return ""
     if pd.isna(low) or pd.isna(high):

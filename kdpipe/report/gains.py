@@ -1,4 +1,4 @@
-"""Gains with their uncertainty: over seeds, and over the choice of validation images."""
+"""Compute gains with their uncertainty: over seeds, and over the choice of validation images."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 CONFIDENCE = 0.95
-SURE = 1 - 1e-9  # more is not claimed
+SURE = 1 - 1e-9  # the largest probability that is reported
 NO_DEVIATIONS = np.zeros(0)
 PRECISION = 1e-6  # of a probability
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One checkpoint's value, and how it deviates over half samples of the images.
+    """The metric of one checkpoint, and its deviations over half samples of the images.
 
-    Deviations of two checkpoints belong together, sample by sample; empty if there are none.
+    `deviations` has the shape (samples,), or (0,) if there are none. Entry i is of the same half of the
+    images for every checkpoint.
     """
 
     value: float
@@ -28,7 +29,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean and standard deviation (n - 1) over seeds; None where one seed has no spread."""
+    """Mean and standard deviation (n - 1) over seeds; the latter is None for one seed."""
 
     mean: float
     sd: float | None
@@ -37,11 +38,11 @@ class Summary:
 
 @dataclass(frozen=True)
 class Gain:
-    """Mean difference over seeds, that of each, the 95 % interval, and the probability that it is above 0.
+    """Mean difference over seeds, its 95 % interval, and the probability that it is above 0.
 
-    The standard errors are those that training again with other seeds, and measuring on other
-    images, would show; with one seed the first is unknown and the interval leaves it out. Without
-    any noise that is known there is no interval.
+    `seed_error` is the standard error over trainings with other seeds, `image_error` that over measurements
+    on other images. With one seed the first is unknown, and the interval does not include it. If both are
+    unknown, there is no interval.
     """
 
     mean: float
@@ -54,7 +55,7 @@ class Gain:
 
     @property
     def verdict(self) -> str:
-        """What the interval says, in plain words."""
+        """Better, worse, within noise, or unknown, by the interval."""
         if self.low is None or self.high is None:
             return "unknown"
         word = "better" if self.low > 0 else "worse" if self.high < 0 else "within noise"
@@ -62,7 +63,7 @@ class Gain:
 
 
 def summarise(per_seed: Mapping[int, Measurement]) -> Summary:
-    """Mean and spread of one result over seeds."""
+    """Return mean and standard deviation of one result over seeds."""
     by_seed = {seed: found.value for seed, found in per_seed.items()}
     values = np.array(list(by_seed.values()))
     sd = float(values.std(ddof=1)) if len(values) > 1 else None
@@ -70,14 +71,14 @@ def summarise(per_seed: Mapping[int, Measurement]) -> Summary:
 
 
 def paired_gain(before: Mapping[int, Measurement], after: Mapping[int, Measurement]) -> Gain:
-    """Gain of `after` over `before`, paired by seed and by image.
+    """Return the gain of `after` over `before`, paired by seed and by image.
 
-    Two sources of error are told apart. Seeds: the standard deviation of the differences over
-    sqrt(n), with Student's t on n - 1 degrees of freedom; what a seed does to single images is in it.
-    Images: what the seeds' differences have in common over the half samples, that is their mean
-    covariance, with the normal distribution. The margins of the two add as squares (G. Y. Zou and
+    Two sources of error are kept apart. Seeds: the standard deviation of the differences divided by
+    sqrt(n), with Student's t on n - 1 degrees of freedom; it includes what a seed changes on single
+    images. Images: what the differences of the seeds have in common over the half samples, that is their
+    mean covariance, with the normal distribution. The margins of the two add as squares (G. Y. Zou and
     A. Donner, "Construction of confidence limits about effect measures", Statistics in Medicine 27,
-    2008), so that neither a seed nor an image is counted twice.
+    2008), so that no error is counted twice.
 
     Raises:
         ValueError: if they share no seed.
@@ -107,7 +108,7 @@ def paired_gain(before: Mapping[int, Measurement], after: Mapping[int, Measureme
 
 
 def _common_error(deviations: NDArray[np.float64]) -> float | None:
-    """The standard error that all seeds share because they are measured on the same images."""
+    """Return the standard error that all seeds share, from deviations of shape (seeds, samples)."""
     seeds, samples = deviations.shape
     if samples < 2:  # noqa: PLR2004
         return None
@@ -120,13 +121,13 @@ def _common_error(deviations: NDArray[np.float64]) -> float | None:
 
 
 def _margin(level: float, seed_error: float, freedom: int, image_error: float) -> float:
-    """How far from the mean the interval reaches whose one-sided level this is."""
+    """Return the half width of the interval with this one-sided level."""
     by_seeds = special.stdtrit(freedom, level) * seed_error if freedom else 0.0
     return float(np.hypot(by_seeds, special.ndtri(level) * image_error))
 
 
 def _probability(mean: float, seed_error: float, freedom: int, image_error: float) -> float:
-    """The level at which the interval just reaches 0."""
+    """Return the probability that the gain is above 0: the level at which the interval just reaches 0."""
     if mean == 0:
         return 0.5
 

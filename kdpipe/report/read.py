@@ -1,4 +1,4 @@
-"""The report's files, read back."""
+"""Read the files of the report."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ TEXTS = dict.fromkeys(("dis", "class", "pair", "student", "teacher", "model", "c
 
 @dataclass(frozen=True)
 class Content:
-    """What was reported.
+    """The content of the report.
 
-    `numbers` are the tables behind the figures, by name; `cells` has a line per trained cell, split and head;
-    `metric` is what mAP50-95 is, `split` where it was measured.
+    `metric` says which metric mAP50-95 is here, `split` on which split it is measured, and `choice_split` on
+    which the best `dis` is chosen. `numbers` are the tables behind the figures, by name; `cells` has a row
+    per training, split and head.
     """
 
     metric: str
@@ -32,24 +33,24 @@ class Content:
 
     @property
     def measured(self) -> pd.DataFrame:
-        """The lines of the measuring split."""
+        """The rows of the measured split."""
         return self.cells[self.cells["split"] == self.split]
 
 
 def load_content(reports: Path = REPORTS_DIR) -> Content:
-    """Read the reports folder.
+    """Read the report from a folder.
 
     Raises:
-        KdpipeError: if nothing was reported yet.
+        KdpipeError: if there is no report yet.
     """
     try:
         said: dict[str, Any] = json.loads((reports / "benchmark.json").read_text())
         numbers = {path.stem: _table(path) for path in sorted((reports / NUMBERS_DIR).glob("*.csv"))}
         cells = _table(reports / "benchmark.csv")
     except FileNotFoundError as error:
-        raise KdpipeError(f"{error.filename} is not there; run `dvc repro`") from error
+        raise KdpipeError(f"{error.filename} does not exist; run `dvc repro`") from error
     if "gains" not in numbers:
-        raise KdpipeError(f"{reports / NUMBERS_DIR} is not there; run `dvc repro`")
+        raise KdpipeError(f"{reports / NUMBERS_DIR} does not exist; run `dvc repro`")
     return Content(said["metric"], said["measured_on"], said["chosen_on"], said["warnings"], numbers, cells)
 
 

@@ -1,4 +1,4 @@
-"""The results that are compared."""
+"""Hold the results that are compared."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from kdpipe.report.gains import Measurement
 
 METRIC = "coco/AP"
 OWN_METRIC = "mAP50-95"  # Ultralytics' own
-BOX_METRIC, OWN_BOX_METRIC = "coco/box/AP", "box/mAP50-95"  # where boxes are not what is measured
-NO_DIS = "none"  # of a finished student, whose `dis` is not known
+BOX_METRIC, OWN_BOX_METRIC = "coco/box/AP", "box/mAP50-95"  # of tasks that measure more than boxes
+NO_DIS = "none"  # of a finished student, whose `dis` is unknown
 
 
 Line = Mapping[Hashable, Any]
-"""Of the table, without the metrics but COCO AP."""
+"""A row of the table, with COCO AP as the only metric."""
 
 
 class Files(Protocol):
-    """What is read from a cell's own files."""
+    """What is read from the files of a training, because MLflow does not have it."""
 
     def deviations(self, split: str, head: str) -> NDArray[np.float64]:
-        """How COCO AP deviates over half samples of the images."""
+        """Return the deviations of COCO AP over half samples of the images, shape (samples,)."""
 
     def class_ap(self, split: str, head: str) -> Mapping[str, float]:
-        """COCO AP of each class."""
+        """Return COCO AP of each class."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """All seeds of one training: a teacher, a baseline student, or a pair at one `dis`."""
+    """What is trained with each seed: a teacher, a baseline student, or a pair at one `dis`."""
 
     kind: str
     name: str
     dis: str | None = None
 
     def __str__(self) -> str:
-        """As it is named in the report."""
+        """Return its name in the report."""
         if self.dis == NO_DIS:
             return f"{self.name} distilled"
         return f"{self.name} dis {self.dis}" if self.dis else f"{self.name} {self.kind}"
@@ -55,7 +55,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class PairAt:
-    """A pair at one `dis`, with what its cells have in common."""
+    """A pair at one `dis`, with what its trainings have in common."""
 
     pair: str
     dis: str
@@ -65,12 +65,12 @@ class PairAt:
 
     @property
     def distilled(self) -> Setting:
-        """The student with its teacher."""
+        """The student trained with its teacher."""
         return Setting("distill", self.pair, self.dis)
 
     @property
     def baseline(self) -> Setting:
-        """The student alone."""
+        """The student trained alone."""
         return Setting("baseline", self.student)
 
     @property
@@ -81,11 +81,11 @@ class PairAt:
 
 @dataclass(frozen=True)
 class Results:
-    """What the runs say.
+    """The results of all runs, which are of one `task`.
 
-    `table` has one line per run, split and head, with the columns cell, kind, pair, student, teacher,
+    `table` has one row per run, split and head, with the columns cell, kind, pair, student, teacher,
     dis (text, as in params.yaml), seed, data, model, init, epochs, imgsz, run_id, split, head, the costs,
-    and one per overall metric. `splits` are in the order of params.yaml. All are of one `task`.
+    and one per overall metric. `splits` are in the order of params.yaml. `files` are by training id.
     """
 
     table: pd.DataFrame
@@ -95,16 +95,16 @@ class Results:
 
     @property
     def choice_split(self) -> str:
-        """On which the best `dis` is chosen."""
+        """The split on which the best `dis` is chosen."""
         return self.splits[0]
 
     @property
     def split(self) -> str:
-        """On which everything is measured."""
+        """The split on which everything is measured."""
         return self.splits[-1]
 
     def measured(self, setting: Setting, head: str) -> dict[int, Measurement]:
-        """COCO AP of a setting by seed, on the measuring split, with what is known of its noise."""
+        """Return COCO AP of a setting on the measured split by seed, with its deviations."""
         if (setting, head) not in self._measured:
             self._measured[setting, head] = {
                 int(line["seed"]): Measurement(
@@ -115,16 +115,22 @@ class Results:
         return self._measured[setting, head]
 
     def of(self, setting: Setting, split: str, head: str) -> list[Line]:
-        """The lines of a setting, one per seed; none where it was not measured."""
+        """Return the rows of a setting, one per seed; an empty list if it was not measured.
+
+        Args:
+            setting: What is trained.
+            split: The split.
+            head: "e2e" or "nms".
+        """
         return self._by_setting.get(_key(setting, split, head), [])
 
     def cells(self, setting: Setting) -> list[Line]:
-        """A line per seed of a setting, whatever the head."""
+        """Return one row per seed of a setting, of whichever head was measured."""
         per_head = (self.of(setting, self.split, head) for head in HEADS)
         return next(filter(None, per_head), [])
 
     def class_ap(self, setting: Setting, head: str) -> dict[str, float]:
-        """COCO AP of each class on the measuring split: the mean over seeds."""
+        """Return COCO AP of each class on the measured split: the mean over seeds."""
         if (setting, head) not in self._class_ap:
             lines = self.of(setting, self.split, head)
             found = [self.files[line["cell"]].class_ap(self.split, head) for line in lines]
@@ -133,12 +139,12 @@ class Results:
         return self._class_ap[setting, head]
 
     def mean(self, setting: Setting, head: str) -> Mapping[str, float]:
-        """The means over seeds of everything that is measured of a setting, on the measuring split."""
+        """Return the means over seeds of all metrics of a setting on the measured split."""
         return self._means.get(_key(setting, self.split, head), {})
 
     @cached_property
     def pairs(self) -> list[PairAt]:
-        """Every pair at every `dis`, by pair and by size of `dis`."""
+        """Every pair at every `dis`, sorted by pair and by `dis`."""
         lines = self.lines(kind="distill").drop_duplicates(["pair", "dis"])
         columns = (lines[name] for name in ("pair", "dis", "student", "teacher", "imgsz"))
         found = [PairAt(*values) for values in zip(*columns, strict=True)]
@@ -146,30 +152,28 @@ class Results:
 
     @cached_property
     def settings(self) -> list[Setting]:
-        """Every setting that a pair has to do with."""
+        """The baselines, teachers and distilled students of all pairs."""
         return list(dict.fromkeys(s for i in self.pairs for s in (i.baseline, i.its_teacher, i.distilled)))
 
     @cached_property
     def best(self) -> list[PairAt]:
-        """Each pair at its best `dis`: by the mean over seeds on the choosing split, on the preferred
-        head.
-        """
+        """Each pair at its best `dis`: by the mean over seeds on `choice_split`, on the preferred head."""
         pairs = groupby(self.pairs, key=lambda item: item.pair)
         return [max(same, key=lambda item: fmean(self._choice(item).values())) for _, same in pairs]
 
     def best_cell(self, item: PairAt) -> str:
-        """The cell of the best seed of a pair, chosen as the best `dis` is."""
+        """Return the id of the best seed of a pair, chosen in the same way as the best `dis`."""
         scores = self._choice(item)
         return max(scores, key=lambda cell: scores[cell])
 
     def _choice(self, item: PairAt) -> dict[str, float]:
-        """By what is chosen: AP by cell on the choosing split."""
+        """Return what the choice is made by: AP on `choice_split`, by training id."""
         per_head = {head: self.of(item.distilled, self.choice_split, head) for head in HEADS}
         head = preferred_head({head for head, lines in per_head.items() if lines})
         return {line["cell"]: line[METRIC] for line in per_head[head]}
 
     def lines(self, **where: object) -> pd.DataFrame:
-        """The lines of the table that match."""
+        """Return the rows of the table that have these values."""
         chosen = self.table
         for column, value in where.items():
             chosen = chosen[chosen[column] == value]
@@ -207,5 +211,5 @@ def _key(setting: Setting, split: str, head: str) -> Hashable:
 
 
 def number(dis: str | None) -> float:
-    """A `dis` to sort and to draw by; not a number where it is not known."""
+    """Return a `dis` as a number, to sort and to draw by; NaN if it is unknown."""
     return float("nan") if dis in (None, NO_DIS) else float(dis)

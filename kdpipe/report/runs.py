@@ -1,4 +1,4 @@
-"""From MLflow's runs to results."""
+"""Convert the runs in MLflow into results."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from kdpipe.report.results import METRIC, NO_DIS, Files, Results
 TAGS = {"kind": "stage", **{name: name for name in ("pair", "student", "teacher", "dis", "seed")}}
 PARAMS = {"data": "data.source", "model": "model", "init": "init", "epochs": "train.epochs"}
 COSTS = ("seconds", "peak_memory_mib", "parameters", "gflops", "file_bytes")
-PLACE = 2  # of split and head before a metric's name
+PLACE = 2  # split and head come before the name of a metric
 
 
 def tidy(runs: Sequence[Mapping[str, Any]], splits: Sequence[str], files: Mapping[str, Files]) -> Results:
-    """The results in the runs, as far as they are of these splits.
+    """Return the results of the runs on these splits.
 
     Args:
-        runs: As MLflow's `Run.to_dictionary` gives them.
+        runs: Runs as returned by MLflow's `Run.to_dictionary`.
         splits: The splits, in the order of params.yaml.
-        files: The cells' own files, by cell.
+        files: The files of the trainings, by training id.
     """
     lines = [line for run in runs for line in _lines(run) if line["split"] in splits]
     table = pd.DataFrame(lines).sort_values(["split", "kind", "cell", "head"], ignore_index=True)
@@ -35,7 +35,7 @@ def tidy(runs: Sequence[Mapping[str, Any]], splits: Sequence[str], files: Mappin
 
 
 def _lines(run: Mapping[str, Any]) -> Iterator[dict[str, object]]:
-    """A line for each split and head that a run was measured on."""
+    """Yield a row for each split and head on which a run was measured."""
     data, run_id = run["data"], run["info"]["run_id"]
     places: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for column, value in sorted(data["metrics"].items()):  # MLflow's order varies

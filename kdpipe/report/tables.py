@@ -25,7 +25,7 @@ HOW_TO_READ = """\
 **mAP50-95 is {metric}** in %, on the **{split}** split; mean ± standard deviation over {seeds}. *e2e* is the
 NMS-free head, *NMS* the classical one. A gain is the mean difference seed by seed, with its 95 % interval in
 brackets: how far it would move with other seeds and other images. *better* and *worse* are said where the
-interval leaves out 0, *within noise* where it holds 0; *P(better)* is how sure it is that the gain is
+interval excludes 0, *within noise* where it contains 0; *P(better)* is how sure it is that the gain is
 above 0. Each training keeps its best epoch on val, by the head that `train.nms` says (by default the
 classical one)."""
 EXTENSION = " COCO itself knows no rotated boxes: these are its rules, applied to their overlap."
@@ -42,7 +42,7 @@ COSTS = (
     "Training time and peak memory relative to the baseline, medians over seeds; then baseline / distilled "
     "student as saved: the same model, without teacher and projector."
 )
-DETAILS = "<!-- details -->"  # README.md has what stands before it
+DETAILS = "<!-- details -->"  # README.md has what is before it
 SAVED = {"params (M)": ("parameters", 1e6), "GFLOPs": ("gflops", 1), "file (MB)": ("file_bytes", 1e6)}
 
 

@@ -1,4 +1,4 @@
-"""Write what is reported: tables, and the numbers behind the figures."""
+"""Write the report: tables, metrics, and the numbers behind the figures."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from kdpipe.report.figure_data import Histories, numbers
 from kdpipe.report.results import PairAt, Results, number
 
 REPORTS_DIR = Path("reports")
-NUMBERS_DIR, PLOTS_DIR, PAGE_FILE = "numbers", "plots", "index.html"  # in it
+NUMBERS_DIR, PLOTS_DIR, PAGE_FILE = "numbers", "plots", "index.html"  # in REPORTS_DIR
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was reported; `gains` has a line per pair, `dis` and head."""
+    """The content of the report; `gains` has a row per pair, `dis` and head."""
 
     comparisons: list[Comparison]
     gains: pd.DataFrame
@@ -41,10 +41,14 @@ def write_report(
     notes: Sequence[str],
     out: Path = REPORTS_DIR,
 ) -> Report:
-    """Write tables, metrics, and the numbers behind the figures to `out`.
+    """Write tables, metrics, and the numbers behind the figures.
 
-    `unlike` says of distilled cells why they must not be compared with their baseline; `notes` are
-    warnings from earlier stages, which the report repeats.
+    Args:
+        results: The results of all trainings.
+        histories: Losses and metrics of trainings by id, a row per epoch.
+        unlike: Why a distilled training must not be compared with its baseline, by training id.
+        notes: Warnings of earlier stages, which the report repeats.
+        out: The folder to write to.
     """
     comparisons = compare(results, unlike)
     refused = [f"{cell} is not compared: {reason}" for cell, reason in unlike.items()]
@@ -76,7 +80,7 @@ def _benchmark(
 
 
 def _headlines(items: Sequence[PairAt], comparisons: Sequence[Comparison]) -> dict[str, object]:
-    """Few numbers for each pair, because `dvc exp show` has a column for each."""
+    """Return a few numbers per pair only: `dvc exp show` has a column for each."""
     heads: dict[tuple[str | None, str | None], dict[str, object]] = defaultdict(dict)
     for found in comparisons:
         if found.kind == DISTILLED_BASELINE:
@@ -92,7 +96,7 @@ def _headlines(items: Sequence[PairAt], comparisons: Sequence[Comparison]) -> di
 
 
 def _lines(content: Mapping[str, object]) -> str:
-    """JSON with a line per item of a list: of thousands, in a fraction of the time that indenting takes."""
+    """Return JSON with a line per list item: for thousands of items much faster than indenting."""
     parts = (f"{json.dumps(name)}: {_items(value)}" for name, value in content.items())
     return "{\n" + ",\n".join(parts) + "\n}\n"
 

@@ -1,7 +1,6 @@
-"""A student whose layers are compiled, with and without a teacher.
+"""Compiled layers for a student, with and without a teacher.
 
-Ultralytics compiles a student that learns alone and leaves one with a teacher as it is; the two would not be
-trained alike.
+Ultralytics compiles a student without a teacher, but not one with a teacher; the two would train differently.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ from kdpipe.errors import ParamsError
 
 
 def compile_layers(student: Any, mode: bool | str, device: torch.device) -> None:
-    """Compile what a student does with a batch of images in training; its loss stays as it is.
+    """Compile the forward pass of a student in training; its loss is not compiled.
 
     Args:
-        student: Ultralytics' model; its moving average, which is validated and saved, is another one.
+        student: Ultralytics' model. Its moving average, which is validated and saved, is another model.
         mode: `train.compile`: True, or a mode of torch.compile (docs.pytorch.org, torch.compile).
-        device: Where it trains.
+        device: Device of the training.
 
     Raises:
-        ParamsError: if there is no compiler.
+        ParamsError: if there is no C++ compiler for a CPU.
     """
     if device.type == "cpu":
         try:
@@ -32,4 +31,4 @@ def compile_layers(student: Any, mode: bool | str, device: torch.device) -> None
         except Exception as error:
             raise ParamsError("train.compile", f"needs a C++ compiler, such as g++ ({error})") from error
     chosen = "default" if mode is True else str(mode)
-    student._predict_once = torch.compile(student._predict_once, mode=chosen)  # noqa: SLF001 - not a public step
+    student._predict_once = torch.compile(student._predict_once, mode=chosen)  # noqa: SLF001 - no public name

@@ -1,4 +1,4 @@
-"""Faster steps on a CPU: memory that is kept from step to step, 1x1 convolutions as matrix products."""
+"""Faster training on a CPU: freed memory is kept between steps, 1x1 convolutions are matrix products."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # <malloc.h>
 
 
 def keep_freed_memory() -> None:
-    """Keep what a step has freed for the next one.
+    """Keep memory that a step has freed for the next step.
 
-    glibc gives much of it back to the system after each step, and has it cleared page by page in the next
-    (mallopt(3), M_TRIM_THRESHOLD and M_MMAP_MAX). Where there is no glibc this does nothing.
+    By default glibc returns much of it to the system after each step, and the system clears it page by page
+    in the next one (mallopt(3), M_TRIM_THRESHOLD and M_MMAP_MAX). Without glibc this does nothing.
     """
     if has_glibc():
         libc = ctypes.CDLL(None)
@@ -26,21 +26,21 @@ def keep_freed_memory() -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Give back what is free: a training and its validation want pieces of other sizes (malloc_trim(3))."""
+    """Return free memory to the system (malloc_trim(3)): training and validation need other block sizes."""
     if has_glibc():
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def has_glibc() -> bool:
-    """Whether memory comes from glibc's malloc."""
+    """Whether the process uses glibc, and so its malloc."""
     return platform.libc_ver()[0] == "glibc"
 
 
 def multiply_pointwise(model: nn.Module) -> None:
-    """Have a model's 1x1 convolutions computed as products of matrices; weights stay as they are.
+    """Compute a model's 1x1 convolutions as matrix products; the weights do not change.
 
-    For images that lie channels-last it is the same memory, without what oneDNN prepares before every
-    convolution, most of all before its gradients.
+    Channels-last images already have the memory layout of such a matrix. This avoids oneDNN's preparations
+    before every convolution, which are slowest for gradients.
     """
     for module in model.modules():
         if type(module) is nn.Conv2d and _is_pointwise(module):
@@ -53,5 +53,6 @@ def _is_pointwise(layer: nn.Conv2d) -> bool:
 
 
 def _multiply(layer: nn.Conv2d, images: torch.Tensor) -> torch.Tensor:
+    """A 1x1 convolution of images (batch, channels, height, width) as a matrix product."""
     found = functional.linear(images.permute(0, 2, 3, 1), layer.weight.flatten(1), layer.bias)
     return found.permute(0, 3, 1, 2)

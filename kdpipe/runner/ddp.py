@@ -1,6 +1,6 @@
-"""A training on several GPUs: a process for each, started by PyTorch, in which Ultralytics' own runs.
+"""Training on several GPUs: PyTorch starts one process per GPU, and each runs Ultralytics' trainer.
 
-Ultralytics would start them itself, but after deleting what an interrupted training has left.
+Ultralytics can start the processes itself, but it first deletes the files of an interrupted training.
 """
 
 from __future__ import annotations
@@ -22,15 +22,21 @@ from kdpipe.yolo.device import devices
 from kdpipe.yolo.log import LOG_FILE
 
 WORKER = "kdpipe.runner.ddp_worker"
-MISTAKE_FILE = "mistake.txt"  # what a process says of an end that its user can do something about
+MISTAKE_FILE = "mistake.txt"  # message of a process that ended with a KdpipeError
 POLL = 0.5  # seconds
 
 
 def train_on_several(job: Job, work: Path, progress: TrainingProgress, listener: Listener) -> None:
-    """Train in a process per device; this one only shows and passes on what the first of them records.
+    """Train in one process per device; this process only reports the epochs that the first of them records.
+
+    Args:
+        job: The training.
+        work: Folder of its unfinished state.
+        progress: Progress display.
+        listener: Gets the metrics of every epoch.
 
     Raises:
-        KdpipeError: as a training in this process, or if a process ended without a word.
+        KdpipeError: as in `train_here`, or if a process ended without a message.
     """
     saved = state.load(work)
     known = saved.epochs if saved else 0
@@ -62,7 +68,7 @@ def train_on_several(job: Job, work: Path, progress: TrainingProgress, listener:
 def _epochs(
     process: subprocess.Popen[bytes], history: Path, known: int
 ) -> Iterator[tuple[int, dict[str, float]]]:
-    """Every epoch that is recorded, as it comes, until the training ends."""
+    """Yield each recorded epoch after number `known`, with its values, until the training ends."""
     running = True
     while running:
         running = process.poll() is None

@@ -1,4 +1,4 @@
-"""One of several processes that train together, started by torchrun: its folder, and for which process."""
+"""One process of a training on several GPUs; torchrun starts it with the work folder and the owner pid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kdpipe.yolo.hermetic import configure
 
 
 def main(work: str, owner: str) -> None:
-    """Train what the folder's job.json says, as long as the process that wants it lives."""
+    """Run the training in the folder's job.json; exit if the owner process ends."""
     Thread(target=_end_with, args=(int(owner),), daemon=True).start()
     folder = Path(work)
     configure()
@@ -33,7 +33,7 @@ def main(work: str, owner: str) -> None:
 
 
 def _end_with(owner: int) -> None:
-    """It may be killed, and torchrun would go on."""
+    """End this process with its owner: if the owner is killed, torchrun would continue."""
     while psutil.pid_exists(owner):
         time.sleep(1)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""What is to be trained, and who hears of it."""
+"""Description of a training for the runner, and the interface for its progress reports."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ JOB_FILE = "job.json"
 
 @dataclass(frozen=True)
 class Job:
-    """One training: what it is, and the files that it reads.
+    """One training, and the files that it reads.
 
-    `start` is what Ultralytics builds the student from: a model yaml, or a checkpoint. `data` is the data
-    yaml, `teacher` the teacher's checkpoint; without one, `identity.dis` is not used.
+    Attributes:
+        identity: Settings of the training.
+        start: Model yaml or checkpoint that Ultralytics builds the student from.
+        data: The data yaml.
+        teacher: The teacher's checkpoint; without one, `identity.dis` is not used.
     """
 
     identity: Identity
@@ -27,12 +30,12 @@ class Job:
     teacher: Path | None = None
 
     def save(self, folder: Path) -> None:
-        """Write it for other processes."""
+        """Write the job for other processes."""
         (folder / JOB_FILE).write_text(json.dumps(asdict(self), default=str))
 
 
 def load_job(folder: Path) -> Job:
-    """Read what another process is to train."""
+    """Read a job that another process wrote."""
     content = json.loads((folder / JOB_FILE).read_text())
     return Job(
         identity=Identity(**content["identity"]),
@@ -43,14 +46,26 @@ def load_job(folder: Path) -> Job:
 
 
 class Listener(Protocol):
-    """Hears of a training while it runs."""
+    """Receives the metrics of a training while it runs."""
 
     def epoch(self, epoch: int, values: Mapping[str, float], ended: float) -> None:
-        """An epoch (counted from 1) has ended with these losses and metrics; in seconds since 1970."""
+        """Handle the end of an epoch.
+
+        Args:
+            epoch: Number of the epoch, starting at 1.
+            values: Losses and metrics by name.
+            ended: Time of its end, in seconds since 1970.
+        """
 
 
 class Silent:
-    """Hears nothing."""
+    """A listener that does nothing."""
 
     def epoch(self, epoch: int, values: Mapping[str, float], ended: float) -> None:
-        """Do nothing."""
+        """Ignore the epoch.
+
+        Args:
+            epoch: Number of the epoch, starting at 1.
+            values: Losses and metrics by name.
+            ended: Time of its end, in seconds since 1970.
+        """

@@ -1,4 +1,4 @@
-"""A training in this process: run, shown, recorded, and made resumable."""
+"""Training in this process, with progress display, history and resume."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ from kdpipe.runner.trainers import TRAINERS
 from kdpipe.yolo import arguments
 from kdpipe.yolo.device import peak_memory_mib
 
-MAIN = RANK in (-1, 0)  # of the processes of a training, the one that writes
+MAIN = RANK in (-1, 0)  # whether this is the process of the training that writes files
 
 
 def train_here(job: Job, work: Path, progress: TrainingProgress, listener: Listener) -> None:
-    """Train, or go on with what `work` holds.
+    """Train, or resume from the state in `work`.
+
+    Args:
+        job: The training.
+        work: Folder of its unfinished state.
+        progress: Progress display.
+        listener: Gets the metrics of every epoch.
 
     Raises:
         KdpipeError: if the training diverged, ran out of memory, or lost its data.
@@ -36,7 +42,7 @@ def train_here(job: Job, work: Path, progress: TrainingProgress, listener: Liste
 
 
 def _run(trainer: Any) -> None:
-    """Train, and say what a user can do about what goes wrong."""
+    """Train, and turn known errors into messages with a remedy."""
     try:
         trainer.train()
     except FileNotFoundError as error:
@@ -54,7 +60,7 @@ def _run(trainer: Any) -> None:
 
 
 class _Watch:
-    """The callbacks by which a training is shown, recorded and made resumable."""
+    """Callbacks that display and record a training, and make it resumable."""
 
     def __init__(
         self, work: Path, saved: SavedState | None, progress: TrainingProgress, listener: Listener
@@ -89,26 +95,26 @@ class _Watch:
         )
 
     def on_train_epoch_start(self, trainer: Any) -> None:
-        """Seed every epoch on its own.
+        """Seed the random generators at the start of every epoch.
 
-        Set-up and validation draw random numbers too, more or fewer of them by the number of
-        validation images, and on the CPU the augmentation goes on from there. Seeded anew, it is the
-        same for every validation set, and in a resumed training too.
+        Set-up and validation draw random numbers too, and how many depends on the number of validation
+        images. On the CPU the augmentation continues with the same generator. With a new seed per epoch, the
+        augmentation is the same for every validation set, and also in a resumed training.
         """
         of_process = [] if MAIN else [RANK]
         entropy = [trainer.args.seed, trainer.epoch, *of_process]
         seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
         init_seeds(seed, deterministic=trainer.args.deterministic)
         loader = trainer.train_loader
-        loader.generator.manual_seed(seed)  # by which images are shuffled, where one process trains
+        loader.generator.manual_seed(seed)  # shuffles the images if only one process trains
         if loader.num_workers == 0:
-            loader.reset()  # its iterator draws a number when it is made
+            loader.reset()  # a new iterator draws a random number
 
     def on_train_batch_end(self, trainer: Any) -> None:
-        """Count a batch.
+        """Count a batch, and stop if Ultralytics reduced the batch size.
 
-        When memory runs out in the first epoch, Ultralytics goes on with half the batch: a baseline and
-        its distilled student would be trained differently.
+        If memory runs out in the first epoch, Ultralytics continues with half the batch size. A baseline and
+        its distilled student would then be trained differently.
         """
         if trainer.batch_size != self._batch:
             raise KdpipeError(
@@ -125,16 +131,16 @@ class _Watch:
         seconds = self._history.seconds_before + time.monotonic() - self._started
         row = values | {"peak_memory_mib": peak_memory_mib(trainer.device)}
         ended = self._history.add(epoch, seconds, row)
-        state.save(trainer, self._work)  # after its row, without which no epoch is continued from
+        state.save(trainer, self._work)  # after its row: resuming needs the rows of all saved epochs
         self._progress.epoch(epoch, trainer.epochs, seconds, values)
         self._listener.epoch(epoch, values, ended)
 
 
 def _epoch_values(trainer: Any) -> dict[str, float]:
-    """Every loss and metric, and the learning rate, of the epoch that a trainer has just finished.
+    """Losses, metrics and learning rate of the epoch that a trainer has just finished.
 
-    `val/dis_loss` is left out: Ultralytics computes no distillation loss in validation, and its
-    zero would read like a result.
+    `val/dis_loss` is excluded: Ultralytics computes no distillation loss in validation, and its zero would
+    look like a result.
     """
     values = {**trainer.label_loss_items(trainer.tloss), **trainer.metrics, "lr": trainer.lr["lr/pg0"]}
     values.pop("val/dis_loss", None)

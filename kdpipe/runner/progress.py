@@ -1,4 +1,4 @@
-"""The progress of a training, for people: a live bar in a terminal, a line per epoch everywhere."""
+"""Progress display of a training: a live bar in a terminal, and a line per epoch everywhere."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SHOWN = (*(f"train/{name}_loss" for name in LOSSES), "metrics/mAP50-95")
 
 
 class TrainingProgress:
-    """Show epochs and batches of one training."""
+    """Shows epochs and batches of one training."""
 
     def __init__(self, title: str, console: Console) -> None:
-        """Show under this title; without a terminal only the lines per epoch are printed."""
+        """Set the title; without a terminal only the lines per epoch are printed."""
         self._title = title
         self._console = console
         self._bar = Progress(
@@ -33,28 +33,41 @@ class TrainingProgress:
         self._task = self._bar.add_task(title)
 
     def __enter__(self) -> Self:
-        """Start showing."""
+        """Start the live bar."""
         self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the terminal clean."""
+        """Remove the live bar."""
         self._bar.stop()
 
     def start(self, *, start_epoch: int, epochs: int, batches: int) -> None:
-        """Say how much there is to do."""
+        """Set the total number of batches.
+
+        Args:
+            start_epoch: Number of finished epochs, above 0 if the training is resumed.
+            epochs: Number of epochs of the training.
+            batches: Batches per epoch.
+        """
         self._bar.update(self._task, total=epochs * batches, completed=start_epoch * batches)
         if start_epoch:
             self._console.print(f"{self._title}: continuing after epoch {start_epoch} of {epochs}")
 
     def batch(self) -> None:
-        """One more batch is done."""
+        """Advance the bar by one batch."""
         self._bar.advance(self._task)
 
     def epoch(self, epoch: int, epochs: int, seconds: float, values: Mapping[str, float]) -> None:
-        """Print the line of a finished epoch."""
+        """Print the line of a finished epoch.
+
+        Args:
+            epoch: Number of the epoch, starting at 1.
+            epochs: Number of epochs of the training.
+            seconds: Training time so far.
+            values: Losses and metrics by name.
+        """
         shown = "  ".join(f"{name.split('/')[1]} {values[name]:.3f}" for name in SHOWN if name in values)
         left = seconds / epoch * (epochs - epoch)
         count = f"epoch {epoch:{len(str(epochs))}}/{epochs}"

@@ -1,7 +1,7 @@
-"""What an interrupted training is continued from: its exact state after each epoch.
+"""Exact training state after each epoch, to resume an interrupted training.
 
-Ultralytics' own checkpoints hold the moving average of the weights in half precision, from which a
-continued training goes another way than one that was never interrupted.
+Ultralytics' checkpoints contain the weights only as a moving average in half precision; a training resumed
+from them differs from one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ TEACHER = "teacher_model."
 
 @dataclass(frozen=True)
 class SavedState:
-    """The state after some epochs; `ended` if no more were to come.
+    """State of a training after an epoch.
 
-    `arguments` are those that Ultralytics used; `content` is what the trainer is set to.
+    Attributes:
+        epochs: Number of finished epochs.
+        ended: Whether this was the last epoch.
+        arguments: Arguments of Ultralytics' trainer.
+        content: State of the trainer's parts, for `restore`.
     """
 
     epochs: int
@@ -37,10 +41,10 @@ class SavedState:
 
 
 def save(trainer: Any, work: Path) -> None:
-    """Keep the state of a trainer that has just finished an epoch, and the best checkpoint so far.
+    """Save the state of a trainer that has just finished an epoch, and its best checkpoint so far.
 
-    Both files are whole at any instant, and the state of the epoch before is kept beside the newest.
-    There is no best checkpoint while no epoch has had a fitness that is a number.
+    Files are replaced in one step, and the state of the previous epoch is kept as a backup. There is no best
+    checkpoint until an epoch has a fitness that is a number.
     """
     if trainer.best.exists():
         _write(work / BEST_FILE, trainer.best.read_bytes())
@@ -53,19 +57,25 @@ def save(trainer: Any, work: Path) -> None:
 
 
 def load(work: Path) -> SavedState | None:
-    """The newest state that can be read; None if there is none."""
+    """The newest readable state; None if there is none."""
     for path in (work / NEWEST, work / BEFORE):
         if path.exists():
             try:
                 found = torch.load(path, map_location="cpu", weights_only=True)
                 return SavedState(found["epochs"], found["ended"], json.loads(found["arguments"]), found)
-            except Exception as error:  # cut short by a power failure
+            except Exception as error:  # incomplete after a power failure
                 LOGGER.warning(f"{path} is broken ({error}); going back by an epoch")
     return None
 
 
 def restore(trainer: Any, saved: SavedState, work: Path) -> None:
-    """Set a trainer, which is set up for the same training but has not begun, to a state."""
+    """Set a trainer to a saved state.
+
+    Args:
+        trainer: A trainer that is set up for the same training and has not started.
+        saved: The state.
+        work: Folder with the best checkpoint so far.
+    """
     content, model = saved.content, unwrap_model(trainer.model)
     missing, unexpected = model.load_state_dict(content["model"], strict=False)
     assert not unexpected, unexpected
@@ -77,12 +87,12 @@ def restore(trainer: Any, saved: SavedState, work: Path) -> None:
     trainer.best_fitness = content["best_fitness"]
     vars(trainer.stopper).update(content["stopper"])
     trainer.start_epoch = saved.epochs
-    trainer.scheduler.last_epoch = saved.epochs - 1  # the next epoch begins with a step
+    trainer.scheduler.last_epoch = saved.epochs - 1  # the next epoch begins with a scheduler step
     if content["criterion"]:
         model.criterion = model.init_criterion()
         vars(model.criterion).update(content["criterion"])
     dataset = trainer.train_loader.dataset
-    for image in content["buffer"]:  # from which mosaics are made
+    for image in content["buffer"]:  # mosaics are made of these images
         dataset.load_image(image)
     if (work / BEST_FILE).exists():
         shutil.copyfile(work / BEST_FILE, trainer.best)
@@ -112,7 +122,7 @@ def _state(trainer: Any) -> dict[str, Any]:
 
 
 def _schedule(criterion: Any) -> dict[str, float]:
-    """The weights that the losses of the two heads have got to, where there are two."""
+    """Current weights of the losses of both heads; empty for a model with one head."""
     names = ("updates", "o2m", "o2o") if hasattr(criterion, "o2m") else ()
     return {name: getattr(criterion, name) for name in names}
 
@@ -122,7 +132,7 @@ def _number(value: Any) -> float | None:
 
 
 def _write(path: Path, content: bytes | memoryview) -> None:
-    """Write a file that is either whole or not there, even if the power goes."""
+    """Write a file so that it is complete or absent, even after a power failure."""
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
         file.write(content)

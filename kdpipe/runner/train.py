@@ -1,4 +1,4 @@
-"""Train one model with Ultralytics' own trainer, alone or with a teacher, resuming what was begun."""
+"""Train one model with Ultralytics' trainer, with or without a teacher, and resume interrupted trainings."""
 
 from __future__ import annotations
 
@@ -21,14 +21,22 @@ from kdpipe.yolo.device import device_name, devices
 from kdpipe.yolo.hermetic import configure
 from kdpipe.yolo.log import LOG_FILE, log_to
 
-# Arguments that say where a training ran and from which files, not how.
+# Arguments that are paths and folders, not settings of the training.
 PLACES = ("data", "distill_model", "exist_ok", "model", "name", "project", "resume", "save_dir")
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came out of a training: the student's checkpoint, history and log, and the arguments
-    that Ultralytics used in the end; `device` names the processor that trained.
+    """Result of a training.
+
+    Attributes:
+        best: Checkpoint of the student, or of the teacher that was trained.
+        files: History and log.
+        arguments: Final arguments of Ultralytics' trainer, without paths.
+        epochs: Number of epochs.
+        seconds: Training time.
+        peak_memory_mib: Peak memory in MiB.
+        device: Name of the GPU, or `CPU`; `none` if nothing was trained.
     """
 
     best: Path
@@ -41,9 +49,16 @@ class TrainingResult:
 
 
 def train(job: Job, work: Path, listener: Listener, console: Console) -> TrainingResult:
-    """Train, or continue what an interrupted call with the same `work` folder began.
+    """Train, or resume an interrupted training from its `work` folder.
 
-    Everything is written to `work`; `best` is the student alone, without teacher and projector.
+    All files are written to `work`. The resulting checkpoint is the student alone, without teacher and
+    projector.
+
+    Args:
+        job: The training.
+        work: Folder of its unfinished state.
+        listener: Gets the metrics of every epoch.
+        console: Console for the progress display.
 
     Raises:
         KdpipeError: if the training diverged, ran out of memory, lost its data, or ended without a

@@ -1,4 +1,4 @@
-"""Ultralytics' trainers, faster: the same formulas and arguments, with and without a teacher."""
+"""Faster versions of Ultralytics' trainers for students and teachers: same formulas, same arguments."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from kdpipe.runner.lean_teacher import make_lean
 
 
 class Faster(BaseTrainer):
-    """What is changed in Ultralytics' trainer of any task.
+    """Speed-ups for Ultralytics' trainer of any task.
 
-    On the CPU the student's weights lie channels-last, as Ultralytics has them on a GPU; Adam's step
-    is one call for all weights; freed memory is kept from step to step; 1x1 convolutions are products of
-    matrices, or with `amp` the layers compute in bfloat16; and with `compile` they are compiled, with a
-    teacher too.
+    On a CPU, the student's weights are channels-last, as Ultralytics has them on a GPU; Adam's step is one
+    fused call; freed memory is kept between steps; and 1x1 convolutions are matrix products, or with `amp`
+    the layers compute in bfloat16. With `compile` the layers are compiled on every device, also for a student
+    with a teacher.
     """
 
     def __init__(self, overrides: dict[str, Any]) -> None:
-        """Take Ultralytics' arguments."""
+        """Take the arguments of Ultralytics' trainer."""
         self.compile_mode = overrides.get("compile") or False
         super().__init__(overrides={**overrides, "compile": False})
         self.add_callback("on_pretrain_routine_end", _speed_up)
@@ -39,21 +39,21 @@ class Faster(BaseTrainer):
 
     @property
     def used_arguments(self) -> dict[str, Any]:
-        """All arguments as they are used."""
+        """Final arguments, including `compile`."""
         return {**vars(self.args), "compile": self.compile_mode}
 
     def setup_model(self) -> Any:
-        """Build the student, or on resuming the student with its teacher."""
+        """Build the model, with channels-last weights on a CPU."""
         checkpoint = super().setup_model()
         if self.device.type == "cpu":
             keep_freed_memory()
-            # Before optimizer and average take over the layout of the weights.
+            # Before the optimizer and the moving average copy the memory layout of the weights.
             if self.args.channels_last is not False:
                 self.model.to(memory_format=torch.channels_last)
         return checkpoint
 
     def build_optimizer(self, *args: Any, **kwargs: Any) -> Optimizer:
-        """Leave a teacher's weights, which are frozen, out of the optimizer."""
+        """Exclude the teacher's frozen weights from the optimizer."""
         optimizer: Optimizer = super().build_optimizer(*args, **kwargs)
         for group in optimizer.param_groups:
             group["params"] = [weight for weight in group["params"] if weight.requires_grad]
@@ -62,23 +62,23 @@ class Faster(BaseTrainer):
         return optimizer
 
     def final_eval(self) -> None:
-        """Nothing: best.pt is stripped by kdpipe and validated by its own stage."""
+        """Do nothing: kdpipe strips best.pt, and a separate stage validates it."""
 
 
 class FasterDetectionTrainer(Faster, DetectionTrainer):
-    """Trains models that detect boxes."""
+    """Trainer for detect."""
 
 
 class FasterSegmentationTrainer(Faster, SegmentationTrainer):
-    """Trains models that outline objects."""
+    """Trainer for segment."""
 
 
 class FasterPoseTrainer(Faster, PoseTrainer):
-    """Trains models that find keypoints."""
+    """Trainer for pose."""
 
 
 class FasterOBBTrainer(Faster, OBBTrainer):
-    """Trains models that find rotated boxes."""
+    """Trainer for obb."""
 
 
 TRAINERS = {
@@ -97,7 +97,7 @@ def _speed_up(trainer: Any) -> None:
     if isinstance(model, DistillationModel):
         make_lean(model, torch.bfloat16 if mixed else torch.float32)
     if mixed:
-        trainer.amp = True  # Ultralytics switches it off on every CPU
+        trainer.amp = True  # Ultralytics disables it on every CPU
         student.model[-1].register_forward_hook(_in_float32)
     if trainer.compile_mode:
         compile_layers(student, trainer.compile_mode, trainer.device)
@@ -111,7 +111,7 @@ def _give_back(trainer: Any) -> None:
 
 
 def _in_float32(head: nn.Module, _: Any, outputs: Any) -> Any:
-    """Give the loss float32: bfloat16 would round the corners of boxes to half a grid cell."""
+    """Convert the head's outputs to float32; bfloat16 would round box corners to half a grid cell."""
     return _float32(outputs) if head.training else outputs
 
 

@@ -1,1 +1,1 @@
-"""What each stage of dvc.yaml does."""
+"""Do the work of the stages of dvc.yaml, one module per stage."""

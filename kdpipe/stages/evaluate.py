@@ -1,4 +1,4 @@
-"""Evaluate the stored predictions of one cell."""
+"""Evaluate the stored predictions of a training."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from kdpipe.params.schema import Params
 
 
 def evaluate_cell(params: Params, cell: Cell) -> Metrics:
-    """Write COCO AP and error types, and the half samples behind every comparison, of a cell.
+    """Write COCO AP, error types, and the half samples that comparisons use, of a training.
 
-    Returns the metrics per split and head.
+    Returns:
+        The metrics by split and head.
     """
     shutil.rmtree(cell.eval_dir, ignore_errors=True)
     cell.eval_dir.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Make figures and page of what was reported."""
+"""Draw the figures and write the HTML page of the report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kdpipe.report.write import PAGE_FILE, PLOTS_DIR, REPORTS_DIR
 
 
 def make_page(params: Params) -> list[figures.Plot]:
-    """Write `plots/` and `index.html` into the reports folder; returns the figures."""
+    """Write `plots/` and `index.html` into the report folder; return the figures."""
     content = load_content()
     plots = figures.draw(content)
     (REPORTS_DIR / PLOTS_DIR).mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def make_page(params: Params) -> list[figures.Plot]:
 
 
 def _of_one_seed(content: Content, cells: Mapping[str, Cell]) -> Iterator[tuple[str, dict[str, Cell]]]:
-    """Of each pair at its best `dis`: what it is, and its cells of the first seed that both students have."""
+    """Yield per pair at its best `dis` a title, and its trainings of the first seed of both students."""
     gains, lines = content.numbers["gains"], content.measured.drop_duplicates("cell")
     baselines, taught = (lines[lines["kind"] == kind] for kind in ("baseline", "distill"))
     for item in gains[gains["best"]].drop_duplicates("pair").itertuples():

@@ -1,4 +1,4 @@
-"""Choose the teacher of a pair, and say why."""
+"""Choose the teacher of a pair and store the reason."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from kdpipe.cells.record import load_metrics
 from kdpipe.models.entries import RECOMMENDED, UNKNOWN, architecture, candidates
 from kdpipe.params.schema import Pair, Params
 
-# The head that every family has, so that candidates compare whatever their family.
+# Every family has this head, so candidates of all families can be compared.
 HEAD, METRIC = "nms", "coco/AP"
 
 
 def choose_teacher(params: Params, pair_name: str) -> str:
-    """Write teacher.pt, pair.json and choice.json for a pair; returns why, as a sentence.
+    """Write teacher.pt, pair.json and choice.json of a pair.
 
-    Distilled cells depend on teacher.pt and pair.json, not on the reasons in choice.json.
+    Distilled trainings depend on teacher.pt and pair.json, not on the reason in choice.json.
+
+    Returns:
+        The reason for the choice, as a sentence.
     """
     pair = params.pairs[pair_name]
     out = PAIRS_DIR / pair_name
@@ -38,7 +41,7 @@ def choose_teacher(params: Params, pair_name: str) -> str:
 
 
 def _unknown(params: Params, pair: Pair, out: Path) -> str:
-    """Of a finished student the teacher need not be known; nothing is read from the empty file."""
+    """Write an empty teacher.pt: a finished student needs no teacher, and nothing reads the file."""
     reason = f"the teacher of {pair.distilled} is not known"
     (out / TEACHER_FILE).write_bytes(b"")
     _write(out / PAIR_FILE, _content(params, pair, UNKNOWN))
@@ -47,7 +50,7 @@ def _unknown(params: Params, pair: Pair, out: Path) -> str:
 
 
 def _content(params: Params, pair: Pair, teacher: str) -> dict[str, object]:
-    """Everything about a pair that its distilled cells depend on."""
+    """Return everything about a pair that its distilled trainings depend on."""
     student = {"name": pair.student, **asdict(params.students[pair.student])}
     return {"teacher": teacher, "student": student, "distilled": pair.distilled, "sha256": pair.sha256}
 

@@ -1,4 +1,4 @@
-"""Report on every cell that params.yaml names, and show it in MLflow."""
+"""Update MLflow from the records, and write the report from its runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kdpipe.tracking import FinishedCell, SyncResult, finished_cells, register, 
 
 @dataclass(frozen=True)
 class ReportResult:
-    """What was brought up to date in MLflow, what its runs say, and what was made of that."""
+    """The outcome of the report stage: changes in MLflow, new model versions, results and report."""
 
     synced: SyncResult
     registered: list[str]
@@ -33,7 +33,7 @@ class ReportResult:
 
 @contextmanager
 def _no_garbage() -> Iterator[None]:
-    """Do not search for garbage among many objects that all stay: that takes longer than reading them."""
+    """Turn off garbage collection: among many objects that all stay it takes longer than reading them."""
     gc.disable()
     try:
         yield
@@ -43,18 +43,18 @@ def _no_garbage() -> Iterator[None]:
 
 @_no_garbage()
 def report_cells(params: Params, suspicions: Sequence[str]) -> ReportResult:
-    """Make MLflow equal to the records, then the report from MLflow.
+    """Make MLflow equal to the records, then write the report from MLflow.
 
     `suspicions` are the warnings of the checks, which the report repeats.
 
     Raises:
-        KdpipeError: if a cell is not trained and evaluated yet, or MLflow cannot be used.
+        KdpipeError: if a training is not finished and evaluated yet, or MLflow cannot be used.
     """
     finished = finished_cells(all_cells(params))
     missing = unfinished(params, finished)
     if missing:
         raise KdpipeError(f"not trained and evaluated yet: {', '.join(missing)}; run `dvc repro`")
-    with ThreadPoolExecutor(2) as threads:  # files are slow where they are many, or far
+    with ThreadPoolExecutor(2) as threads:  # reading many or remote files one by one is slow
         threads.map(FinishedCell.read_ahead, finished)
         synced = sync(params.tracking, finished)
     results = read_results(params, finished, synced)
@@ -66,7 +66,7 @@ def report_cells(params: Params, suspicions: Sequence[str]) -> ReportResult:
 
 
 def _drawn(finished: Iterable[FinishedCell]) -> Iterator[FinishedCell]:
-    """Those whose curves are shown: the first of each kind."""
+    """Yield the trainings whose curves are shown: the first ones of each kind."""
     for _, of_kind in groupby(finished, key=lambda done: done.cell.kind):
         yield from islice(of_kind, MOST_CURVES)
 
@@ -75,9 +75,15 @@ def _drawn(finished: Iterable[FinishedCell]) -> Iterator[FinishedCell]:
 def sync_cells(
     params: Params, others: Iterable[FinishedCell] = (), *, dry_run: bool = False
 ) -> tuple[SyncResult, list[str]]:
-    """Make MLflow equal to the records of the cells, and of others; returns also what is newly registered.
+    """Make MLflow equal to the records, and register the best students once all trainings are evaluated.
 
-    The best students can be told once every cell of params.yaml is done. With `dry_run` nothing changes.
+    Args:
+        params: All of params.yaml.
+        others: Finished trainings of other revisions, which are synced too.
+        dry_run: Change nothing, only return what would change.
+
+    Returns:
+        The changes in MLflow, and the new model versions.
 
     Raises:
         KdpipeError: if MLflow cannot be used.
@@ -90,13 +96,19 @@ def sync_cells(
 
 
 def unfinished(params: Params, finished: Iterable[FinishedCell]) -> list[str]:
-    """The cells of params.yaml that are not trained and evaluated yet."""
+    """Return the ids of the trainings of params.yaml that are not finished and evaluated yet."""
     done = {cell.cell for cell in finished if cell.evaluated}
     return [cell.id for cell in all_cells(params) if cell not in done]
 
 
 def read_results(params: Params, finished: Sequence[FinishedCell], synced: SyncResult) -> Results:
-    """What the runs in MLflow say; half samples and single classes come from the cells' own files."""
+    """Return the results of the runs in MLflow; half samples and classes come from the trainings' files.
+
+    Args:
+        params: All of params.yaml.
+        finished: The finished trainings.
+        synced: The sync that returned their runs.
+    """
     splits = measured_splits(params, load_manifest(DATASET_DIR))
     cells = {done.cell.id: done for done in finished}
     runs = [synced.runs[done.record.fingerprint].to_dictionary() for done in finished]
@@ -104,7 +116,16 @@ def read_results(params: Params, finished: Sequence[FinishedCell], synced: SyncR
 
 
 def register_best(params: Params, finished: Iterable[FinishedCell], results: Results) -> list[str]:
-    """Make the best student of each pair the `best` of its registered model; returns what is new."""
+    """Register the best student of each pair.
+
+    Args:
+        params: All of params.yaml.
+        finished: The finished trainings.
+        results: Their results.
+
+    Returns:
+        Name and version of each model whose best student has changed.
+    """
     cells = {done.cell.id: done for done in finished}
     best = {item.pair: cells[results.best_cell(item)] for item in results.best}
     return register(params.tracking, best)

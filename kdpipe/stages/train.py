@@ -1,4 +1,4 @@
-"""Train one cell of the comparison, and leave its outputs, its record and its run behind."""
+"""Run one training, and write its outputs, its record and its MLflow run."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from kdpipe.yolo.device import check_device
 
 
 def train_cell(params: Params, cell: Cell) -> None:
-    """Train a cell, or continue where it was interrupted.
+    """Run a training, or continue it where it was interrupted.
 
-    Writes best.pt, history.csv, train.log, params.yaml and record.json to the cell's folder;
-    unfinished work lies in .kdpipe/work/FINGERPRINT until then.
+    Writes best.pt, history.csv, train.log, params.yaml and record.json to the training's folder;
+    unfinished work is stored in .kdpipe/work/FINGERPRINT until then.
 
     Raises:
         KdpipeError: if start weights or teacher cannot be used.
@@ -77,7 +77,7 @@ def train_cell(params: Params, cell: Cell) -> None:
 
 
 def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> Identity:
-    """What a training is, before it begins; its data set and teacher must be there.
+    """Return the identity of a training before it begins; its data set and teacher must exist.
 
     Args:
         params: All of params.yaml.
@@ -109,14 +109,14 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
 
 
 def _begin(identity: Identity, work: Path) -> None:
-    """Note what is trained in a work folder; say so if other versions have begun the same."""
+    """Store the identity in the work folder; warn if other versions have begun the same training."""
     if load_identity(work) is not None:
         return
     save_identity(identity, work)
     for folder, begun in set_aside(identity):
         console.print(
-            f"[yellow]warning:[/] {identity.cell} begins again: its unfinished training was begun with "
-            f"{_code(begun)}, this is {_code(identity)}; if you do not go back to that, delete {folder}"
+            f"[yellow]warning:[/] {identity.cell} starts again: its unfinished training was begun with "
+            f"{_code(begun)}, this is {_code(identity)}; delete {folder} if you do not go back to that"
         )
 
 
@@ -126,9 +126,9 @@ def _code(identity: Identity) -> str:
 
 
 def start_weights(params: Params, source: Source) -> Path | None:
-    """The file of the start weights, downloaded if it is missing; None if a training starts from scratch.
+    """Return the file of the start weights, downloaded if missing; None if a training starts from scratch.
 
-    A file that was there has been checked before, with everything else in params.yaml.
+    Only a downloaded file is checked here; preflight has checked the others.
 
     Raises:
         ParamsError: if it cannot be downloaded, or what was downloaded cannot be used.
@@ -154,7 +154,7 @@ def _job(identity: Identity, source: Source, start: Path | None) -> Job:
 
 
 def _export(files: Iterable[Path], best: Path, record: Record, folder: Path) -> None:
-    """Copy what is kept; the record comes last, so that a folder with a record is whole."""
+    """Copy the outputs; the record is written last, so that a folder with a record is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(best, folder / BEST_FILE)
     for path in files:

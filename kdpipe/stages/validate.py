@@ -1,4 +1,4 @@
-"""Validate the checkpoint of one cell, once per split and head that there is."""
+"""Validate the checkpoint of a training, once per split and head."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from kdpipe.yolo.validation import LOG_FILE, validate
 
 
 def validate_cell(params: Params, cell: Cell) -> Metrics:
-    """Write metrics.json and the predictions of a cell; returns the metrics per split and head.
+    """Write metrics.json and the predictions of a training.
+
+    Returns:
+        The metrics by split and head.
 
     Raises:
-        KdpipeError: if a head was not used that was asked for.
+        KdpipeError: if Ultralytics did not use the requested head.
     """
     record = load_record(cell.train_dir)
-    device = arguments.device_names(params.train.get("device"))[0]  # of several, one validates
+    device = arguments.device_names(params.train.get("device"))[0]  # validation uses one device
     shutil.rmtree(cell.val_dir, ignore_errors=True)
     cell.val_dir.mkdir(parents=True)
     metrics: Metrics = {}

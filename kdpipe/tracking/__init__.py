@@ -1,4 +1,4 @@
-"""Runs in MLflow: live while a cell trains, and made equal to its record afterwards."""
+"""Log trainings to MLflow: live while they run, and again from their records afterwards."""
 
 from kdpipe.tracking.finished import FinishedCell, finished_cells
 from kdpipe.tracking.live import LiveRun, RunStart

@@ -1,4 +1,4 @@
-"""What of a cell becomes a tag, a param or a metric of its run."""
+"""Convert a training into the tags, params and metrics of its MLflow run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kdpipe.tracking.parents import STATE, State
 FINGERPRINT = "fingerprint"
 PARENT = "mlflow.parentRunId"
 WEIGHTS_DIGEST = "weights_digest"
-# Few and chosen: the whole configuration is an artifact.
+# Only the most useful ones: the whole configuration is an artifact.
 TRAIN_PARAMS = (
     "epochs",
     "imgsz",
@@ -32,7 +32,14 @@ TRAIN_PARAMS = (
 
 
 def tags(identity: Identity, environment: Mapping[str, str], state: State, parent: str) -> list[RunTag]:
-    """What a run is found by, and the run of the pipeline's state that it stands under."""
+    """Return the tags that identify a run and link it to its parent run.
+
+    Args:
+        identity: What is trained.
+        environment: Versions and commits, as in the record.
+        state: The state of the pipeline (commit and params.yaml) at the time of the training.
+        parent: Run id of that state's parent run.
+    """
     found = {
         FINGERPRINT: identity.fingerprint,
         "cell": identity.cell,
@@ -55,15 +62,15 @@ def tags(identity: Identity, environment: Mapping[str, str], state: State, paren
 
 
 def weights(cell: Cell, record: Record) -> list[RunTag]:
-    """Where the weights are: DVC keeps them, MLflow does not."""
+    """Return tags with the path of the weights: DVC stores them, MLflow does not."""
     path = cell.train_dir / BEST_FILE
-    note = f"Weights: `{path}`, kept by DVC (`dvc pull {cell.train_dir}` where they are missing)."
+    note = f"Weights: `{path}`, stored by DVC (if missing: `dvc pull {cell.train_dir}`)."
     found = {"weights": str(path), WEIGHTS_DIGEST: record.weights_digest, "mlflow.note.content": note}
     return [RunTag(key, value) for key, value in found.items()]
 
 
 def params(identity: Identity, arguments: Mapping[str, Any]) -> list[Param]:
-    """What runs are compared by, under the names of params.yaml."""
+    """Return the params by which runs are compared, under their names in params.yaml."""
     found = {
         "data.source": identity.data,
         "data.task": identity.task,
@@ -79,7 +86,7 @@ def params(identity: Identity, arguments: Mapping[str, Any]) -> list[Param]:
 
 
 def costs(record: Record) -> dict[str, float]:
-    """What a training took, and what it made."""
+    """Return the costs of a training: time, memory, and the size of the model."""
     return {
         "cost/seconds": record.seconds,
         "cost/peak_memory_mib": record.peak_memory_mib,
@@ -90,23 +97,32 @@ def costs(record: Record) -> dict[str, float]:
 
 
 def metrics(values: Mapping[str, float], at: float, step: int) -> list[Metric]:
-    """Numbers of one moment; `at` is in seconds since 1970."""
+    """Return values as MLflow metrics of one point in time.
+
+    Args:
+        values: Values by metric name.
+        at: The time, in seconds since 1970.
+        step: The step in MLflow, such as the epoch.
+    """
     return [Metric(key, value, round(at * 1000), step) for key, value in values.items()]
 
 
 def history(rows: Iterable[Mapping[str, float]], steps: str | None = None) -> Iterator[Metric]:
-    """The metrics of a history, at the times its rows were written; steps are a column, or count rows."""
+    """Yield the metrics of a history, each row at the time when it was written.
+
+    `steps` is the column with the step of a row; without it, rows are counted from 1.
+    """
     for number, row in enumerate(rows, start=1):
         values = {name: value for name, value in row.items() if "/" in name or name == "lr"}
         yield from metrics(values, row[ENDED], int(row[steps]) if steps else number)
 
 
 def datasets(identity: Identity) -> list[DatasetInput]:
-    """The data set's identity; MLflow searches runs by `dataset.digest`."""
+    """Return the data set as an input of the run; MLflow searches runs by `dataset.digest`."""
     dataset = Dataset(identity.data, identity.data_digest, "local", f'{{"uri": "{identity.data}"}}')
     return [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
 
 
 def batches(entries: list[Metric], size: int = 1000) -> Iterable[list[Metric]]:
-    """Metrics in the portions that MLflow takes at once."""
+    """Split metrics into batches that MLflow accepts in one request."""
     return (entries[start : start + size] for start in range(0, len(entries), size))

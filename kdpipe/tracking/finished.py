@@ -1,4 +1,4 @@
-"""Trained cells as they lie on disk: what their runs are made from."""
+"""Read finished trainings from disk; their MLflow runs are made from this."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ KEPT = (RECORD_FILE, PARAMS_FILE, HISTORY_FILE, SYSTEM_FILE, "train.log")
 
 @dataclass(frozen=True)
 class FinishedCell:
-    """A trained cell in the repository at `root`; what is asked for is read from its files, once."""
+    """A finished training in the repository at `root`; each file is read once, when it is needed."""
 
     cell: Cell
     root: Path
 
     @cached_property
     def folder(self) -> Path:
-        """Where its training wrote."""
+        """The folder with the outputs of the training."""
         return self.root / self.cell.train_dir
 
     def read_ahead(self) -> None:
-        """Have the system read the files that a report needs, so that they are at hand then."""
+        """Read the files that a report needs, so that the operating system has them in its cache."""
         resamples = self.root / self.cell.eval_dir / RESAMPLES_FILE
         for path in (self.folder / RECORD_FILE, *self._metrics_files, resamples):
             with suppress(FileNotFoundError):
@@ -54,32 +54,32 @@ class FinishedCell:
 
     @property
     def evaluated(self) -> bool:
-        """Whether everything is done."""
+        """Whether the training is validated and evaluated too."""
         return (self.root / self.cell.eval_dir / RESAMPLES_FILE).exists()
 
     @cached_property
     def record(self) -> Record:
-        """What it is and what came out."""
+        """What was trained, and with which result."""
         return load_record(self.folder)
 
     @cached_property
     def state(self) -> State:
-        """The pipeline's when it was trained."""
+        """The state of the pipeline (commit and params.yaml) at the time of the training."""
         return state_of(self.folder / PARAMS_FILE, self.record.environment["git_commit"])
 
     @cached_property
     def history(self) -> list[dict[str, float]]:
-        """A row per epoch."""
+        """Losses and metrics, one row per epoch."""
         return read_history(self.folder / HISTORY_FILE)
 
     @cached_property
     def system(self) -> list[dict[str, float]]:
-        """Samples of how busy the machine was."""
+        """Samples of CPU, memory and GPU use."""
         return read_rows(self.folder / SYSTEM_FILE)
 
     @cached_property
     def metrics(self) -> Metrics:
-        """By split and head, as far as it was validated and evaluated."""
+        """Metrics by split and head, as far as validation and evaluation have run."""
         metrics: Metrics = {}
         for path in filter(Path.exists, self._metrics_files):
             for split, heads in load_metrics(path.parent).items():
@@ -89,8 +89,9 @@ class FinishedCell:
 
     @property
     def overall_metrics(self) -> dict[str, float]:
-        """By their names in MLflow, such as `val/e2e/mAP50-95`: all but those of single classes, and all but
-        the times of what is no matter of the model.
+        """Metrics by their names in MLflow, such as `val/e2e/mAP50-95`.
+
+        Left out are those of single classes, and times that do not depend on the model.
         """
         return {
             f"{split}/{head}/{name}": value
@@ -101,17 +102,17 @@ class FinishedCell:
         }
 
     def class_ap(self, split: str, head: str) -> dict[str, float]:
-        """COCO AP of each class."""
+        """Return COCO AP of each class."""
         values = self.metrics[split][head].items()
         return {name.removeprefix(COCO_CLASS): value for name, value in values if name.startswith(COCO_CLASS)}
 
     def deviations(self, split: str, head: str) -> NDArray[np.float64]:
-        """How COCO AP deviates over half samples of the images."""
+        """Return the deviations of COCO AP over half samples of the images, shape (samples,)."""
         return deviations_at(self._resamples, f"{split}/{head}")
 
     @property
     def digest(self) -> str:
-        """Changes with anything that the run must show: what a training leaves comes with its record."""
+        """Digest of everything that the run shows; other outputs of a training change with its record."""
         digest = hashlib.sha256()
         for path in (self.folder / RECORD_FILE, *self._metrics_files):
             with suppress(FileNotFoundError):
@@ -128,5 +129,5 @@ class FinishedCell:
 
 
 def finished_cells(cells: Iterable[Cell], root: Path = Path()) -> list[FinishedCell]:
-    """Those of the cells whose training is done, in the repository at `root`."""
+    """Return those of the cells whose training is finished in the repository at `root`."""
     return [FinishedCell(cell, root) for cell in cells if (root / cell.train_dir / RECORD_FILE).exists()]

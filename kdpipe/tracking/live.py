@@ -1,4 +1,4 @@
-"""Logging a cell while it trains, without ever stopping it or holding it up."""
+"""Log a training to MLflow while it runs, without stopping or delaying it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from kdpipe.tracking.parents import state_of
 from kdpipe.tracking.store import PLACE, Store, place
 from kdpipe.tracking.system_metrics import SYSTEM_FILE, SystemWatch
 
-PATIENCE = 15.0  # seconds that the end of a training waits for what is not logged yet
+PATIENCE = 15.0  # seconds that a finished training waits for what is not logged yet
 Action = Callable[[Store, str], object]
 
 
 @dataclass(frozen=True)
 class RunStart:
-    """A training that has begun: of what, on what machine, when (in seconds since 1970), and where it
-    keeps unfinished work.
+    """A training that has begun.
+
+    `started` is in seconds since 1970; `work` is the folder of its unfinished files.
     """
 
     identity: Identity
@@ -39,24 +40,30 @@ class RunStart:
 
 
 class LiveRun:
-    """The run of a cell in training, logged by a thread of its own.
+    """Logs the run of a training in a separate thread.
 
-    What a store that is away or slow has not taken is kept and tried again after the next epoch. A
-    failure costs one warning: whatever is missing in the end is completed from the record.
+    What an unavailable or slow store has not accepted is kept and sent again after the next epoch. A failure
+    prints one warning; what is still missing at the end is added from the record later.
     """
 
     def __init__(self, tracking: Tracking, begun: RunStart, console: Console) -> None:
-        """Prepare for a training; nothing is written before the context is entered."""
+        """Prepare to log a training; nothing is logged before the context is entered.
+
+        Args:
+            tracking: The MLflow settings of params.yaml.
+            begun: The training.
+            console: Where to print a warning.
+        """
         self._tracking = tracking
         self._begun = begun
         self._console = console
         self._queue: SimpleQueue[Action | None] = SimpleQueue()
         self._system = SystemWatch(begun.work / SYSTEM_FILE, self._log)
-        # As a daemon it does not keep a finished training from ending.
+        # A daemon does not keep the process of a finished training alive.
         self._thread = Thread(target=self._work, name="mlflow", daemon=True)
 
     def __enter__(self) -> Self:
-        """Open the run: a new one, or the one that an interrupted training left."""
+        """Open the run: a new one, or that of the interrupted training."""
         self._thread.start()
         self._queue.put(lambda *_: None)
         self._system.start()
@@ -65,7 +72,7 @@ class LiveRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Mark the run as interrupted or failed; success is marked once the record is written."""
+        """Mark the run as killed or failed; it becomes finished when the record is published."""
         self._system.stop()
         if kind is not None:
             status = "FAILED" if issubclass(kind, Exception) else "KILLED"
@@ -74,7 +81,13 @@ class LiveRun:
         self._thread.join(PATIENCE)
 
     def epoch(self, epoch: int, values: Mapping[str, float], ended: float) -> None:
-        """Log an epoch that ended then, in seconds since 1970."""
+        """Log an epoch.
+
+        Args:
+            epoch: Its number, from 1.
+            values: Losses and metrics by name.
+            ended: Time of its end, in seconds since 1970.
+        """
         self._log(epoch, values, ended)
 
     def _log(self, step: int, values: Mapping[str, float], at: float) -> None:
@@ -92,7 +105,7 @@ class LiveRun:
                 while waiting:
                     waiting[0](*opened)
                     waiting.pop(0)
-            except Exception as error:  # whatever a store may raise, the training goes on
+            except Exception as error:  # the training continues whatever a store raises
                 if not warned:
                     self._warn(error)
                 warned = True
@@ -101,7 +114,7 @@ class LiveRun:
         store, begun = Store(self._tracking), self._begun
         found = store.runs_of(begun.identity.fingerprint)
         for finished in (run for run in found if run.info.status == "FINISHED"):
-            store.client.delete_run(finished.info.run_id)  # its result is gone: trained anew
+            store.client.delete_run(finished.info.run_id)  # its result is gone: it is trained again
         unfinished = (str(run.info.run_id) for run in found if run.info.status != "FINISHED")
         run_id = next(unfinished, None) or store.new_run(begun.identity, begun.started)
         store.client.update_run(run_id, status="RUNNING")
@@ -113,6 +126,6 @@ class LiveRun:
 
     def _warn(self, error: Exception) -> None:
         self._console.print(
-            f"[yellow]warning:[/] MLflow is away; this run is completed by the report stage or "
-            f"`kdpipe sync` ({escape(str(error))})"
+            f"[yellow]warning:[/] MLflow is not available; the report stage or `kdpipe sync` will complete "
+            f"this run ({escape(str(error))})"
         )

@@ -1,4 +1,4 @@
-"""A student as a model that MLflow loads: this file is copied into the model, which needs no kdpipe."""
+"""A student as an MLflow pyfunc model: MLflow copies this file, so it must not import kdpipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ALWAYS = ("class_id", "name", "confidence")
 
 
 class Student(PythonModel):
-    """Finds objects in image files, with Ultralytics."""
+    """Predicts objects in image files with Ultralytics."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the weights."""
@@ -24,14 +24,14 @@ class Student(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None
     ) -> pd.DataFrame:
-        """One line per object, in pixels: a box as x1, y1, x2, y2, a rotated one by its four corners.
+        """Return one row per object, in pixels: a box as x1, y1, x2, y2, a rotated one as its four corners.
 
-        Outlines and keypoints are lists of x and of y (and of how visible they are).
+        Outlines and keypoints are lists of x and y coordinates; keypoints also have their visibility.
 
         Args:
-            context: Not needed any more.
+            context: Not used; the weights are loaded already.
             model_input: A column `image` with the paths of the images.
-            params: `nms` (False is the NMS-free head), `conf`, `iou` and `imgsz`, as in Ultralytics.
+            params: `nms` (False selects the NMS-free head), `conf`, `iou` and `imgsz`, as in Ultralytics.
         """
         del context
         lines: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The best student of each pair as a version of a registered model."""
+"""Register the best student of each pair as a version of an MLflow model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kdpipe.tracking.store import Store, reachable
 
 ALIAS = "best"
 FOLDER = "model"
-DESCRIPTION = "The best student of a pair, and those that were the best before."
+DESCRIPTION = "Best student of a pair; older versions were the best before."
 NUMBERS = Array(DataType.double)
 BOX = dict.fromkeys(("x1", "y1", "x2", "y2"), DataType.double)
 OUTPUTS: dict[str, dict[str, Any]] = {
@@ -35,13 +35,13 @@ OUTPUTS: dict[str, dict[str, Any]] = {
 
 
 def register(tracking: Tracking, best: Mapping[str, FinishedCell]) -> list[str]:
-    """Make each pair's best student the version of its model that `best` means, where it is not that yet.
+    """Set the alias `best` of each pair's registered model to its best student, as a new version if needed.
 
-    A model is named after experiment and pair, `models:/kdpipe-n-s@best` for example, and predicts with
-    `mlflow.pyfunc`.
+    A model is named after experiment and pair; `mlflow.pyfunc` loads it, for example from
+    `models:/kdpipe-n-s@best`.
 
     Returns:
-        Model and version of what is new as the best.
+        Name and version of each model whose best student has changed.
 
     Raises:
         KdpipeError: if the store cannot be used.
@@ -58,7 +58,7 @@ def register(tracking: Tracking, best: Mapping[str, FinishedCell]) -> list[str]:
 
 
 def _register(store: Store, name: str, best: FinishedCell, *, exists: bool) -> str:
-    """The number of the version, which is made if it was never registered."""
+    """Return the version of this student; create it if these weights are not registered yet."""
     if not exists:
         store.client.create_registered_model(name, description=DESCRIPTION)
     digest = best.record.weights_digest
@@ -88,7 +88,7 @@ def _save(best: FinishedCell, folder: Path) -> None:
     from mlflow import pyfunc
 
     versions = best.record.environment
-    with warnings.catch_warnings(action="ignore"):  # an example input would be a path that exists here only
+    with warnings.catch_warnings(action="ignore"):  # an input example would be a path of this machine
         pyfunc.save_model(
             folder,
             python_model=pyfunc_model.__file__,

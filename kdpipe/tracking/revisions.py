@@ -1,4 +1,4 @@
-"""What other revisions trained: records from DVC's cache, without checking anything out."""
+"""Read the trainings of other git revisions from DVC's cache, without a checkout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEEDED = (*KEPT, METRICS_FILE)  # no weights, no predictions
 
 
 def experiments() -> list[str]:
-    """The commits of every DVC experiment of this repository that has run, queued ones too."""
+    """Return the commits of all DVC experiments of this repository that have run, also from the queue."""
     from dvc.repo import Repo
 
     with Repo(str(project_root())) as repo:
@@ -28,12 +28,12 @@ def experiments() -> list[str]:
 
 
 def finished_at(revision: str) -> Iterator[FinishedCell]:
-    """The trained cells of a revision, as far as DVC's cache or its remote has them.
+    """Yield the finished trainings of a revision, as far as DVC's cache or its remote has them.
 
-    Each is valid until the next is asked for.
+    Their files are temporary: use each one before the next is requested.
 
     Raises:
-        KdpipeError: if there is no such revision, or it has no params.yaml that can be read.
+        KdpipeError: if there is no such revision, or its params.yaml cannot be read.
     """
     from dvc.api import DVCFileSystem
 

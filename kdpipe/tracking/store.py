@@ -1,4 +1,4 @@
-"""The MLflow store of a project: where it is, its experiment, and the runs in it."""
+"""Access the MLflow store of a project: its experiment and runs."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from kdpipe.tracking.fields import FINGERPRINT
 from kdpipe.tracking.parents import STAGE, STATE, State
 
 PLACE = "place"
-RUNS_PAGE, MODELS_PAGE = 5000, 1000  # that one request brings; MLflow takes no more models
+RUNS_PAGE, MODELS_PAGE = 5000, 1000  # entries per request; MLflow allows no more models
 
-# A tracking server that is away must not hold up a training for minutes.
+# An unavailable tracking server must not delay a training for minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 def place() -> str:
-    """This repository on this machine."""
+    """Return a name for this repository on this machine."""
     return f"{platform.node()}:{project_root()}"
 
 
 @contextmanager
 def reachable(tracking: Tracking) -> Iterator[None]:
-    """Say of whatever a store may raise where it came from.
+    """Raise any error of a store as a KdpipeError that names the store.
 
     Raises:
         KdpipeError: instead of any error of MLflow, its database, the network or the disk.
@@ -63,7 +63,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RunIndex:
-    """The runs of an experiment: the ids of all, and those of cells by fingerprint, finished ones first."""
+    """The ids of all runs of an experiment, and its training runs by fingerprint, finished ones first."""
 
     ids: set[str]
     of_cells: dict[str, list[Run]]
@@ -73,7 +73,7 @@ class Store:
     """One experiment in one MLflow store."""
 
     def __init__(self, tracking: Tracking) -> None:
-        """Connect, and create tables and experiment if this is the first use.
+        """Connect; create the tables and the experiment on first use.
 
         Raises:
             mlflow.exceptions.MlflowException: if the store cannot be reached.
@@ -82,17 +82,17 @@ class Store:
         self.experiment = tracking.experiment
         self._parents: dict[str, Run] = {}
         state_dir().mkdir(exist_ok=True)
-        # Several processes that create the tables of one sqlite file at once break it.
+        # Processes that create the tables of one sqlite file at the same time break it.
         with self._alone():
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._find_or_create(database_file(tracking))
 
     def runs_of(self, fingerprint: str) -> list[Run]:
-        """The runs of a cell, finished ones first; several where two machines trained it."""
+        """Return the runs of a training, finished ones first; several if two machines trained it."""
         return sorted(self._search(f"tags.{FINGERPRINT} = '{fingerprint}'"), key=_unfinished)
 
     def runs(self) -> RunIndex:
-        """Everything."""
+        """Return all runs of the experiment."""
         ids, found = set(), defaultdict(list)
         for run in self._search(""):
             ids.add(run.info.run_id)
@@ -101,30 +101,36 @@ class Store:
         return RunIndex(ids, {cell: sorted(same, key=_unfinished) for cell, same in found.items()})
 
     def model_name(self, pair: str) -> str:
-        """What the registered model of a pair is called; MLflow takes no slash and no colon."""
+        """Return the name of a pair's registered model; MLflow allows no slash and no colon."""
         return f"{re.sub('[/:]', '-', self.experiment)}-{pair}"
 
     def models(self) -> Iterator[RegisteredModel]:
-        """The registered models of this experiment's pairs."""
+        """Yield the registered models of this experiment's pairs."""
         query = f"name LIKE '{self.model_name('%')}'"
         yield from _pages(
             lambda token: self.client.search_registered_models(query, MODELS_PAGE, page_token=token)
         )
 
     def running_here(self) -> list[Run]:
-        """The runs that are marked as running in this repository on this machine."""
+        """Return the runs that are marked as running in this repository on this machine."""
         running = self._search("attributes.status = 'RUNNING'")
         return [run for run in running if run.data.tags.get(PLACE) == place()]
 
     def new_run(self, identity: Identity, started: float) -> str:
-        """A run for a cell whose training began at `started`, on its data set."""
+        """Create a run for a training that began at `started` (seconds since 1970), with its data set."""
         tags = {FINGERPRINT: identity.fingerprint}
         run = self.client.create_run(self.experiment_id, round(started * 1000), tags, identity.cell)
         self.client.log_inputs(run.info.run_id, datasets=fields.datasets(identity))
         return str(run.info.run_id)
 
     def parent(self, state: State, *, started: float, finished: float) -> str:
-        """The run of a state of the pipeline, made to span these times (in seconds since 1970)."""
+        """Return the id of a state's parent run, created or extended to cover a training.
+
+        Args:
+            state: The state of the pipeline.
+            started: Start of the training, in seconds since 1970.
+            finished: End of the training, or the current time, in seconds since 1970.
+        """
         end = round(finished * 1000)
         run = self._parents.get(state.key)
         if run is None or run.info.end_time < end:
@@ -138,7 +144,7 @@ class Store:
     def _find_parent(self, state: State) -> Run | None:
         query = f"tags.{STATE} = '{state.key}' and tags.stage = '{STAGE}'"
         found = sorted(self._search(query), key=lambda run: run.info.start_time)
-        for other in found[1:]:  # of another machine that began at the same time
+        for other in found[1:]:  # created by another machine at the same time
             self.client.delete_run(other.info.run_id)
         return found[0] if found else None
 
@@ -159,14 +165,14 @@ class Store:
         experiment = self.client.get_experiment_by_name(self.experiment)
         if experiment is not None:
             return str(experiment.experiment_id)
-        # Without it, MLflow would remember the directory that this process happens to run in.
+        # Without a location, MLflow would store this process's working directory.
         location = (database.parent / "mlartifacts" / self.experiment).as_uri() if database else None
         try:
             return str(self.client.create_experiment(self.experiment, artifact_location=location))
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
                 raise
-            return self._find_or_create(database)  # another machine was faster
+            return self._find_or_create(database)  # another machine has just created it
 
 
 def _pages(search: Callable[[str | None], PagedList[T]]) -> Iterator[T]:

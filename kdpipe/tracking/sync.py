@@ -1,4 +1,4 @@
-"""Make MLflow equal to the records."""
+"""Update MLflow from the records of finished trainings."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ CONTENT = "record_digest"
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What a sync did, or would do: cells whose runs were brought up to date, runs that were killed.
+    """What a sync changed, or would change.
 
-    `runs` are the finished runs of all cells by fingerprint, as they are in MLflow now.
+    `published` are the ids of trainings whose runs were brought up to date, `killed` those whose runs were
+    marked as killed; `runs` are the finished runs in MLflow, by fingerprint.
     """
 
     store: Store
@@ -39,11 +40,14 @@ class SyncResult:
 
 
 def sync(tracking: Tracking, finished: Iterable[FinishedCell], *, dry_run: bool = False) -> SyncResult:
-    """Make each cell's run equal to its record, and its only one; mark runs as killed that no process of
-    this machine trains any more.
+    """Make MLflow hold exactly one run per training, equal to its record.
 
-    Of several records of one training, as two machines make them, the first is taken. With `dry_run`
-    no run is changed.
+    Runs of this repository that are marked as running, but have no process any more, are marked as killed.
+
+    Args:
+        tracking: The MLflow settings of params.yaml.
+        finished: The finished trainings; of several records of one training the first is used.
+        dry_run: Change no run, only return what would change.
 
     Raises:
         KdpipeError: if the store cannot be used.
@@ -70,18 +74,25 @@ def sync(tracking: Tracking, finished: Iterable[FinishedCell], *, dry_run: bool 
 
 
 def publish_quietly(tracking: Tracking, cell: Cell, console: Console) -> None:
-    """Publish a cell now if the store can be reached; the report stage does it otherwise."""
+    """Publish a training now if MLflow is available; otherwise the report stage does it later.
+
+    Args:
+        tracking: The MLflow settings of params.yaml.
+        cell: The finished training.
+        console: Where to print a warning.
+    """
     try:
         store, (finished,) = Store(tracking), finished_cells([cell])
         _publish(store, store.runs_of(finished.record.fingerprint), finished)
-    except Exception as error:  # whatever a store may raise, the result is on disk
+    except Exception as error:  # the result is on disk whatever a store raises
         console.print(
-            f"[yellow]warning:[/] MLflow is away; the report stage will log {cell.id} ({escape(str(error))})"
+            f"[yellow]warning:[/] MLflow is not available; the report stage will log {cell.id} "
+            f"({escape(str(error))})"
         )
 
 
 def _is_right(found: list[Run], finished: FinishedCell, known: RunIndex) -> bool:
-    """Whether the runs of a cell are one, and that one shows its record under a parent that is there."""
+    """Whether a training has exactly one run, which shows its record and has an existing parent."""
     if len(found) != 1:
         return False
     tags = found[0].data.tags
@@ -89,7 +100,7 @@ def _is_right(found: list[Run], finished: FinishedCell, known: RunIndex) -> bool
 
 
 def _publish(store: Store, found: list[Run], finished: FinishedCell) -> Run:
-    """Make the run of a cell equal to its record."""
+    """Make the run of a training equal to its record."""
     right, other = (found[:1], found[1:]) if found and _continues(store, found[0], finished) else ([], found)
     for run in other:
         store.client.delete_run(run.info.run_id)
@@ -111,8 +122,9 @@ def _publish(store: Store, found: list[Run], finished: FinishedCell) -> Run:
 
 
 def _outcome(finished: FinishedCell, shown: Mapping[str, float]) -> list[Metric]:
-    """Final metrics and costs. What a run shows otherwise comes as of now: of two values of one time and step
-    MLflow shows the larger.
+    """Return final metrics and costs.
+
+    Changed values get the current time: of two values with the same time and step MLflow shows the larger.
     """
     record, values = finished.record, finished.overall_metrics | fields.costs(finished.record)
     changed = {name: value for name, value in values.items() if shown.get(name, value) != value}
@@ -126,9 +138,9 @@ def _parent(store: Store, finished: FinishedCell) -> str:
 
 
 def _continues(store: Store, run: Run, finished: FinishedCell) -> bool:
-    """Whether a run was logged by the very training that the record is of, without a gap.
+    """Whether a run was logged by the training of this record, without a gap.
 
-    Nor may it have a validation that the record has not: MLflow forgets no metric of a run.
+    It must not have metrics of a validation that the record lacks: MLflow cannot delete a metric of a run.
     """
     if (
         run.data.tags.get(fields.WEIGHTS_DIGEST, finished.record.weights_digest)
@@ -146,7 +158,7 @@ def _continues(store: Store, run: Run, finished: FinishedCell) -> bool:
 
 
 def _recreate(store: Store, finished: FinishedCell) -> str:
-    """A run made from the record alone, with the times as they were."""
+    """Create a run from the record alone, with the original times."""
     run_id = store.new_run(finished.record.identity, finished.record.started)
     found = [*fields.history(finished.history, "epoch"), *fields.history(finished.system)]
     for batch in fields.batches(found):
@@ -166,7 +178,7 @@ def _log_artifacts(store: Store, run_id: str, finished: FinishedCell) -> None:
 
 
 def _mark_killed(store: Store, *, dry_run: bool) -> list[str]:
-    """A process that is killed cannot say so."""
+    """Mark runs as killed: a killed process cannot do it itself."""
     found = []
     for run in store.running_here():
         if not is_running(run.data.tags[fields.FINGERPRINT]):

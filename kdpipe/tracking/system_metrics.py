@@ -1,4 +1,4 @@
-"""How busy the machine was while a cell trained, by MLflow's own monitors."""
+"""Record CPU, memory and GPU use during a training, with MLflow's own monitors."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ Heard = Callable[[int, Mapping[str, float], float], None]
 
 
 class SystemWatch:
-    """Samples processor, memory and GPUs in a thread, into a CSV file that a resumed training continues."""
+    """Samples the machine in a thread, into a CSV file that a resumed training continues."""
 
     def __init__(self, path: Path, heard: Heard) -> None:
-        """Prepare to call `heard` with the number (from 1), the values and the time of each sample."""
+        """Prepare to call `heard` with the number (from 1), values and time (s since 1970) of each sample."""
         self._path = path
         self._heard = heard
         self._stop = Event()
         self._thread = Thread(target=self._work, name="system metrics", daemon=True)
 
     def start(self) -> None:
-        """Begin to sample."""
+        """Start sampling."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Sample no more."""
+        """Stop sampling."""
         self._stop.set()
         self._thread.join()
 
     def _work(self) -> None:
         monitors = _monitors()
-        _sample(monitors)  # use is measured since the sample before
+        _sample(monitors)  # the monitors measure use since the previous sample
         before = read_rows(self._path)
-        write_rows(self._path, before)  # without a line cut short by a kill
+        write_rows(self._path, before)  # drops a line that a kill cut short
         count = len(before)
         stopped = False
         while not stopped:
             stopped = self._stop.wait(MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL.get() or SECONDS)
             values, ended = _sample(monitors), time.time()
             count += 1
-            with suppress(OSError):  # a full disk is the training's to report
+            with suppress(OSError):  # the training reports a full disk itself
                 append_row(self._path, {ENDED: ended, **values})
             self._heard(count, values, ended)
 

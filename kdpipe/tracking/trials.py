@@ -1,4 +1,4 @@
-"""The history of a search, as a run."""
+"""Log the trials of `kdpipe tune` as an MLflow run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ STAGE = "tune"
 
 
 def log_trials(tracking: Tracking, rows: Sequence[Mapping[str, float | str]]) -> str:
-    """A run with a step per trial: its numbers as metrics, all of it as a table; returns its id.
+    """Log a run with one step per trial: numbers as metrics, everything as a table.
+
+    Returns:
+        The run id.
 
     Raises:
         KdpipeError: if the store cannot be used.

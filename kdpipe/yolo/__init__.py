@@ -1,7 +1,7 @@
-"""Ultralytics without the user's settings: devices, arguments, checkpoints, validation."""
+"""Ultralytics without the user's settings: devices, arguments, checkpoints and validation."""
 
 from kdpipe.yolo.hermetic import isolate
 
-# Ultralytics reads its environment once, while it is imported, so this comes before any module of
-# this package can import it.
+# Ultralytics reads its environment variables at import, so they are set before a module of this package can
+# import it.
 isolate()

@@ -1,4 +1,4 @@
-"""From the arguments of params.yaml to the arguments of Ultralytics' trainer."""
+"""Convert train arguments of params.yaml to arguments of Ultralytics' trainer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from kdpipe.params.arguments import AUTO
 from kdpipe.yolo.device import device
 
 DEFAULTS: dict[str, Any] = {"device": AUTO, "plots": False}
-"""Where kdpipe's defaults differ from Ultralytics'."""
+"""Defaults of kdpipe that differ from those of Ultralytics."""
 
 
 def value_problems(arguments: Mapping[str, Any], key: str) -> Iterator[ParamsError]:
-    """Values that Ultralytics refuses for its own arguments, in its own words."""
+    """Check the values of arguments with Ultralytics, and report its error messages."""
     for name, value in arguments.items():
         try:
             check_cfg({name: value})
@@ -28,16 +28,16 @@ def value_problems(arguments: Mapping[str, Any], key: str) -> Iterator[ParamsErr
 def has_fast_bfloat16() -> bool:
     """Whether the CPU computes faster in bfloat16 than in float32.
 
-    It does with AMX; with avx512_bf16 alone it was slower (docs/performance.md).
+    CPUs with AMX do; with avx512_bf16 alone, bfloat16 was slower (docs/performance.md).
     """
     return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def resolved(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments with the device chosen, and mixed precision where the device gains from it.
+    """Final arguments: kdpipe's defaults, a selected device, and mixed precision only where it is faster.
 
-    On a CPU mixed precision is bfloat16 in the layers and float32 in the loss; `amp: bf16`, which Ultralytics
-    knows for GPUs, asks for it where no gain is known.
+    On a CPU, mixed precision means bfloat16 in the layers and float32 in the loss. `amp: bf16`, a value that
+    Ultralytics has for GPUs, enables it on any CPU.
     """
     chosen = {**DEFAULTS, **arguments}
     chosen["device"] = device(chosen["device"])

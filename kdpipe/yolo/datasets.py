@@ -1,4 +1,4 @@
-"""Downloading the data sets that Ultralytics ships a yaml for."""
+"""Download data sets with Ultralytics, and convert COCO JSON with its converter."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from kdpipe.yolo.log import log_to
 
 
 def download_dataset(yaml: Path) -> None:
-    """Let Ultralytics download a data set to kdpipe's downloads folder.
+    """Download a data set with Ultralytics to kdpipe's downloads folder.
 
     Raises:
-        DataError: if it cannot.
+        DataError: if the download fails.
     """
     configure()
     log = state_dir() / "download.log"
@@ -29,7 +29,13 @@ def download_dataset(yaml: Path) -> None:
 
 
 def convert_coco(folder: Path, out: Path, task: str) -> None:
-    """Write label files of a task from the COCO json files in a folder, whose class ids count from 1."""
+    """Write label files in Ultralytics' format from COCO JSON files with class ids that start at 1.
+
+    Args:
+        folder: Folder with the JSON files.
+        out: Output folder.
+        task: Task of the labels.
+    """
     converter.convert_coco(
         str(folder),
         str(out),

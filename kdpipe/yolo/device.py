@@ -1,4 +1,4 @@
-"""The processor that trains: its name, and the memory that was used."""
+"""Devices for training: selection, names and peak memory."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from kdpipe.params.arguments import AUTO, device_names
 
 
 def device_name(device: str) -> str:
-    """The model of the GPU, or `CPU`: the kind of arithmetic, which a result depends on."""
+    """Model of the GPU, or `CPU`; results depend on it."""
     if device == "cpu" or not torch.cuda.is_available():
         return "CPU"
     return torch.cuda.get_device_name()
 
 
 def gpus() -> list[str]:
-    """The GPUs that torch sees, with their memory."""
+    """GPUs that torch sees, with their memory."""
     found = (torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count()))
     return [f"{gpu.name} ({gpu.total_memory / 2**30:.0f} GiB)" for gpu in found]
 
 
 def check_device(arguments: Mapping[str, Any]) -> None:
-    """Refuse a device that this process has not.
+    """Check that the devices of a training exist.
 
     Raises:
-        ParamsError: saying what there is.
+        ParamsError: if one does not exist; lists those that do.
     """
     count = torch.cuda.device_count()
     for name in devices(arguments):
@@ -40,7 +40,7 @@ def check_device(arguments: Mapping[str, Any]) -> None:
 
 
 def peak_memory_mib(device: torch.device) -> int:
-    """The most memory used so far: of the GPU that trains, else of this process."""
+    """Peak memory so far in MiB: of the GPU, or else of this process."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated() / 2**20)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -48,7 +48,7 @@ def peak_memory_mib(device: torch.device) -> int:
 
 
 def device(wanted: object = AUTO) -> str:
-    """The device in Ultralytics' words; `auto` is the first GPU if there is one, else the CPU."""
+    """The device in Ultralytics' notation; `auto` is the first GPU if there is one, else the CPU."""
     names = device_names(wanted)
     if names != [AUTO]:
         return ",".join(names)
@@ -56,5 +56,5 @@ def device(wanted: object = AUTO) -> str:
 
 
 def devices(arguments: Mapping[str, Any]) -> list[str]:
-    """Each of the devices that a training uses."""
+    """All devices of a training."""
     return device(arguments.get("device", AUTO)).split(",")

@@ -1,4 +1,4 @@
-"""Run Ultralytics without touching, or being touched by, the user's own settings."""
+"""Keep Ultralytics separate from the user's own Ultralytics settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "
 
 
 def cpu_threads() -> int:
-    """The threads to compute with: OMP_NUM_THREADS if set, else every core given to this process."""
+    """Number of CPU threads: OMP_NUM_THREADS if set, else all cores available to this process."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdigit() and int(given) > 0:
         return int(given)
@@ -18,10 +18,10 @@ def cpu_threads() -> int:
 
 
 def isolate() -> None:
-    """Set the environment that Ultralytics reads while it is imported.
+    """Set the environment variables that Ultralytics reads at import.
 
-    Own settings directory; no installing with pip; no progress bars of its own; all cores, of
-    which Ultralytics would leave one idle.
+    They give it a settings folder of its own, disable installation with pip and progress bars, and allow all
+    cores; by default it leaves one idle.
     """
     config_dir = state_dir() / "ultralytics"
     config_dir.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def isolate() -> None:
 
 
 def configure() -> None:
-    """Switch off every integration of Ultralytics, and let it use all threads.
+    """Switch off all integrations of Ultralytics, and let it use all threads.
 
     Its MLflow and DVC callbacks would log each run a second time and rewrite dvc.yaml.
     """

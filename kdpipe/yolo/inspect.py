@@ -1,4 +1,4 @@
-"""Start weights and finished checkpoints: finding them, and looking into them."""
+"""Read the properties of checkpoints, and download released ones."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from kdpipe.paths import weights_dir
 
 
 def inspect(path: Path, imgsz: int = DEFAULT_IMGSZ) -> Weights:
-    """Read what a checkpoint, which is trusted, contains; `gflops` are of one image of this size.
+    """Read the properties of a trusted checkpoint; `gflops` is for one image of `imgsz` pixels.
 
     Raises:
-        KdpipeError: if it is no Ultralytics checkpoint of a model that can be distilled.
+        KdpipeError: if it is not an Ultralytics checkpoint of a model that can be distilled.
     """
     try:
         model, checkpoint = load_checkpoint(path)
@@ -50,9 +50,9 @@ def inspect(path: Path, imgsz: int = DEFAULT_IMGSZ) -> Weights:
 
 
 def _check_layers(path: Path, yaml: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint whose own yaml, from which a student is built, names what is no layer.
+    """Reject a checkpoint whose model yaml, from which a student is built, names anything but layers.
 
-    Ultralytics evaluates its activation as code, and calls what its layers are named
+    Ultralytics evaluates its activation as code, and calls its layers by name
     (`ultralytics.nn.tasks.parse_model`).
     """
     named = {str(layer[2]) for part in ("backbone", "head") for layer in yaml.get(part, ())}
@@ -70,10 +70,10 @@ def _is_layer(name: str) -> bool:
 
 
 def released(name: str) -> Path:
-    """A file that Ultralytics publishes (such as `yolo26n.pt`), downloaded to weights/ if missing.
+    """Path of a file that Ultralytics released (such as `yolo26n.pt`), downloaded to weights/ if missing.
 
     Raises:
-        KdpipeError: if it cannot be downloaded.
+        KdpipeError: if the download fails.
     """
     path = weights_dir() / name
     path.parent.mkdir(exist_ok=True)
@@ -92,7 +92,7 @@ def _missing(name: str, reason: object) -> KdpipeError:
 
 
 def _architecture(path: Path, stem: str, scale: str) -> ModelName:
-    """The name behind a model yaml: released checkpoints name theirs with or without the size."""
+    """Model name from the model yaml of a checkpoint; released ones name it with or without the size."""
     head, dash, suffix = stem.partition("-")
     stems = (stem, f"{head}{scale}{dash}{suffix}")
     for name in stems:

@@ -1,4 +1,4 @@
-"""Ultralytics' output as a log file that can be read."""
+"""Write Ultralytics' output to a readable log file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class FinalLines(io.TextIOBase):
-    """A stream that keeps of each line what a terminal would show in the end.
+    """A stream that writes each line in its final state, as a terminal would show it.
 
     Progress bars redraw themselves with carriage returns; only their last state is written.
     """
@@ -26,7 +26,7 @@ class FinalLines(io.TextIOBase):
         self._line = ""
 
     def write(self, text: str) -> int:
-        """Take text as a terminal would."""
+        """Process text as a terminal would, and write all complete lines."""
         *complete, self._line = (self._line + text).split("\n")
         for line in complete:
             shown = ANSI.sub("", line).rstrip("\r").split("\r")[-1].rstrip()
@@ -38,7 +38,7 @@ class FinalLines(io.TextIOBase):
 
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
-    """Send what Ultralytics logs and prints to a file, appending."""
+    """Append everything that Ultralytics logs and prints to a file."""
     from ultralytics.utils import LOGGER
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Opening checkpoints, which are programs: only such as contain a model and nothing else."""
+"""Check checkpoints before they are opened: they are programs, and may contain nothing but a model."""
 
 from __future__ import annotations
 
@@ -12,43 +12,44 @@ from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from kdpipe.errors import KdpipeError
 
-# What models are made of, and what is saved with one in training.
+# Classes that models consist of, and those that are saved with a model during training.
 PARTS = re.compile(
     r"torch\.nn\.modules\.\w+\.\w+|torch\.nn\.modules\.\w+|ultralytics\.nn\.modules\.\w+\.\w+"
     r"|ultralytics\.nn\.tasks\.\w+Model|ultralytics\.utils\.(loss|tal)\.\w+"
     r"|ultralytics\.utils\.IterableSimpleNamespace|ultralytics\.nn\.distill_model\.\w+"
 )
-# How a method that was put in the place of another is saved.
+# Names that a pickle contains for a replaced method.
 METHODS = ("__builtin__.getattr", "builtins.getattr")
 FUSED = " (as a fused model does: take the checkpoint that its training saved)"
 
 
 class _Inert:
-    """Stands for a class of a checkpoint: takes its state, and does nothing."""
+    """Replacement for a class in a checkpoint: accepts its state and does nothing."""
 
     def __init__(self, *given: Any) -> None:
-        """Take no arguments: with some, a constructor may do more than to make a part of a model."""
+        """Reject arguments: a constructor with arguments may do more than create a part of a model."""
         if given:
             raise ValueError(f"{type(self).__name__} called with arguments")
 
     def __setstate__(self, state: Any) -> None:
-        """Take the place of the real object."""
+        """Accept the state of the replaced object."""
 
 
 def check_trust(path: Path, sha256: str | None, known: str | None = None) -> None:
-    """Refuse a file before it is opened, unless it is known, or expected, or can do no harm.
+    """Reject a file before it is opened, unless its digest is as expected or it contains only a model.
 
-    A checkpoint of Ultralytics is a pickle, which may run any code when it is read. Before that, PyTorch's
-    restricted reader (`torch.load(weights_only=True)`; docs.pytorch.org, Serialization semantics) reads it
-    with inert classes in the place of a model's: what it can read so makes parts and sets their state.
+    An Ultralytics checkpoint is a pickle, which may run any code when it is loaded. So PyTorch's restricted
+    reader (`torch.load(weights_only=True)`; docs.pytorch.org, Serialization semantics) loads it first, with
+    inert classes in place of a model's classes. A file that loads this way only creates objects and sets
+    their state.
 
     Args:
-        path: The file.
-        sha256: The digest that the user wrote, which says that the file is trusted; or None.
-        known: The digest that a file of this name is known to have; or None.
+        path: The checkpoint.
+        sha256: SHA-256 from the user, which marks the file as trusted; or None.
+        known: Known SHA-256 of a released file of this name; or None.
 
     Raises:
-        KdpipeError: if it is another file than expected, or one that does more than a model needs.
+        KdpipeError: if the file is not the expected one, or contains more than a model.
     """
     expected = sha256 or known
     if expected is None:
@@ -63,10 +64,10 @@ def check_trust(path: Path, sha256: str | None, known: str | None = None) -> Non
 
 
 def foreign_parts(path: Path) -> str | None:
-    """What in a checkpoint is no part of a model; None if there is no such thing.
+    """Parts of a checkpoint that do not belong to a model; None if there are none.
 
     Raises:
-        KdpipeError: if it is no checkpoint at all.
+        KdpipeError: if the file is not a checkpoint, or is incomplete.
     """
     try:
         names = get_unsafe_globals_in_checkpoint(path)

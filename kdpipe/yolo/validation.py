@@ -1,4 +1,4 @@
-"""One checkpoint, one head: metrics, with the proof that this head was used."""
+"""Validation of a checkpoint on one head, with a check that this head was used."""
 
 from __future__ import annotations
 
@@ -27,19 +27,28 @@ def validate(
     device: object,
     log: Path,
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """Validate a checkpoint on one head (`e2e`: NMS-free, `nms`: the classical head with NMS).
+    """Validate a checkpoint on one split with one head.
+
+    Args:
+        weights: The checkpoint.
+        data: The data yaml.
+        split: `train`, `val` or `test`.
+        head: `e2e` (NMS-free) or `nms` (the classical head with NMS).
+        options: Batch size, thresholds and maximum number of predictions.
+        imgsz: Image size in pixels.
+        device: Device as in params.yaml; `auto` is the first GPU, or else the CPU.
+        log: Log file for Ultralytics' output.
 
     Returns:
-        Ultralytics' metrics: precision, recall, mAP50, mAP50-95, the mAP50-95 of each class
-        (`class/NAME`), and milliseconds per image (`ms/...`); for segment and pose those of masks and
-        keypoints, and those of boxes as `box/...`.
+        Ultralytics' metrics: precision, recall, mAP50, mAP50-95, the mAP50-95 of each class (`class/NAME`),
+        and milliseconds per image (`ms/...`). For segment and pose these are for masks and keypoints, and
+        those of boxes are `box/...`.
         The predictions, as Ultralytics writes them with `save_json`.
 
     Raises:
-        KdpipeError: if Ultralytics did not use the head that was asked for.
+        KdpipeError: if Ultralytics did not use the requested head.
     """
     configure()
-    # Not at the top: kdpipe.runner must have isolated Ultralytics before it is imported.
     from ultralytics import YOLO
 
     seen: list[Any] = []
@@ -68,7 +77,7 @@ def validate(
 
 
 def _leave_coco_out(validator: Any) -> None:
-    """With `save_json` Ultralytics computes COCO AP too, which is done from the predictions later."""
+    """Skip Ultralytics' COCO AP, which `save_json` adds; kdpipe computes it later from the predictions."""
     validator.eval_json = lambda stats: stats
 
 

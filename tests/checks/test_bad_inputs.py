@@ -189,4 +189,4 @@ def test_what_is_no_mistake(write_params: Write, tmp_path: Path, monkeypatch: py
     (place / "data").mkdir()
     answer = run(*CHECK, cwd=place / "data")
     assert answer.returncode == 0, answer.stderr
-    assert "params.yaml is good" in answer.stdout
+    assert "params.yaml is valid" in answer.stdout

@@ -79,3 +79,16 @@ def test_a_checkpoint_is_looked_into_again_when_it_changes(write_params: Write, 
     assert len(preflight().warnings) == 1
     edit(teacher, train_args={"imgsz": 640, "data": "other.yaml"})
     assert len(preflight().warnings) == 2
+
+
+@pytest.mark.usefixtures("teacher")
+def test_what_another_kdpipe_has_kept_of_a_checkpoint_is_not_used(write_params: Write) -> None:
+    """Its fields may be others."""
+    params = write_params(**as_teacher("mine.pt"))
+    assert len(preflight(params).warnings) == 1
+    kept = list((params.parent / ".kdpipe/checked").glob("*.json"))
+    assert kept
+    for content in ('{"model": {"name": "yolo26s"}}', "{}"):
+        for path in kept:
+            path.write_text(content)
+        assert len(preflight(params).warnings) == 1

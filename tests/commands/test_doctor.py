@@ -38,7 +38,7 @@ def test_a_machine_on_which_it_works() -> None:
     assert BAD not in {one.level for one in found.values()}
     assert "Ultralytics 8." in found["versions"].says
     assert "GiB free" in found["memory"].says
-    assert "will be made" in found["MLflow"].says
+    assert "will be created" in found["MLflow"].says
     assert found["DVC remote"] == Finding(
         "DVC remote", WARNING, "none: results are in .dvc/cache of this machine only"
     )
@@ -69,7 +69,7 @@ def test_a_server_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     found = findings()["MLflow"]
     assert found.level == BAD
     assert "http://127.0.0.1:9 cannot be used" in found.says
-    assert "trainings go on without it" in found.says
+    assert "trainings run without it" in found.says
 
 
 def test_a_remote_is_looked_for(project: Path) -> None:

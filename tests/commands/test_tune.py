@@ -98,8 +98,8 @@ def test_without_optuna_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
     ("changes", "options", "message"),
     [
         ({}, ["--low", "5", "--high", "1"], "write two numbers above 0, the smaller one first"),
-        ({}, ["n-x"], "pairs.n-x: no pair that is trained; there are n-s"),
-        ({"validate.splits": ["val"]}, ["--trials", "1"], "validate.splits: only val is there"),
+        ({}, ["n-x"], "pairs.n-x: no pair that is trained; choose from: n-s"),
+        ({"validate.splits": ["val"]}, ["--trials", "1"], "validate.splits: only val exists"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(

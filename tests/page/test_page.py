@@ -192,7 +192,7 @@ def test_provenance_names_what_differs() -> None:
 
 
 def test_before_the_report_it_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(KdpipeError, match=r"benchmark.json is not there; run `dvc repro`"):
+    with pytest.raises(KdpipeError, match=r"benchmark.json does not exist; run `dvc repro`"):
         load_content(tmp_path)
 
 

@@ -154,8 +154,8 @@ def test_a_stage_that_fails_fails_alone(dummies: Dummies, monkeypatch: pytest.Mo
     assert answer.returncode == 1
     said = answer.stdout[answer.stdout.index("stages ran") :]
     assert "failed train@a-1: there is no such teacher (exit code 3)" in said
-    assert "left out evaluate@a-1: it needs train@a-1" in said
-    assert "left out report: it needs train@a-1" in said
+    assert "skipped evaluate@a-1: it needs train@a-1" in said
+    assert "skipped report: it needs train@a-1" in said
     lock = load_yaml(dummies.folder / "dvc.lock")["stages"]
     assert len(lock) == 1 + 3 + 3
 
@@ -207,7 +207,7 @@ def test_a_second_one_is_refused_and_ctrl_c_stops_in_order(dummies: Dummies) -> 
     wait_for(lambda: dummies.under_way(2))
     answer = dummies.run("kdpipe", "repro", check=False)
     assert (answer.returncode, running.poll()) == (2, None)
-    assert "another `kdpipe repro` is at work here" in answer.stderr
+    assert "another `kdpipe repro` or `tune` is running here" in answer.stderr
     begun = dummies.under_way(2)
     running.send_signal(signal.SIGINT)
     assert running.wait(PATIENCE) == 130
@@ -297,7 +297,7 @@ def test_what_a_training_takes(write_params: Callable[..., Path], monkeypatch: p
     two = Needs(load(write_params(train__device=[0, 1])), cluster)
     assert two("baseline@yolo26n-0") == Need(gpus=2)
     assert two("validate_baseline@yolo26n-0") == Need(gpus=0.5)
-    for device, message in ((1, "counts the GPUs that it is given from 0"), ([0, 1, 2], "a machine has 2")):
+    for device, message in ((1, "counts its own GPUs from 0"), ([0, 1, 2], "a machine has 2")):
         with pytest.raises(ParamsError, match=message):
             Needs(load(write_params(train__device=device)), cluster)("baseline@yolo26n-0")
 

@@ -290,7 +290,7 @@ def test_trouble_in_the_middle_of_a_training_costs_nothing(
             assert time.monotonic() - began < 1
         assert time.monotonic() - began < live_run.PATIENCE + 5
         publish_quietly(server.tracking, CELLS[0], console)
-    assert "MLflow is away" in capsys.readouterr().out
+    assert "MLflow is not available" in capsys.readouterr().out
     server.start()
     sync(server.tracking, finished_cells(CELLS))
     check_whole(server)

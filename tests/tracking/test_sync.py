@@ -253,7 +253,7 @@ def test_a_store_that_is_away_costs_a_warning_only(capsys: pytest.CaptureFixture
         training.epoch(1, {"train/box_loss": 2.5}, time.time())
         training.epoch(2, {"train/box_loss": 2.0}, time.time())
     publish_quietly(away, CELL, console)
-    assert capsys.readouterr().out.count("MLflow is away") == 2  # one of the training, one of its end
+    assert capsys.readouterr().out.count("MLflow is not available") == 2  # during training, at its end
 
 
 def test_the_store_is_that_of_the_repository_not_of_the_working_directory(

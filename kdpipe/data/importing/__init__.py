@@ -1,4 +1,4 @@
-"""Data of other tools, as a data yaml with images and labels that params.yaml can name."""
+"""Import data from other annotation tools into a data set in Ultralytics' layout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "va
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What was written: the data yaml, the number of images per split, and what its user should know."""
+    """Result of an import: the data yaml, the number of images per split, and messages for the user."""
 
     yaml: Path
     images: Mapping[str, int]
@@ -29,21 +29,21 @@ class ImportResult:
 def import_data(
     source: Path, out: Path, task: str, *, images: Path | None, groups: str | None, seed: int
 ) -> ImportResult:
-    """Write a data set in Ultralytics' layout from Pascal VOC, COCO json, CVAT xml or loose YOLO files.
+    """Convert Pascal VOC, COCO JSON, CVAT XML or plain YOLO files to a data set in Ultralytics' layout.
 
-    Folders named train, val (valid, validation) and test are taken as the splits. Where there is no val, a
-    fifth of the training images is split off, stratified by class; images of one group stay together.
+    Folders named train, val (valid, validation) and test become the splits. Without a val folder, a fifth of
+    the training images becomes val, stratified by class; images of one group stay in one split.
 
     Args:
-        source: A file or a folder of annotations. It is only read; images are copied.
-        out: A folder that does not exist yet, or is empty.
-        task: What the labels are for.
-        images: Where the images lie, if not beside the annotations.
-        groups: A regular expression; images are of one group if what it finds in their names is equal.
-        seed: Another seed splits otherwise.
+        source: A file or folder of annotations. It is only read; images are copied.
+        out: Output folder, which must be empty or not exist.
+        task: Task of the labels.
+        images: Folder of the images, if they are not beside the annotations.
+        groups: A regular expression; images for which it matches the same text are one group.
+        seed: Random seed of the split.
 
     Raises:
-        DataError: if there is nothing to import, an image is missing, or `out` is in use.
+        DataError: if there is nothing to import, an image is missing, or `out` is not empty.
     """
     if out.exists() and any(out.iterdir()):
         raise DataError(f"{out} is not empty; choose another folder with --out, or remove it")
@@ -71,7 +71,7 @@ def import_data(
 
 
 def _places(source: Path) -> dict[str, Path]:
-    """Where each split is: in folders of their names, or everything in one place."""
+    """Folder or file of each split; without split folders everything is train."""
     if not source.exists():
         raise DataError(f"{source} does not exist")
     if source.is_file():

@@ -1,4 +1,4 @@
-"""Annotations in the formats of other tools, by converters that are kept well elsewhere."""
+"""Readers for annotation formats of other tools; the conversions are done by maintained libraries."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from hotcoco import COCO
 from kdpipe.data.data_yaml import IMAGE_SUFFIXES, label_path
 from kdpipe.errors import DataError
 
-NAME_FILES = ("classes.txt", "obj.names", "labels.txt")  # of labelImg, Darknet and others
-# What annotations must hold for each task; rotated boxes are in none of the formats.
+NAME_FILES = ("classes.txt", "obj.names", "labels.txt")  # as labelImg, Darknet and others name them
+# Fields that annotations need for each task; none of the formats has rotated boxes.
 BESIDE_BOXES = {"detect": None, "segment": "segmentation", "pose": "keypoints", "obb": "rotated boxes"}
-FEW = 3  # missing files that are named
+FEW = 3  # missing files that are listed in a message
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image file and its labels as Ultralytics writes them, one object a line."""
+    """An image file and its labels in Ultralytics' format, one object per line."""
 
     path: Path
     labels: str
 
     @property
     def classes(self) -> set[int]:
-        """What is on it."""
+        """Class ids of the objects in the image."""
         return {int(float(line.split()[0])) for line in self.labels.splitlines() if line.strip()}
 
     def renumbered(self, numbers: Mapping[int, int]) -> Image:
-        """The same with other class numbers; what is no class is left for the data's own check to find."""
+        """A copy with other class ids; invalid ids are kept, so that the data set's check reports them."""
         rows = (line.split() for line in self.labels.splitlines() if line.strip())
         lines = (" ".join([_renumbered(own, numbers), *rest]) for own, *rest in rows)
         return replace(self, labels="".join(f"{line}\n" for line in lines))
@@ -41,7 +41,14 @@ class Image:
 
 @dataclass(frozen=True)
 class Annotations:
-    """What was read: class names, images, what the data yaml must say beside, what a user should know."""
+    """Annotations from one file or folder.
+
+    Attributes:
+        names: Class names, ordered by class id.
+        images: Images with their labels.
+        extra: Other keys for the data yaml, such as `kpt_shape`.
+        warnings: Messages for the user.
+    """
 
     names: list[str]
     images: list[Image]
@@ -49,10 +56,10 @@ class Annotations:
     warnings: list[str] = field(default_factory=list)
 
     def with_classes_of(self, names: list[str], split: str) -> Annotations:
-        """The same with the class numbers of training: a split may lack a class, and may not have one more.
+        """A copy with the class ids of train; a split may lack classes, but may not have others.
 
         Raises:
-            DataError: if it has.
+            DataError: if the split has a class that train does not have.
         """
         unknown = [name for name in self.names if name not in names]
         if unknown:
@@ -69,10 +76,15 @@ def _renumbered(own: str, numbers: Mapping[int, int]) -> str:
 
 
 def read(place: Path, task: str, images: Path | None) -> Annotations:
-    """Read Pascal VOC, COCO json, CVAT xml or loose YOLO files, whichever is there.
+    """Read annotations, and detect their format: Pascal VOC, COCO JSON, CVAT XML or plain YOLO files.
+
+    Args:
+        place: A file or folder of annotations.
+        task: Task of the labels.
+        images: Folder of the images, if they are not beside the annotations.
 
     Raises:
-        DataError: if it is none of these, or broken.
+        DataError: if the format is unknown or a file is broken.
     """
     try:
         if place.suffix == ".json":
@@ -119,9 +131,9 @@ def _from_coco(coco: COCO, folder: Path, task: str, images: Path | None) -> Anno
 
 
 def _labels(data: dict[str, Any], task: str) -> dict[str, str]:
-    """The text of each image's label file, by Ultralytics' own converter.
+    """Text of the label file of each image, made by Ultralytics' converter.
 
-    It writes to where an image's name leads, so images are numbers to it.
+    The converter writes to paths made from image names, so the images get numbers as names.
     """
     from kdpipe.yolo.datasets import convert_coco
 
@@ -154,14 +166,14 @@ def _from_yolo(folder: Path, images: Path | None) -> Annotations:
 
 
 def _text_of(image: Path, folder: Path) -> str:
-    """The labels of an image: beside it, in the labels folder of its images folder, or in `folder`."""
+    """Labels of an image: from beside it, from its labels folder, or from `folder`."""
     name = f"{image.stem}.txt"
     places = (image.with_suffix(".txt"), label_path(image), folder / name, folder / "labels" / name)
     return next((path.read_text() for path in places if path.is_file()), "")
 
 
 def _find_images(names: list[str], folder: Path, images: Path | None) -> dict[str, Path]:
-    """Where the images of annotations are."""
+    """Paths of the annotated images, by file name."""
     beside = [place / name for place in (folder, folder.parent) for name in ("", "images", "JPEGImages")]
     roots = [images] if images else beside
     found = {}

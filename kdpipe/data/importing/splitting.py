@@ -1,4 +1,4 @@
-"""Splitting validation images off, fairly and always in the same way."""
+"""Reproducible, stratified split of training images into train and val."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from sklearn.model_selection import StratifiedGroupKFold
 from kdpipe.data.importing.formats import Image
 from kdpipe.errors import DataError
 
-FOLDS = 5  # one of which becomes val
-COPY = re.compile(r"(.+)\.rf\.\w+\.\w+")  # augmented copies of one image, as Roboflow names them
-NOTHING = -1  # the class of an image without objects
+FOLDS = 5  # one fold becomes val
+COPY = re.compile(r"(.+)\.rf\.\w+\.\w+")  # Roboflow's names for augmented copies of one image
+NOTHING = -1  # stratum of images without objects
 
 T = TypeVar("T")
 
 
 def group_of(name: str, groups: str | None) -> str:
-    """To which group an image belongs: what a regular expression finds in its name, else it alone.
+    """Group of an image: the text that the regular expression matches in its name, or else the name itself.
 
     Raises:
-        DataError: if the expression cannot be read.
+        DataError: if the regular expression is invalid.
     """
     try:
         match = re.search(groups, name) if groups else COPY.fullmatch(name)
@@ -34,10 +34,18 @@ def group_of(name: str, groups: str | None) -> str:
 
 
 def split_off(images: Sequence[Image], groups: Sequence[str], seed: int) -> tuple[list[Image], list[Image]]:
-    """Training and validation images: about a fifth for validation, with each class's share kept as
-    well as whole groups allow. An image counts for the rarest of its classes.
+    """Split images into train and val: about a fifth for val, stratified by class as far as groups allow.
 
-    Method: scikit-learn's StratifiedGroupKFold (scikit-learn.org, User Guide, Cross-validation).
+    An image counts for the rarest of its classes. Method: scikit-learn's StratifiedGroupKFold
+    (scikit-learn.org, User Guide, Cross-validation).
+
+    Args:
+        images: All images, with their labels.
+        groups: Group of each image; a group is never split.
+        seed: Random seed.
+
+    Returns:
+        The images of train, and those of val.
 
     Raises:
         DataError: if there are fewer than two groups.
@@ -48,6 +56,6 @@ def split_off(images: Sequence[Image], groups: Sequence[str], seed: int) -> tupl
     frequency = Counter(class_id for image in images for class_id in image.classes)
     strata = [min(image.classes, key=lambda found: frequency[found], default=NOTHING) for image in images]
     folder = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings(action="ignore"):  # that a class has fewer images than there are folds
+    with warnings.catch_warnings(action="ignore"):  # about classes with fewer images than folds
         train, val = next(folder.split(images, strata, groups))
     return [images[index] for index in train], [images[index] for index in val]

@@ -1,4 +1,4 @@
-"""The figures, a module per kind, in the order of the page; each is None where there is nothing to show."""
+"""Draw the figures, one module per kind; a figure without data is None."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Plot", "draw"]
 
 
 def draw(content: Content) -> list[Plot]:
-    """All that there is to show."""
+    """Return all figures that have data, in the order of the page."""
     kinds = (over_dis, forest, latency, sizes, classes, curves, costs)
     with mpl.rc_context(STYLE):
         return [plot for kind in kinds if (plot := kind(content)) is not None]

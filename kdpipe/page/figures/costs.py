@@ -1,4 +1,4 @@
-"""What distilling costs."""
+"""Draw what distilling costs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from kdpipe.report.read import Content
 
 LINE = 0.42  # inches
 ABOUT = """\
-Time and peak memory of a distilled training as multiples of its baseline's, medians over seeds. At 1,
-distilling costs nothing."""
+Training time and peak memory of distilled students relative to their baseline, medians over seeds. At 1,
+distilling costs nothing extra."""
 
 
 def costs(content: Content) -> Plot | None:
-    """Time and memory of every pair and `dis` beside the baseline's."""
+    """Draw time and memory of every pair and `dis`, relative to the baseline."""
     table = content.numbers["costs"]
     pairs, more = pictured(table)
     shown = table[table["pair"].isin(pairs)].dropna(subset=["time", "memory"], how="all")
@@ -24,6 +24,6 @@ def costs(content: Content) -> Plot | None:
         axes.bar_label(drawn, fmt="%.2f", padding=3, size=8)
     axes.axvline(1, color=INK, linewidth=0.8)
     lines(axes, [f"{pair}  dis {dis}" for pair, dis in shown[["pair", "dis"]].to_numpy()])
-    axes.set_xlabel("times the baseline's")
+    axes.set_xlabel("relative to the baseline")
     legend(figure)
     return Plot("costs", "What distilling costs", ABOUT + more, figure, table)

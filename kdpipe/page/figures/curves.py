@@ -1,4 +1,4 @@
-"""Training curves."""
+"""Draw training curves."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ PANELS = {
     "class loss": "train/cls_loss",
     "distillation loss, times dis": "train/dis_loss",
 }
-FEW = 12  # epochs, of which each has its mark
+FEW = 12  # up to so many epochs, each one gets a marker
 COLOURS = {"teacher": GREY, "baseline": BLUE, "distill": GREEN}
 WORDS = {"teacher": "teachers", "baseline": "baselines", "distill": "distilled"}
 ABOUT = """\
-A line per training. The distillation loss is as Ultralytics logs it, times dis: only lines of one dis
-compare. MLflow tells single trainings apart."""
+One line per training. Ultralytics logs the distillation loss multiplied by dis: compare only lines with the
+same dis. MLflow shows which line is which training."""
 
-SOME = f" Drawn are the first {MOST_CURVES} of each kind, as far as they were trained here."
+SOME = f" Only the first {MOST_CURVES} of each kind are shown; finished checkpoints have no curve."
 
 
 def curves(content: Content) -> Plot | None:
-    """Validation mAP and training losses over epochs, a line per training."""
+    """Draw validation mAP and training losses over epochs, one line per training."""
     table = content.numbers["curves"]
     if table.empty:
         return None
@@ -44,7 +44,7 @@ def curves(content: Content) -> Plot | None:
                 color=COLOURS[kind],
                 alpha=0.7,
                 label=word,
-                zorder=2 if kind == "distill" else 3,  # the many are not to hide the few
+                zorder=2 if kind == "distill" else 3,  # the many distilled lines must not hide the few others
             )
         panel.set(title=title, xlabel="epoch")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,4 +1,4 @@
-"""Gains over `dis`, and as a forest of pairs and seeds."""
+"""Draw gains over `dis`, and as a forest plot of pairs and seeds."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from kdpipe.page.plot import HEAD_COLOURS, INK, Plot, legend, lines, panels, pic
 from kdpipe.report.formatting import HEAD_NAMES
 from kdpipe.report.read import Content
 
-LINE = 0.42  # inches of height per line of the forest
+LINE = 0.42  # inches of height per line of the forest plot
 FOREST_ABOUT = """\
 Each line is a pair at one dis: small marks are the gains of single seeds, the large mark is their mean, the
-bar its 95 % interval. An interval that holds 0 is within noise."""
+bar its 95 % interval. A gain whose interval contains 0 is within noise."""
 OVER_DIS_ABOUT = """\
-The gain over training alone, and the band of its 95 % interval. Where the band holds 0, the gain is within
-noise; on the line at 0 stands the baseline."""
+The gain over the baseline (the line at 0), with its 95 % interval as a band. Where the band contains 0, the
+gain is within noise."""
 
 
 def over_dis(content: Content) -> Plot | None:
-    """Gain over `dis`, a panel per pair, a line per head."""
+    """Draw the gain over `dis`, one panel per pair, one line per head."""
     table = content.numbers["gains"]
     table = table.assign(dis=pd.to_numeric(table["dis"], errors="coerce")).dropna(subset=["dis"])
     if table.empty:
@@ -52,7 +52,7 @@ def _line(axes: Axes, its: pd.DataFrame, head: str) -> None:
 
 
 def forest(content: Content) -> Plot | None:
-    """The gain of every pair and `dis`, with its interval and the single seeds."""
+    """Draw the gain of every pair and `dis`, with its interval and the single seeds."""
     gains, seeds = content.numbers["gains"], content.numbers["seeds"]
     pairs, more = pictured(gains)
     shown = gains[gains["pair"].isin(pairs)]

@@ -1,4 +1,4 @@
-"""Accuracy against latency."""
+"""Draw accuracy against latency."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ MARKS = {"teacher": "s", "baseline": "o", "distill": "^"}
 WORDS = {"teacher": "teacher", "baseline": "baseline", "distill": "distilled"}
 MOST_NAMES = 12
 ABOUT = """\
-Milliseconds per image as the validation took them (inference and postprocessing, in batches, with every box
-that validate.conf lets through), medians over seeds, on the machine that validated. The dashed line is the
-Pareto front: what no other model beats in both. A distilled student costs what its baseline does: what
-differs is noise."""
+Milliseconds per image during validation (inference and postprocessing, in batches, with all boxes above
+validate.conf), medians over seeds, on the machine that validated. The dashed line is the Pareto front: models
+that no other one beats in both accuracy and latency. A distilled student is as fast as its baseline;
+differences between them are noise."""
 
 
 def latency(content: Content) -> Plot | None:
-    """Every model with both heads, and the front of those that no other beats in both."""
+    """Draw every model with both heads, and the Pareto front."""
     table = content.numbers["latency"]
     if table.empty:
         return None
@@ -35,7 +35,7 @@ def latency(content: Content) -> Plot | None:
     front = table[table["front"]].sort_values("ms")
     axes.plot(front["ms"], 100 * front["AP"], "--", color=GREY, zorder=0, label="Pareto front")
     for number, (name, ms, ap) in enumerate(front.head(MOST_NAMES)[["model", "ms", "AP"]].to_numpy()):
-        beside = (6, 6 if number % 2 else -12)  # neighbours do not write over each other
+        beside = (6, 6 if number % 2 else -12)  # labels of neighbours do not overlap
         axes.annotate(name, (ms, 100 * ap), beside, textcoords="offset points", size=8)
     axes.set(xlabel="ms per image", ylabel=f"mAP50-95 ({content.metric}), %")
     axes.legend(fontsize="small")

@@ -1,4 +1,4 @@
-"""Where gains come from: classes and sizes of objects."""
+"""Draw where gains come from: classes and sizes of objects."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from kdpipe.report.read import Content
 MOST_BARS = 20
 LINE = 0.34  # inches
 ABOUT = """\
-The gain of each {what} at the best dis of each pair, means over seeds. Single {these} are noisier than all of
-them."""
-MANY = f" Drawn are the {MOST_BARS} that change most."
+The gain of each {what} at the best dis of each pair, means over seeds. Gains of single {these} are noisier
+than the overall gain."""
+MANY = f" Only the {MOST_BARS} that change most are shown."
 
 
 def classes(content: Content) -> Plot | None:
-    """The gain of each class."""
+    """Draw the gain of each class."""
     return _bars(content, "classes", "class", ABOUT.format(what="class", these="classes"))
 
 
 def sizes(content: Content) -> Plot | None:
-    """The gain for small, medium and large objects."""
+    """Draw the gain for small, medium and large objects."""
     about = ABOUT.format(what="size of object (area below 32², below 96², above)", these="sizes")
     return _bars(content, "sizes", "size", about)
 
