@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-lowest test-newest check format docs constraints ui clean
+.PHONY: help install run test test-all test-lowest test-newest check format docs constraints ui clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -25,8 +25,13 @@ run: install ## Check params.yaml, then do everything that is not up to date
 	kdpipe check
 	dvc repro
 
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: check ## Lint, types, import contracts, tests
-	OMP_NUM_THREADS=1 pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(SIDE_BY_SIDE) -m "not nightly"
+
+test-all: check ## The same with the tests that run each night only
+	$(SIDE_BY_SIDE)
 
 # The quick tests in an environment of their own, which is made again each time.
 define quick_tests_in

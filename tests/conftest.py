@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from omegaconf import OmegaConf
 
 from tests import warm
@@ -165,9 +166,36 @@ def fresh_clone(folder: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A fresh clone; shared by the tests of a session, in their order."""
-    return fresh_clone(tmp_path_factory.mktemp("clone with space"))
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone in which `dvc repro` has run, made once for all processes that run tests.
+
+    `clone` is for the tests that change it one after another, `copy` for those that want their own; `check.txt` and
+    `repro.txt` have what the commands printed.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "first run"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "repro.txt").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            project = fresh_clone(folder / "clone")
+            (folder / "check.txt").write_text(project.run("kdpipe", "check").stdout)
+            printed = project.run("dvc", "repro", cold=True).stdout
+            of_this_place = shutil.ignore_patterns("mlflow.db", "mlartifacts")  # paths of artifacts are absolute
+            shutil.copytree(project.folder, folder / "copy", ignore=of_this_place)
+            (folder / "repro.txt").write_text(printed)
+    return folder
+
+
+def copy_of(first_run: Path, folder: Path) -> Project:
+    """The clone after its first run; its store of runs is made again by the next report."""
+    shutil.copytree(first_run / "copy", folder)
+    return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def clone(first_run: Path) -> Project:
+    """The clone after its first run, shared by the tests of one file, in their order."""
+    return Project(first_run / "clone")
 
 
 @pytest.fixture(scope="module")

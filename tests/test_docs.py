@@ -15,7 +15,7 @@ import yaml
 from dvc.cli.parser import get_main_parser
 
 from kdpipe.cli import app
-from tests.conftest import REPOSITORY, Project, copy_repository, fresh_clone
+from tests.conftest import REPOSITORY, Project, copy_of, copy_repository
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(bash|sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -55,9 +55,9 @@ def test_a_command_in_the_docs_is_one(command: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished(first_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A small project that has run, with the names that the docs use."""
-    project = fresh_clone(tmp_path_factory.mktemp("docs") / "project")
+    project = copy_of(first_run, tmp_path_factory.mktemp("docs") / "project")
     project.edit("tracking.experiment", "kdpipe")
     activate = project.folder / ".venv/bin/activate"
     activate.parent.mkdir(parents=True)

@@ -18,7 +18,7 @@ from kdpipe.console import console
 from kdpipe.errors import KdpipeError
 from kdpipe.parallel.search import MISSING, Space, Trial, best_of, search
 from kdpipe.params.schema import Tracking
-from tests.conftest import REPOSITORY, fresh_clone, wait_for
+from tests.conftest import REPOSITORY, copy_of, fresh_clone, wait_for
 
 SPACE = Space(pairs=("n-s",), low=0.1, high=30.0, seeds=(0, 1, 2), known=(6.0, 1.0))
 NOISE = (0.0, 0.004, -0.004)  # of each seed
@@ -129,21 +129,24 @@ def test_a_store_that_is_away_costs_no_answer(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.slow
-def test_real_trainings_on_nodes_and_side_by_side(tmp_path: Path, cluster: Any) -> None:
+def test_real_trainings_on_nodes_and_side_by_side(first_run: Path, tmp_path: Path, cluster: Any) -> None:
     """A node leaves in the middle of a training, another goes on; then a dis is looked for."""
     node = cluster.add_node(num_cpus=1, memory=2**31)
     folder = tmp_path / "a clone"
-    project = fresh_clone(folder)
-    project.edit("teachers.yolo26s.train.epochs", 8)
-    running = project.start("kdpipe", "repro", "--ray", cluster.address, "teacher")
-    log = folder / ".kdpipe/stages/teacher@yolo26s/log.txt"
+    project = copy_of(first_run, folder)
+    written = (folder / "params.yaml").read_text()
+    project.edit("sweep.seeds", [7])
+    project.edit("students.yolo26n.train", {"epochs": 8})
+    running = project.start("kdpipe", "repro", "--ray", cluster.address, "baseline")
+    log = folder / ".kdpipe/stages/baseline@yolo26n-7/log.txt"
     wait_for(lambda: log.exists() and "epoch 2/8" in log.read_text())
     cluster.remove_node(node, allow_graceful=False)
     cluster.add_node(num_cpus=1, memory=2**31 - 2**27)  # with a little less
     assert running.wait(600) == 0
     assert "continuing after epoch" in log.read_text()
-    rows = read_history(folder / "models/teachers/yolo26s/history.csv")
+    rows = read_history(folder / "runs/baseline/yolo26n/7/train/history.csv")
     assert [row["epoch"] for row in rows] == list(range(1, 9))
+    (folder / "params.yaml").write_text(written)
 
     answer = project.run("kdpipe", "tune", "n-s", "--trials", "2", "--jobs", "2").stdout
     assert "best on val: n-s at dis" in answer

@@ -32,7 +32,6 @@ from tests.runner.test_runner import Heard, job
 
 pytestmark = pytest.mark.slow
 EPOCHS = 6
-KILLS = 20
 TIMES = ("seconds", "ended", "peak_memory_mib")
 Train = Callable[..., "Forked"]
 
@@ -113,10 +112,13 @@ def check_the_same(work: Path, uninterrupted: Path) -> None:
     assert rows[0] == rows[1]
 
 
-def test_kills_at_any_instant_change_nothing(train: Train, project: Path, uninterrupted: Path) -> None:
+@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.nightly)])
+def test_kills_at_any_instant_change_nothing(
+    train: Train, project: Path, uninterrupted: Path, kills: int
+) -> None:
     """After an epoch or so, half of them at a random moment, half while a checkpoint is being written."""
-    work, chance = project / "killed", np.random.default_rng(0)
-    for kill in range(KILLS):
+    work, chance = project / f"killed-{kills}", np.random.default_rng(kills)
+    for kill in range(kills):
         before = _saved(work)
         process = train(work)
         while not process.done() and _saved(work) == before:
