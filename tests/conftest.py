@@ -169,8 +169,8 @@ def fresh_clone(folder: Path) -> Project:
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone in which `dvc repro` has run, made once for all processes that run tests.
 
-    `clone` is for the tests that change it one after another, `copy` for those that want their own; `check.txt` and
-    `repro.txt` have what the commands printed.
+    `clone` is for the tests that change it one after another, `copy` for those that want their own;
+    `check.txt` and `repro.txt` have what the commands printed.
     """
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "first run"
@@ -180,8 +180,8 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             project = fresh_clone(folder / "clone")
             (folder / "check.txt").write_text(project.run("kdpipe", "check").stdout)
             printed = project.run("dvc", "repro", cold=True).stdout
-            of_this_place = shutil.ignore_patterns("mlflow.db", "mlartifacts")  # paths of artifacts are absolute
-            shutil.copytree(project.folder, folder / "copy", ignore=of_this_place)
+            store = shutil.ignore_patterns("mlflow.db", "mlartifacts")  # which has absolute paths
+            shutil.copytree(project.folder, folder / "copy", ignore=store)
             (folder / "repro.txt").write_text(printed)
     return folder
 
@@ -256,9 +256,17 @@ def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with many slow tests first, so that no process waits for another in the end."""
+    """Files with many slow tests first, so that no process waits for another in the end.
+
+    Those that copy the first run come after the first files, for one of which it is made.
+    """
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    copying, changing = (
+        {item.path for item in items if fixture in getattr(item, "fixturenames", ())}
+        for fixture in ("first_run", "clone")
+    )
+    copying -= changing
+    items.sort(key=lambda item: (not slow[item.path], item.path in copying, -slow[item.path]))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

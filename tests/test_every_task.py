@@ -33,6 +33,7 @@ def test_a_task_from_data_to_table(task: str, write_params: Callable[..., Path])
     student, teacher = f"yolo26n{suffix}", f"yolo26s{suffix}"
     path = write_params(
         data__task=task,
+        train__epochs=1,
         students={student: {"init": "scratch"}},
         teachers={teacher: {"init": "scratch"}},
         pairs={"n-s": {"student": student, "teacher": teacher}},
