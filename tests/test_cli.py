@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.project import REPOSITORY
 
 KDPIPE = Path(sys.executable).parent / "kdpipe"
 

@@ -15,7 +15,7 @@ import yaml
 from dvc.cli.parser import get_main_parser
 
 from kdpipe.cli import app
-from tests.conftest import REPOSITORY, Project, copy_of, copy_repository
+from tests.project import REPOSITORY, Project, copy_of, copy_repository
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(bash|sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

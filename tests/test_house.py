@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
-from tests.conftest import REPOSITORY
+from tests.project import REPOSITORY
 
 MOST_MODULES = 6  # directly under kdpipe/
 LONGEST_FILE = 250  # lines

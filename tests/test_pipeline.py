@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from kdpipe.cells.history import read_history
-from tests.conftest import Project
+from tests.project import Project
 
 pytestmark = pytest.mark.slow
 OWN_TAGS = ("mlflow.parentRunId", "place")  # of one store, of a training that ran here

@@ -14,7 +14,8 @@ from kdpipe.cells.work import alone_with, is_running, work_dir
 from kdpipe.errors import ParamsError
 from kdpipe.paths import state_dir
 from kdpipe.yolo.device import check_device, gpus
-from tests.conftest import REPOSITORY, wait_for
+from tests.processes import wait_for
+from tests.project import REPOSITORY
 
 SCRIPT = """
 from kdpipe.cells.work import alone_with

@@ -25,7 +25,7 @@ from kdpipe import cli
 from kdpipe import console as terminal
 from pipelines import prepare
 from tests.bad_inputs import BAD_INPUTS, Bad
-from tests.conftest import REPOSITORY
+from tests.project import REPOSITORY
 from tests.test_cli import KDPIPE
 
 Write = Callable[..., Path]

@@ -12,7 +12,7 @@ from kdpipe.checks.preflight import preflight
 from kdpipe.errors import KdpipeError
 from kdpipe.models.entries import candidates
 from kdpipe.params.arguments import OPTIMIZERS, OWNED, ultralytics_arguments
-from tests.conftest import REPOSITORY
+from tests.project import REPOSITORY
 
 Write = Callable[..., Path]
 SCRATCH = {"init": "scratch"}

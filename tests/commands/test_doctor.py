@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kdpipe.commands.doctor import BAD, GIB, GOOD, WARNING, Finding, examine
-from tests.conftest import Project
+from tests.project import Project
 
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024
 

@@ -12,7 +12,7 @@ from kdpipe.commands.presets import about, presets, use
 from kdpipe.data.prepare import prepare
 from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.params.load import load
-from tests.conftest import REPOSITORY
+from tests.project import REPOSITORY
 from tests.walk import measured
 
 ON_SHARED_DATA = {

@@ -18,7 +18,8 @@ from kdpipe.console import console
 from kdpipe.errors import KdpipeError
 from kdpipe.parallel.search import MISSING, Space, Trial, best_of, search
 from kdpipe.params.schema import Tracking
-from tests.conftest import REPOSITORY, copy_of, fresh_clone, wait_for
+from tests.processes import wait_for
+from tests.project import REPOSITORY, copy_of, fresh_clone
 
 SPACE = Space(pairs=("n-s",), low=0.1, high=30.0, seeds=(0, 1, 2), known=(6.0, 1.0))
 NOISE = (0.0, 0.004, -0.004)  # of each seed

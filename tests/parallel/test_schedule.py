@@ -22,7 +22,8 @@ from kdpipe.parallel.dvc_stages import Pipeline
 from kdpipe.parallel.resources import Needs
 from kdpipe.parallel.schedule import repro
 from kdpipe.params.load import load
-from tests.conftest import REPOSITORY, TINY, Project, wait_for
+from tests.processes import wait_for
+from tests.project import REPOSITORY, TINY, Project
 
 pytestmark = pytest.mark.slow
 PATIENCE = 300  # seconds

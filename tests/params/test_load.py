@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from kdpipe.params import raw
 from kdpipe.params.load import load
-from tests.conftest import REPOSITORY
+from tests.project import REPOSITORY
 
 Write = Callable[..., Path]
 

@@ -22,7 +22,7 @@ from kdpipe.report.comparisons import (
     Comparison,
 )
 from kdpipe.report.fairness import unlike_pairs
-from tests.conftest import REPOSITORY
+from tests.project import REPOSITORY
 from tests.reported import SCORES, finish, record_of, report
 
 

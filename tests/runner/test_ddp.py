@@ -16,7 +16,7 @@ from kdpipe.params.schema import Data, Digits
 from kdpipe.runner import ddp
 from kdpipe.runner.train import train
 from kdpipe.yolo import inspect
-from tests.conftest import REPOSITORY
+from tests.project import REPOSITORY
 from tests.runner.test_runner import Heard, job
 
 pytestmark = pytest.mark.slow

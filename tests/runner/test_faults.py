@@ -27,7 +27,8 @@ from kdpipe.params.schema import Data, Digits
 from kdpipe.runner import state
 from kdpipe.runner.job import Job
 from kdpipe.runner.train import train as train_job
-from tests.conftest import REPOSITORY, forkserver, wait_for
+from tests.processes import forkserver, wait_for
+from tests.project import REPOSITORY
 from tests.runner.test_runner import Heard, job
 
 pytestmark = pytest.mark.slow

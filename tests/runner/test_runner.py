@@ -22,7 +22,7 @@ from kdpipe.runner.train import TrainingResult, train
 from kdpipe.yolo import inspect
 from kdpipe.yolo.arguments import has_fast_bfloat16
 from kdpipe.yolo.hermetic import cpu_threads
-from tests.conftest import REPOSITORY
+from tests.project import REPOSITORY
 
 ARGUMENTS = {"epochs": 3, "imgsz": 64, "batch": 16, "nbs": 16, "mosaic": 0.0, "device": "cpu"}
 

@@ -29,7 +29,7 @@ from kdpipe.cells.record import load_record
 from kdpipe.params.schema import Tracking
 from kdpipe.tracking import LiveRun, RunStart, Store, finished_cells, publish_quietly, sync
 from kdpipe.tracking import live as live_run
-from tests.conftest import forkserver
+from tests.processes import forkserver
 from tests.reported import finish
 from tests.test_cli import KDPIPE
 

@@ -21,7 +21,8 @@ from kdpipe.cells.work import lock
 from kdpipe.params.schema import Tracking
 from kdpipe.tracking import LiveRun, RunStart, Store, finished_cells, publish_quietly, sync
 from kdpipe.tracking import live as live_run
-from tests.conftest import REPOSITORY, wait_for
+from tests.processes import wait_for
+from tests.project import REPOSITORY
 from tests.reported import HISTORY, SYSTEM, finish
 
 CELL = baseline_cell("yolo26n", 0)
