@@ -221,8 +221,8 @@ def checkpoints() -> Iterator[Bad]:
 def data() -> Iterator[Bad]:
     """Of data yamls, images and labels."""
     yield Bad("no such data", {"data__source": "nowhere"}, "does not exist")
-    yield Bad("no validation scenes", {"data__digits__val": 0}, "data.digits.val: write at least 1")
-    yield Bad("tiny scenes", {"data__digits__size": 8}, "data.digits.size: write at least 32")
+    yield Bad("no validation scenes", {"data__digits__val": 0}, "data.digits.val: 0 is below 1")
+    yield Bad("tiny scenes", {"data__digits__size": 8}, "data.digits.size: 8 is below 32")
     yield Bad("a folder without yaml", _data(lambda f: (f / "data.yaml").unlink()), "must hold one data yaml")
     yield Bad("two yamls", _data(lambda f: shutil.copy(f / "data.yaml", f / "b.yaml")), "b.yaml, data.yaml")
     yield Bad(

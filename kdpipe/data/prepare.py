@@ -73,11 +73,6 @@ def check_source(data: Data) -> None:
     tasks = digits.LABELS if data.source == EMBEDDED else PARSERS
     if data.task not in tasks:
         raise ParamsError("data.task", f"{data.task!r}: {did_you_mean(data.task, tasks)}")
-    for split in digits.HANDWRITING:
-        if getattr(data.digits, split) < 1:
-            raise ParamsError(f"data.digits.{split}", "write at least 1")
-    if data.digits.size < digits.SMALLEST_SIZE:
-        raise ParamsError("data.digits.size", f"write at least {digits.SMALLEST_SIZE}")
     header(data)
 
 

@@ -16,7 +16,7 @@ from kdpipe.checks.checkpoints import check_use
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest
 from kdpipe.environment import describe_environment, training_versions
-from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.errors import KdpipeError, ParamsError, counted
 from kdpipe.models import names as model_names
 from kdpipe.models.own_yaml import own_digest, yaml_of
 from kdpipe.models.start_weights import Source, source_of
@@ -73,7 +73,8 @@ def train_cell(params: Params, cell: Cell) -> None:
         )
         _export([*trained.files, work / SYSTEM_FILE, Path(PARAMS_FILE)], trained.best, record, cell.train_dir)
         publish_quietly(params.tracking, cell, console)
-    console.print(f"{cell.id}: {record.epochs} epochs in {record.seconds:.0f} s -> {cell.train_dir}")
+    epochs = counted(record.epochs, "epoch")
+    console.print(f"{cell.id}: {epochs} in {record.seconds:.0f} s -> {cell.train_dir}")
 
 
 def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> Identity:
