@@ -84,7 +84,7 @@ def _too_few(source: Source, images: int | None) -> ParamsError | None:
     if _used(fraction, images) < 1:
         return _error(source, "fraction", f"{fraction} of {known} is not even one; write a larger share")
     if _used(fraction, images) > images:
-        return _error(source, "fraction", f"there is no more than {known}; write 1.0 for all")
+        return _error(source, "fraction", f"{fraction} of {known} are too many; write 1.0 for all")
     return None
 
 
@@ -104,8 +104,8 @@ def _single_value(source: Source, images: int | None) -> ParamsError | None:
     return _error(
         source,
         "imgsz",
-        f"{how} of {smallest} pixels is a single value in the last layers of {source.architecture}, which cannot "
-        f"be normalised; write at least {2 * stride} (more with multi_scale), or another batch",
+        f"{how} of {smallest} pixels is a single value in the last layers of {source.architecture}, "
+        f"which cannot be normalised; write at least {2 * stride} (more with multi_scale), or another batch",
     )
 
 

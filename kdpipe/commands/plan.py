@@ -112,7 +112,7 @@ def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:
 
 def _stale_stages() -> set[str]:
     command = [sys.executable, "-m", "dvc", "status", "--json"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if answer.returncode:
         raise KdpipeError(f"`dvc status` failed: {answer.stderr.strip()}")
     return set(json.loads(answer.stdout or "{}"))

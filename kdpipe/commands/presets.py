@@ -18,7 +18,7 @@ def presets() -> dict[str, Path]:
 
 def about(preset: Path) -> str:
     """Return the first sentence of a preset's leading comment."""
-    comment = preset.read_text().split("\n\n")[0].replace("\n", " ").replace("# ", "")
+    comment = preset.read_text(encoding="utf-8").split("\n\n")[0].replace("\n", " ").replace("# ", "")
     return comment.split(". ")[0].rstrip(".")
 
 

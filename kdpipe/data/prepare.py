@@ -46,11 +46,11 @@ def prepare(data: Data, out: Path) -> Manifest:
         written = write(source, rules, out)
         manifest = describe(data.source, rules, source, written)
         manifest.save(out)
-        (out / "ORIGIN.txt").write_text(source.origin)
+        (out / "ORIGIN.txt").write_text(source.origin, encoding="utf-8")
         pictured = written.splits["train"], source.names, rules, out / "images/train"
         save_preview(*pictured, out / "preview.png")
     _signature_file(data.source).parent.mkdir(parents=True, exist_ok=True)
-    _signature_file(data.source).write_text(_signature(source))
+    _signature_file(data.source).write_text(_signature(source), encoding="utf-8")
     return manifest
 
 
@@ -117,7 +117,7 @@ def source_changed(data: Data) -> bool:
     DVC sees params.yaml and the prepared copy, not files outside the repository.
     """
     known = _signature_file(data.source)
-    return known.exists() and known.read_text() != _signature(open_source(data))
+    return known.exists() and known.read_text(encoding="utf-8") != _signature(open_source(data))
 
 
 def _signature_file(name: str) -> Path:

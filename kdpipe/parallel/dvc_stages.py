@@ -202,7 +202,7 @@ def _mend(rwlock_file: Path) -> None:
     """Remove a file that a killed DVC process left half written; the caller holds the repository's lock."""
     with suppress(FileNotFoundError):
         try:
-            json.loads(rwlock_file.read_text())
+            json.loads(rwlock_file.read_text(encoding="utf-8"))
         except ValueError:
             rwlock_file.unlink()
 

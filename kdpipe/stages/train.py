@@ -100,7 +100,7 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
         data_digest=load_manifest(DATASET_DIR).digest,
         arguments=source.arguments,
         student=None if cell.kind == "teacher" else source.name,
-        teacher=json.loads((pair / PAIR_FILE).read_text())["teacher"] if pair else None,
+        teacher=json.loads((pair / PAIR_FILE).read_text(encoding="utf-8"))["teacher"] if pair else None,
         pair=cell.name if pair else None,
         dis=None if pair and params.pairs[cell.name].distilled else cell.dis,
         teacher_digest=digest_of(pair / TEACHER_FILE) if pair else None,

@@ -43,7 +43,8 @@ def check_device(arguments: Mapping[str, Any], key: str = "train.device") -> Non
         if there is not None:
             raise ParamsError(
                 key,
-                f"{name} is not there: this machine has {there}; write auto (the first GPU, or else the CPU)",
+                f"{f'GPU {name}' if name.isdigit() else name} is not there: this machine has {there}; "
+                "write auto (the first GPU, or else the CPU)",
             )
 
 
