@@ -12,6 +12,7 @@ from typing import TextIO
 
 LOG_FILE = "train.log"
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+CUT = re.compile(r"\x1b(\[[0-9;]*)?$")  # an escape sequence that the next text completes
 
 
 class FinalLines(io.TextIOBase):
@@ -30,7 +31,8 @@ class FinalLines(io.TextIOBase):
         *complete, self._line = (self._line + text).split("\n")
         for line in complete:
             self._target.write(_last_state(line).rstrip() + "\n")
-        self._line = _last_state(self._line)
+        if not CUT.search(self._line):
+            self._line = _last_state(self._line)
         self._target.flush()
         return len(text)
 
