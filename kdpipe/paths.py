@@ -10,9 +10,9 @@ from pathlib import Path
 def project_root() -> Path:
     """The root of the user's repository, also inside a temporary workspace of `dvc exp run`.
 
-    It is the nearest parent folder with a dvc.yaml, or else the working directory. DVC runs queued experiments
-    in a copy of the repository in `.dvc/tmp/exps/...`, which it deletes afterwards, and gives the repository in
-    DVC_ROOT: then the root is in the same place there as it is in the copy.
+    It is the nearest parent folder with a dvc.yaml, or else the working directory. DVC runs queued
+    experiments in a copy of the repository in `.dvc/tmp/exps/...`, which it deletes afterwards, and gives
+    the repository in DVC_ROOT: then the root is in the same place there as it is in the copy.
     """
     here = Path.cwd().resolve()
     project = next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").exists()), None)
