@@ -201,7 +201,7 @@ def checkpoints() -> Iterator[Bad]:
         "holds yolo26s, not yolo26n; write model",
     )
     yield Bad(
-        "gray weights", _checkpoint(model_file(channels=1)), "takes images of 1 channels, the data has 3"
+        "gray weights", _checkpoint(model_file(channels=1)), "takes images of 1 channel, the data has 3"
     )
     yield Bad(
         "a fused checkpoint",

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from kdpipe.cells.record import Record
 from kdpipe.data.manifest import Manifest
-from kdpipe.errors import counted
 
 LEFT_OUT = ("dvc_experiment", "dvc_baseline")
 
@@ -14,7 +13,7 @@ LEFT_OUT = ("dvc_experiment", "dvc_baseline")
 def provenance(records: Iterable[Record], manifest: Manifest) -> dict[str, str]:
     """Return data, versions, machines and commits of all trainings by name; all values if they differ."""
     images = ", ".join(f"{name} {split.images}" for name, split in manifest.splits.items())
-    found = {"data": f"{manifest.source} ({counted(images, 'image')})", "data digest": manifest.digest}
+    found = {"data": f"{manifest.source} ({images} images)", "data digest": manifest.digest}
     found |= {"command": "dvc repro"}
     values: dict[str, dict[str, None]] = {}
     for record in records:

@@ -18,7 +18,7 @@ SECTIONS: Mapping[str, tuple[float, float]] = {
     "data.digits.seed": (0, MOST_SEED),
     "sweep.seeds": (0, MOST_SEED),
     "validate.batch": (1, 65_536),
-    "validate.max_det": (1, 100_000),
+    "validate.max_det": (-math.inf, 100_000),  # Ultralytics knows the smallest
     "evaluate.resamples": (-math.inf, 100_000),  # another check says why there must be some
     "evaluate.seed": (0, MOST_SEED),
 }

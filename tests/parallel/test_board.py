@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import time
-from types import SimpleNamespace
 from typing import Any
 
 from rich.console import Console
@@ -14,10 +13,17 @@ from kdpipe.parallel.board import Board
 from kdpipe.parallel.schedule import Outcome
 
 
+class Named:
+    """A stage, as far as it is shown."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
 def test_a_stage_that_ends_before_it_was_seen_running_took_time() -> None:
     """Its time goes into the estimate for those that are left."""
-    short: Any = SimpleNamespace(name="train@a-0")
-    left: Any = SimpleNamespace(name="train@a-1")
+    short: Any = Named("train@a-0")
+    left: Any = Named("train@a-1")
     said = io.StringIO()
     with Board(Console(file=said)) as board:
         board.show(Outcome([short, left]))
