@@ -70,9 +70,9 @@ def _frozen(source: Source) -> ParamsError | None:
         return _error(source, "freeze", f"{wrong} is no layer of {model}, which has 0 to {last}")
     whole = set(freeze) >= set(range(layers)) if isinstance(freeze, list) else int(str(freeze)) > last
     if whole:
-        what = "the list" if isinstance(freeze, list) else freeze
+        who = "the list" if isinstance(freeze, list) else freeze
         return _error(
-            source, "freeze", f"{what} freezes all {layers} layers of {model}; write at most {last}"
+            source, "freeze", f"{who} freezes all {layers} layers of {model}; write at most {last}"
         )
     return None
 
