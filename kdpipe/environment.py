@@ -79,10 +79,10 @@ def _version(*packages: str) -> str | None:
 
 
 def check_user() -> None:
-    """Check that the user has a name, as in a container that runs as a plain number it has not.
+    """Check that the user has a name and a home, as in a container that runs as a plain number it may not.
 
     Raises:
-        KdpipeError: if it has none; DVC, for one, stops without it.
+        KdpipeError: if one is missing; DVC, for one, stops without it.
     """
     try:
         getpass.getuser()
@@ -91,6 +91,10 @@ def check_user() -> None:
             f"user {os.getuid()} has no name on this machine, and DVC needs one; run `export USER=kdpipe` "
             "(in a container: -e USER=kdpipe)"
         ) from None
+    try:
+        Path.home()
+    except RuntimeError:
+        raise KdpipeError("this user has no home folder, and DVC needs one; run `export HOME=/tmp`") from None
 
 
 def python_problem() -> str | None:

@@ -75,6 +75,16 @@ def test_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "git is not installed" in (git_problem() or "")
 
 
+def test_edits_are_kept_without_git(write_params: Write, tmp_path: Path) -> None:
+    before = write_params().read_text()
+    environment = {**os.environ, "PATH": links(tmp_path / "empty"), "PYTHONPATH": str(REPOSITORY)}
+    command = [KDPIPE, "preset", "digits"]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert "params.yaml has edits that are not committed" in answer.stderr
+    assert (tmp_path / "params.yaml").read_text() == before
+
+
 def test_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "run `git commit`" in (git_problem() or "")
@@ -135,5 +145,9 @@ def test_a_user_without_a_name(write_params: Write) -> None:
     assert "error: user 12345 has no name on this machine, and DVC needs one" in answer.stderr
     assert "Traceback" not in answer.stderr
     environment["USER"] = "kdpipe"
+    homeless = {name: value for name, value in environment.items() if name != "HOME"}
+    answer = subprocess.run(check, env=homeless, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert "error: this user has no home folder, and DVC needs one" in answer.stderr
     answer = subprocess.run(check, env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr

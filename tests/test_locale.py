@@ -17,8 +17,8 @@ ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}  # else P
 def test_reports_are_the_same_in_ascii(first_run: Path, tmp_path: Path) -> None:
     project = copy_of(first_run, tmp_path / "project")
     reports = project.folder / "reports"
-    before = {name: (reports / name).read_bytes() for name in ("benchmark.md", "benchmark.csv")}
-    assert any(byte > 127 for byte in before["benchmark.md"])
+    before = (reports / "benchmark.md").read_bytes()
+    assert any(byte > 127 for byte in before)
     for command in (
         [sys.executable, "-m", "pipelines.report"],
         [sys.executable, "-m", "pipelines.page"],
@@ -33,6 +33,6 @@ def test_reports_are_the_same_in_ascii(first_run: Path, tmp_path: Path) -> None:
             check=False,
         )
         assert answer.returncode == 0, answer.stderr.decode()
-    assert {name: (reports / name).read_bytes() for name in before} == before
+    assert (reports / "benchmark.md").read_bytes() == before
     assert "±" in (reports / "index.html").read_text(encoding="utf-8")
     assert "±" in (project.folder / "README.md").read_text(encoding="utf-8")

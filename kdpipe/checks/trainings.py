@@ -71,9 +71,7 @@ def _frozen(source: Source) -> ParamsError | None:
     whole = set(freeze) >= set(range(layers)) if isinstance(freeze, list) else int(str(freeze)) > last
     if whole:
         who = "the list" if isinstance(freeze, list) else freeze
-        return _error(
-            source, "freeze", f"{who} freezes all {layers} layers of {model}; write at most {last}"
-        )
+        return _error(source, "freeze", f"{who} freezes all {layers} layers of {model}; write at most {last}")
     return None
 
 

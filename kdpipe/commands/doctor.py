@@ -17,7 +17,7 @@ from rich.markup import escape
 from kdpipe.checks.preflight import preflight
 from kdpipe.checks.trainings import missing_devices
 from kdpipe.environment import check_packages, git_commit, git_problem, python_problem, ultralytics_version
-from kdpipe.errors import KdpipeError
+from kdpipe.errors import KdpipeError, counted
 from kdpipe.models.start_weights import all_sources
 from kdpipe.params.schema import RELEASED, Params
 from kdpipe.params.tracking_uri import database_file, tracking_uri
@@ -90,7 +90,8 @@ def _processor() -> Finding:
     if found := gpus():
         return Finding("processor", GOOD, ", ".join(found))
     speed = "with fast bfloat16" if has_fast_bfloat16() else "without fast bfloat16"
-    says = f"torch sees no GPU; {cpu_threads()} CPU threads {speed}: for small data and small images only"
+    threads = counted(cpu_threads(), "CPU thread")
+    says = f"torch sees no GPU; {threads} {speed}: for small data and small images only"
     return Finding("processor", WARNING, says)
 
 

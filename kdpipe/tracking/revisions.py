@@ -31,8 +31,8 @@ def experiments() -> list[str]:
     try:
         with Repo(str(project_root())) as repo:
             found: dict[Any, list[tuple[str, str | None]]] = repo.experiments.ls(all_commits=True)
-    except (AttributeError, DvcException) as error:  # the former without git
-        raise KdpipeError(f"DVC cannot list its experiments ({error}); they need git") from error
+    except DvcException as error:
+        raise KdpipeError(f"DVC cannot list its experiments: {error}") from error
     return [commit for named in found.values() for _, commit in named if commit]
 
 
