@@ -43,7 +43,7 @@ def finish(cells: Iterable[Cell], wanted: Params, epochs: int) -> None:
     """Write into the working directory what the pipeline would leave of these cells."""
     rng = np.random.default_rng(0)
     OmegaConf.save(OmegaConf.structured(wanted), PARAMS_FILE)
-    text = Path(PARAMS_FILE).read_text()
+    text = Path(PARAMS_FILE).read_text(encoding="utf-8")
     names = [str(i) for i in range(CLASSES)]
     split = Split(100, 0, 100, dict.fromkeys(names, 10), {"small": 100}, [20, 20])
     DATASET_DIR.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def finish(cells: Iterable[Cell], wanted: Params, epochs: int) -> None:
     for cell in cells:
         for folder in (cell.train_dir, cell.val_dir, cell.eval_dir):
             folder.mkdir(parents=True)
-        (cell.train_dir / PARAMS_FILE).write_text(text)
+        (cell.train_dir / PARAMS_FILE).write_text(text, encoding="utf-8")
         (cell.train_dir / BEST_FILE).write_bytes(b"weights")
         ends = [STARTED + EPOCH_SECONDS * (i + 1) for i in range(epochs)]
         rows = [

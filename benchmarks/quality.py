@@ -96,7 +96,7 @@ def main() -> None:
                 job = pool.submit(measure, variant, folder / f"{variant}-{seed}", overrides)
                 jobs[job] = {"variant": variant, "seed": seed}
             for job in track(as_completed(jobs), "trainings", total=len(jobs), console=console):
-                with options.results.open("a") as file:
+                with options.results.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(jobs[job] | job.result()) + "\n")
     report(pd.DataFrame(_read(options.results).values()), options)
 
@@ -119,7 +119,7 @@ def report(runs: pd.DataFrame, options: argparse.Namespace) -> None:
 
 
 def _read(path: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     rows = (json.loads(line) for line in lines)
     return {(row["variant"], row["seed"]): row for row in rows}
 

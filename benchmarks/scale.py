@@ -46,7 +46,7 @@ class Sleepers:
             "outs": ["runs/${item.seed}"],
         }
         OmegaConf.save(OmegaConf.create({"stages": {"train": train}}), folder / "dvc.yaml")
-        (folder / ".gitignore").write_text("/runs\n/.kdpipe\n")
+        (folder / ".gitignore").write_text("/runs\n/.kdpipe\n", encoding="utf-8")
         for command in ("git init --quiet", "dvc init --quiet", "git add --all"):
             self.run(command)
 
@@ -56,7 +56,13 @@ class Sleepers:
         environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
         started = time.perf_counter()
         answer = subprocess.run(
-            command.split(), cwd=self.folder, env=environment, check=False, capture_output=True, text=True
+            command.split(),
+            cwd=self.folder,
+            env=environment,
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
         if answer.returncode:
             sys.exit(f"{command}: {answer.stdout}{answer.stderr}")

@@ -103,7 +103,7 @@ def _child(variant: str, folder: Path, overrides: dict[str, Any], answer: Any) -
 
     end_with_parent()
     folder.mkdir(parents=True)
-    with (folder / "output.log").open("w") as log:
+    with (folder / "output.log").open("w", encoding="utf-8") as log:
         sys.stdout = sys.stderr = log
         (kdpipe if variant.startswith("kdpipe") else ultralytics)(folder, overrides)
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from kdpipe import __version__
 from kdpipe.console import FAILED, console, reporting_mistakes
-from kdpipe.errors import KdpipeError, did_you_mean
+from kdpipe.errors import KdpipeError, counted, did_you_mean
 from kdpipe.params.schema import UI_HOST, UI_PORT
 from kdpipe.paths import project_root
 
@@ -55,18 +55,9 @@ def start(
 def check() -> None:
     """Check params.yaml, and print what `dvc repro` would run."""
     from kdpipe.checks.preflight import preflight
-    from kdpipe.commands.drift import drift
-    from kdpipe.commands.plan import make_plan
+    from kdpipe.commands.plan import tell
 
-    checked = preflight()
-    plan = make_plan(checked.params)
-    table = Table("stage", "trainings", "up to date", "to run", title="params.yaml is valid")
-    for line in plan.lines:
-        table.add_row(line.stage, str(line.cells), str(line.cells - line.stale), str(line.stale))
-    console.print(table)
-    console.print(plan.summary)
-    for sentence in (*drift(checked.params), *checked.warnings):
-        console.print(f"[yellow]warning:[/] {escape(sentence)}")
+    tell(preflight(), console)
 
 
 @app.command()
@@ -155,7 +146,7 @@ def import_(
     done = import_data(start / source, out, task, images=where, groups=groups, seed=seed)
     for line in done.warnings:
         console.print(f"[yellow]warning:[/] {escape(line)}")
-    console.print(", ".join(f"{split}: {count} images" for split, count in done.images.items()))
+    console.print(", ".join(f"{split}: {counted(count, 'image')}" for split, count in done.images.items()))
     console.print(
         f"data yaml -> {done.yaml}; next: data.source: {done.yaml} in params.yaml, then run `kdpipe check`"
     )
@@ -200,7 +191,8 @@ def sync(
         console.print(f"{cell}: run {would_be}brought up to date")
     for cell in found.killed:
         console.print(f"{cell}: run {would_be}marked as killed")
-    console.print(f"{len(found.published)} runs {would_be}brought up to date in {found.store.uri}")
+    published = counted(len(found.published), "run")
+    console.print(f"{published} {would_be}brought up to date in {found.store.uri}")
     for version in registered:
         console.print(f"best student -> model {version}")
 
@@ -240,9 +232,8 @@ def clean(
         return
     for folder in folders:
         console.print(str(folder), highlight=False)
-    if yes or typer.confirm(
-        f"Remove these {len(folders)} folders? DVC's cache and MLflow keep their results."
-    ):
+    number = counted(len(folders), "folder")
+    if yes or typer.confirm(f"Remove {number}? DVC's cache and MLflow keep the results."):
         for folder in folders:
             shutil.rmtree(folder)
-        console.print(f"{len(folders)} folders removed")
+        console.print(f"{number} removed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -12,6 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from kdpipe.errors import KdpipeError
+
+if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(
+        errors="replace"
+    )  # where a terminal is not UTF-8, a question mark, not a traceback
 
 # Bound to the original streams, because stdout is redirected to a log file while Ultralytics runs.
 console = Console(file=sys.stdout, soft_wrap=True)

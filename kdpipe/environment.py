@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import platform
+import shutil
 import subprocess
+import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -73,19 +78,95 @@ def _version(*packages: str) -> str | None:
     return None
 
 
+def check_user() -> None:
+    """Check that the user has a name and a home, as in a container that runs as a plain number it may not.
+
+    Raises:
+        KdpipeError: if one is missing; DVC, for one, stops without it.
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        raise KdpipeError(
+            f"user {os.getuid()} has no name on this machine, and DVC needs one; run `export USER=kdpipe` "
+            "(in a container: -e USER=kdpipe)"
+        ) from None
+    try:
+        Path.home()
+    except RuntimeError:
+        raise KdpipeError("this user has no home folder, and DVC needs one; run `export HOME=/tmp`") from None
+
+
+def python_problem() -> str | None:
+    """Why the stages of `dvc repro` would run with another Python than this one; None if they would not."""
+    here = Path(sys.executable).parent
+    found = shutil.which("python")
+    if found is not None and _prefix_of(found) == sys.prefix:
+        return None
+    remedy = f"source {here}/activate" if (here / "activate").exists() else f"export PATH={here}:$PATH"
+    what = f"`python` is {found}" if found else "there is no `python` on PATH"
+    return f"{what}, not {sys.executable}, so the stages of `dvc repro` would lack packages; run `{remedy}`"
+
+
+@cache
+def _prefix_of(python: str) -> str:
+    """The folder of the environment that a Python belongs to."""
+    command = [python, "-c", "import sys; print(sys.prefix)"]
+    answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    return answer.stdout.strip()
+
+
+def of_this_python(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process in which `python` is the one that runs now."""
+    if python_problem() is None:
+        return dict(environment)
+    places = [str(Path(sys.executable).parent), *filter(None, [environment.get("PATH")])]
+    return {**environment, "PATH": os.pathsep.join(places)}
+
+
 def git_commit() -> str:
     """Hash of the checked-out commit, with `-dirty` if tracked files are modified, or `none`."""
+    answer = _git_describe()
+    return answer.stdout.strip() if answer and answer.returncode == 0 else "none"
+
+
+def git_problem() -> str | None:
+    """Why runs cannot record the commit of the code, and what helps; None if they can."""
+    answer = _git_describe()
+    if answer and answer.returncode == 0:
+        return None
+    if answer is None:
+        return "git is not installed, so runs cannot record their code version; install it"
+    if "safe.directory" in answer.stderr:
+        remedy = answer.stderr.strip().splitlines()[-1].strip()
+        return (
+            "git does not read this repository, because it belongs to another user, so runs cannot record "
+            f"their code version; run `{remedy}`"
+        )
+    return "no commit: runs cannot record their code version; run `git commit`"
+
+
+def _git_describe() -> subprocess.CompletedProcess[str] | None:
+    """The answer of git, in English; None if git is not installed."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    environment = {**os.environ, "LC_ALL": "C"}
     try:
-        answer = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "none"
-    return answer.stdout.strip()
+        return subprocess.run(
+            command,
+            cwd=project_root(),
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError:
+        return None
 
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")

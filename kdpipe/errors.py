@@ -66,6 +66,17 @@ def raised(function: Callable[Given, object], *args: Given.args, **kwargs: Given
     return []
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """A number with the name of what it counts, such as `1 run` and `2 runs`.
+
+    Args:
+        number: The number.
+        thing: The name of one.
+        things: The name of several, if it is not just an `s` more.
+    """
+    return f"{number} {thing if number == 1 else things or f'{thing}s'}"
+
+
 def did_you_mean(word: str, options: Iterable[str], *, otherwise: str = "") -> str:
     """Suggest a valid word, to append to an error message.
 

@@ -10,14 +10,19 @@ from pathlib import Path
 def project_root() -> Path:
     """The root of the user's repository, also inside a temporary workspace of `dvc exp run`.
 
-    DVC runs queued experiments in `.dvc/tmp/exps/...`, which it deletes afterwards, and gives the repository
-    in DVC_ROOT. Without DVC the root is the nearest parent folder with a dvc.yaml, or else the working
-    directory.
+    It is the nearest parent folder with a dvc.yaml, or else the working directory. DVC runs queued
+    experiments in a copy of the repository in `.dvc/tmp/exps/...`, which it deletes afterwards, and gives
+    the repository in DVC_ROOT: then the root is in the same place there as it is in the copy.
     """
-    if "DVC_ROOT" in os.environ:
-        return Path(os.environ["DVC_ROOT"]).resolve()
     here = Path.cwd().resolve()
-    return next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").exists()), here)
+    project = next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").exists()), None)
+    if "DVC_ROOT" not in os.environ:
+        return project or here
+    repository = Path(os.environ["DVC_ROOT"]).resolve()
+    if project is None:
+        return repository
+    copied = next((folder for folder in (project, *project.parents) if (folder / ".dvc").is_dir()), project)
+    return repository / project.relative_to(copied)
 
 
 def resolve(path: str | Path) -> Path:

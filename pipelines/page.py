@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
+from kdpipe.errors import counted
 from kdpipe.report.write import PAGE_FILE, REPORTS_DIR
 from kdpipe.stages.page import make_page
 
@@ -12,7 +13,8 @@ from kdpipe.stages.page import make_page
 def main() -> None:
     """Draw the figures and write the page."""
     plots = make_page(preflight().params)
-    console.print(f"{len(plots)} figures and the page -> {REPORTS_DIR / PAGE_FILE}; open it in a browser")
+    figures = counted(len(plots), "figure")
+    console.print(f"{figures} and the page -> {REPORTS_DIR / PAGE_FILE}; open it in a browser")
 
 
 if __name__ == "__main__":

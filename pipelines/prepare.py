@@ -6,6 +6,7 @@ from kdpipe.cells.cell import DATASET_DIR
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.data import coco_annotations
+from kdpipe.errors import counted
 from kdpipe.stages.prepare import prepare_data
 
 
@@ -15,7 +16,8 @@ def main() -> None:
     manifest = prepare_data(preflight().params)
     for name, split in manifest.splits.items():
         console.print(
-            f"{name:>5}: {split.images} images, {split.negatives} without objects, {split.objects} objects"
+            f"{name:>5}: {counted(split.images, 'image')}, {split.negatives} without objects, "
+            f"{counted(split.objects, 'object')}"
         )
     for path in sorted((DATASET_DIR / coco_annotations.FOLDER).glob("*.json")):
         console.print(f"{path.stem:>5}: measured against COCO's own annotations, {path}")

@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
+from kdpipe.errors import counted
 from kdpipe.report.tables import over_dis
 from kdpipe.report.write import REPORTS_DIR
 from kdpipe.stages.report import report_cells
@@ -18,7 +19,8 @@ def main() -> None:
     checked = preflight()
     done = report_cells(checked.params, checked.warnings)
     if done.synced.published:
-        console.print(f"{len(done.synced.published)} runs brought up to date in {done.synced.store.uri}")
+        runs = counted(len(done.synced.published), "run")
+        console.print(f"{runs} brought up to date in {done.synced.store.uri}")
     for version in done.registered:
         console.print(f"best student -> model {version}")
     console.print(Markdown(over_dis(done.report.gains)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -200,7 +201,7 @@ def checkpoints() -> Iterator[Bad]:
         "holds yolo26s, not yolo26n; write model",
     )
     yield Bad(
-        "gray weights", _checkpoint(model_file(channels=1)), "takes images of 1 channels, the data has 3"
+        "gray weights", _checkpoint(model_file(channels=1)), "takes images of 1 channel, the data has 3"
     )
     yield Bad(
         "a fused checkpoint",
@@ -221,8 +222,8 @@ def checkpoints() -> Iterator[Bad]:
 def data() -> Iterator[Bad]:
     """Of data yamls, images and labels."""
     yield Bad("no such data", {"data__source": "nowhere"}, "does not exist")
-    yield Bad("no validation scenes", {"data__digits__val": 0}, "data.digits.val: write at least 1")
-    yield Bad("tiny scenes", {"data__digits__size": 8}, "data.digits.size: write at least 32")
+    yield Bad("no validation scenes", {"data__digits__val": 0}, "data.digits.val: 0 is below 1")
+    yield Bad("tiny scenes", {"data__digits__size": 8}, "data.digits.size: 8 is below 32")
     yield Bad("a folder without yaml", _data(lambda f: (f / "data.yaml").unlink()), "must hold one data yaml")
     yield Bad("two yamls", _data(lambda f: shutil.copy(f / "data.yaml", f / "b.yaml")), "b.yaml, data.yaml")
     yield Bad(
@@ -397,6 +398,76 @@ def _no_objects(folder: Path) -> None:
         label.write_text("")
 
 
+def limits() -> Iterator[Bad]:
+    """Numbers that are too small or too large, and would fail late or mean something else."""
+    huge = 10**12
+    yield Bad("a seed of 33 bits", {"sweep__seeds": [5_000_000_000]}, "sweep.seeds: 5000000000 is above")
+    yield Bad("a negative seed of scenes", {"data__digits__seed": -1}, "data.digits.seed: -1 is below 0")
+    yield Bad("a negative seed of halves", {"evaluate__seed": -1}, "evaluate.seed: -1 is below 0")
+    for imgsz in (0, -64, 31):
+        yield Bad(f"imgsz {imgsz}", {"train__imgsz": imgsz}, f"train.imgsz: {imgsz} is below 32")
+    for name in ("epochs", "batch", "nbs", "workers", "imgsz", "max_det", "warmup_epochs", "time"):
+        yield Bad(f"huge {name}", {f"train__{name}": huge}, f"train.{name}: {huge} is above")
+    for key in ("data.digits.train", "data.digits.size", "validate.batch", "evaluate.resamples"):
+        yield Bad(f"huge {key}", {key.replace(".", "__"): huge}, f"{key}: {huge} is above")
+    own = {"init": "scratch", "train": {"epochs": huge}}
+    yield Bad("a student's huge epochs", {"students__yolo26n": own}, "students.yolo26n.train.epochs: 1000000")
+    yield Bad("negative workers", {"train__workers": -1}, "train.workers: -1 is below 0")
+    yield Bad("a negative loss", {"train__box": -7.5}, "train.box: -7.5 is below 0")
+    for value in (float("nan"), float("inf")):
+        yield Bad(f"lr0 {value}", {"train__lr0": value}, f"train.lr0: {value} is no number to train with")
+
+
+def devices() -> Iterator[Bad]:
+    """Of devices that there are not, and of those that this machine does not have."""
+    for device in ("gpu", "-1", -1, "tpu", True, 0.5, "cuda:", []):
+        yield Bad(f"device {device!r}", {"train__device": device}, "is no device; write auto (the first GPU")
+    for device in ("auto,1", "cpu,0", [0, "cpu"]):
+        yield Bad(f"device {device!r}", {"train__device": device}, "only GPUs can be several; write auto")
+    yield Bad("a GPU twice", {"train__device": [0, "cuda:0"]}, "train.device: 0, 0 names a GPU twice")
+    for device, said in {
+        "cuda:99": "GPU 99 is not there: this machine has",
+        "99": "GPU 99 is not there: this machine has",
+        "npu:0": "npu:0 is not there: this machine has no NPU; write auto",
+        "xpu:99": "xpu:99 is not there: this machine has",
+        **({} if sys.platform == "darwin" else {"mps": "mps is not there: this machine has no Apple GPU"}),
+    }.items():
+        yield Bad(f"device {device!r}", {"train__device": device}, f"train.device: {said}")
+    own = {"init": "scratch", "train": {"device": "cuda:99"}}
+    place = "teachers.yolo26s.train.device: GPU 99 is not there"
+    yield Bad("a teacher's own device", {"teachers__yolo26s": own}, place)
+
+
+def trainings() -> Iterator[Bad]:
+    """Of arguments that do not fit the model or the data."""
+    whole = "24 freezes all 24 layers of yolo26n; write at most 23"
+    yield Bad("every layer frozen", {"train__freeze": 24}, f"train.freeze: {whole}")
+    yield Bad(
+        "every layer frozen by name", {"train__freeze": [*range(24)]}, "freezes all 24 layers of yolo26n"
+    )
+    own = {"init": "scratch", "train": {"freeze": 30}}
+    place = "teachers.yolo26s.train.freeze: 30 freezes all 24 layers of yolo26s"
+    yield Bad("a teacher that is frozen", {"teachers__yolo26s": own}, place)
+    yield Bad(
+        "a layer that there is not", {"train__freeze": [0, "24.cv2"]}, "train.freeze: 24 is no layer of"
+    )
+    for freeze in ("24", -1, True, 1.5, ["backbone"], [True]):
+        yield Bad(f"freeze {freeze!r}", {"train__freeze": freeze}, "write how many of the first layers")
+    share = "train.fraction: 0.0001 of 32 training images is not even one"
+    yield Bad("no image to train on", {"train__fraction": 0.0001}, share)
+    many = "train.fraction: 1000000000000 of 32 training images are too many"
+    yield Bad("more images than there are", {"train__fraction": 10**12}, many)
+    one = "train.imgsz: a batch of one image of 32 pixels is a single value in the last layers of yolo26n"
+    yield Bad("one image of one cell", {"train__imgsz": 32, "train__batch": 1}, one)
+    last = "train.imgsz: a last batch of one image (32 images, batch 31) of 32 pixels"
+    yield Bad("a last image of one cell", {"train__imgsz": 32, "train__batch": 31}, last)
+    small = {"train__imgsz": 64, "train__batch": 1, "train__multi_scale": 0.5}
+    yield Bad("one image of one cell at times", small, one)
+    modes = "train.compile: 'evilmode' is no mode of torch.compile"
+    yield Bad("an unknown way to compile", {"train__compile": "evilmode"}, modes)
+
+
 BAD_INPUTS = [
     *(bad for group in (params, arguments, pairs, own_models, checkpoints, data) for bad in group()),
+    *(bad for group in (limits, devices, trainings) for bad in group()),
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
+from pathlib import Path
 
 from tests.project import REPOSITORY
 
@@ -21,6 +24,31 @@ def test_no_file_holds_two_things() -> None:
     for folder in ("kdpipe", "pipelines"):
         for path in (REPOSITORY / folder).rglob("*.py"):
             assert len(path.read_text().splitlines()) <= LONGEST_FILE, path
+
+
+def of_the_locale(path: Path) -> Iterator[int]:
+    """Lines that read or write text in the encoding of the user's locale; ruff sees only some of them."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        given = {keyword.arg for keyword in node.keywords}
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        of_pillow = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "Image"
+        mode = [ast.unparse(argument) for argument in node.args[-1:]]
+        binary = bool(mode) and "b" in mode[0] and mode[0].startswith("'")
+        text = name in ("read_text", "write_text") or (name == "open" and not binary and not of_pillow)
+        if (text or given & {"text", "universal_newlines"}) and "encoding" not in given:
+            yield node.lineno
+
+
+def test_files_are_utf_8_whatever_the_locale() -> None:
+    found = [
+        f"{path}:{line}"
+        for folder in ("kdpipe", "pipelines", "benchmarks")
+        for path in (REPOSITORY / folder).rglob("*.py")
+        for line in of_the_locale(path)
+    ]
+    assert not found
 
 
 def test_every_folder_has_its_layer() -> None:

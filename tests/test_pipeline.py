@@ -142,7 +142,7 @@ def test_sync_finds_what_other_revisions_and_experiments_trained(clone: Project)
         assert "3 runs brought up to date" in clone.run("kdpipe", "sync", "--experiments").stdout
         output = clone.run("kdpipe", "sync", "--experiments", "--rev", "HEAD").stdout
         assert "distill/n-s/1.0/0: run brought up to date" in output
-        assert "1 runs brought up to date" in output
+        assert "1 run brought up to date" in output
         assert "0 runs brought up to date" in clone.run("kdpipe", "sync", "--rev", "HEAD").stdout
         with sqlite3.connect(database) as opened:
             cells = opened.execute("select value from tags where key = 'cell'").fetchall()

@@ -33,6 +33,7 @@ NAMES = [
         [],
         "`compile: true` without a C++ compiler fails late and obscurely",
     ),
+    ("torch._inductor:list_mode_options", [], "a wrong train.compile is found in the training"),
     ("torch.distributed.run:main", None, "a training on several GPUs cannot be started"),
     # ultralytics
     ("ultralytics.cfg:check_cfg", ["cfg"], "values under `train` are not checked before training"),
@@ -126,7 +127,8 @@ NAMES = [
         ["self", "stages", "update_pipeline"],
         "stages cannot be saved together",
     ),
-    ("dvc.api:DVCFileSystem", None, "`kdpipe sync --rev` cannot read other revisions"),
+    ("dvc.repo:Repo.switch", ["self", "rev"], "`kdpipe sync --rev` cannot read other revisions"),
+    ("dvc.repo:Repo.dvcfs", None, "`kdpipe sync --rev` cannot read other revisions"),
     # mlflow
     (
         "mlflow.system_metrics.metrics.cpu_monitor:CPUMonitor.collect_metrics",

@@ -46,7 +46,7 @@ def read_history(path: Path) -> list[dict[str, float]]:
 def append_row(path: Path, row: Mapping[str, float]) -> None:
     """Append a row to a CSV file; a new file begins with a header of the names in `row`."""
     new = not path.exists()
-    with path.open("a", newline="") as file:
+    with path.open("a", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(row))
         if new:
             writer.writeheader()
@@ -75,7 +75,7 @@ def read_rows(path: Path) -> list[dict[str, float]]:
 
 
 def _rows(path: Path) -> Iterator[dict[str, float]]:
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if None not in row and None not in row.values():
                 with suppress(ValueError):

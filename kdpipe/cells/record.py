@@ -88,34 +88,38 @@ class Record:
 
     def save(self, folder: Path) -> None:
         """Write the record into the training's folder."""
-        (folder / RECORD_FILE).write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n")
+        (folder / RECORD_FILE).write_text(
+            json.dumps(asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
 
 
 def save_identity(identity: Identity, work: Path) -> None:
     """Write the identity of an unfinished training into its work folder."""
-    (work / IDENTITY_FILE).write_text(json.dumps(asdict(identity), indent=2, sort_keys=True) + "\n")
+    (work / IDENTITY_FILE).write_text(
+        json.dumps(asdict(identity), indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
 
 
 def load_identity(work: Path) -> Identity | None:
     """Identity of the unfinished training in a work folder; None if it is missing or incomplete."""
     try:
-        return Identity(**json.loads((work / IDENTITY_FILE).read_text()))
+        return Identity(**json.loads((work / IDENTITY_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
 def load_record(folder: Path) -> Record:
     """Read the record of a finished training."""
-    content = json.loads((folder / RECORD_FILE).read_text())
+    content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
     return Record(**{**content, "identity": Identity(**content["identity"])})
 
 
 def save_metrics(folder: Path, metrics: Metrics) -> None:
     """Write a checkpoint's metrics into its validation folder."""
-    (folder / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n")
+    (folder / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 
 
 def load_metrics(folder: Path) -> Metrics:
     """Read a checkpoint's metrics."""
-    metrics: Metrics = json.loads((folder / METRICS_FILE).read_text())
+    metrics: Metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
     return metrics

@@ -38,10 +38,10 @@ def first_start(work: Path) -> float:
     """Start time of a training in seconds since 1970; for a resumed one, that of its first start."""
     path = work / STARTED_FILE
     try:
-        return float(path.read_text())
+        return float(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         work.mkdir(parents=True, exist_ok=True)
-        path.write_text(str(now := time.time()))
+        path.write_text(str(now := time.time()), encoding="utf-8")
         return now
 
 

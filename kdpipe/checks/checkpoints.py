@@ -10,7 +10,7 @@ from kdpipe.cells.record import RECORD_FILE, load_record
 from kdpipe.checks.inspection import inspected
 from kdpipe.data.manifest import MANIFEST_FILE, load_manifest
 from kdpipe.data.prepare import Header, header
-from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.errors import KdpipeError, ParamsError, counted
 from kdpipe.models.entries import candidates
 from kdpipe.models.start_weights import Source, all_sources, source_of
 from kdpipe.models.weights import Weights
@@ -62,7 +62,7 @@ def check_use(params: Params, source: Source, path: Path) -> list[str]:
     if weights.channels != data.channels:
         raise ParamsError(
             source.key,
-            f"{path} takes images of {weights.channels} channels, the data has {data.channels}; "
+            f"{path} takes images of {counted(weights.channels, 'channel')}, the data has {data.channels}; "
             "set channels in the data yaml, or take another checkpoint",
         )
     if source.as_it_is:
@@ -83,8 +83,8 @@ def _check_classes(key: str, path: Path, found: list[str], names: list[str]) -> 
         )
     raise ParamsError(
         key,
-        f"{path} knows {len(found)} classes ({_few(found)}), the data has {len(names)} ({_few(names)}); "
-        f"{remedy}",
+        f"{path} knows {counted(len(found), 'class', 'classes')} ({_few(found)}), "
+        f"the data has {len(names)} ({_few(names)}); {remedy}",
     )
 
 

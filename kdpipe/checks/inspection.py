@@ -27,12 +27,12 @@ def inspected(source: Source, path: Path) -> Weights:
     content = repr((*asked, ultralytics_version()))
     kept = state_dir() / "checked" / f"{hashlib.sha256(content.encode()).hexdigest()[:32]}.json"
     try:
-        found = json.loads(kept.read_text())
+        found = json.loads(kept.read_text(encoding="utf-8"))
         weights = Weights(**{**found, "model": ModelName(**found["model"])})
     except (OSError, ValueError, TypeError, KeyError):  # not cached yet, being written, or of another kdpipe
         weights = _inspect(source, path)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(asdict(weights)))
+        kept.write_text(json.dumps(asdict(weights)), encoding="utf-8")
     if weights.model.stem != source.architecture.stem:
         message = (
             f"{path} holds {weights.model.stem}, not {source.architecture}; write model: {weights.model.stem}"

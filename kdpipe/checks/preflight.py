@@ -10,9 +10,10 @@ from typing import Any
 
 from kdpipe.cells.cell import DATASET_DIR
 from kdpipe.checks.checkpoints import inspect_all
+from kdpipe.checks.trainings import training_problems
 from kdpipe.data.manifest import MANIFEST_FILE, load_manifest, measured_splits
 from kdpipe.data.prepare import check_source
-from kdpipe.environment import check_packages, ultralytics_version
+from kdpipe.environment import check_packages, check_user, ultralytics_version
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean, raise_all, raised
 from kdpipe.models import names as model_names
 from kdpipe.models import published
@@ -39,6 +40,7 @@ def preflight(path: Path | str = PARAMS_FILE) -> Preflight:
         KdpipeError: lists every problem with its key and what to write instead.
     """
     check_packages()
+    check_user()
     params, problems = read_params(Path(path))
     if params is not None:
         problems += raised(check_source, params.data)
@@ -48,6 +50,7 @@ def preflight(path: Path | str = PARAMS_FILE) -> Preflight:
     raise_all(problems)
     assert params is not None
     problems, warnings = inspect_all(params)
+    problems += training_problems(params)
     problems += raised(_measured, params)
     raise_all(problems)
     return Preflight(params, warnings)

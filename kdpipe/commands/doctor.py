@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,8 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from kdpipe.checks.preflight import preflight
-from kdpipe.environment import check_packages, git_commit, ultralytics_version
-from kdpipe.errors import KdpipeError
+from kdpipe.checks.trainings import missing_devices
+from kdpipe.environment import check_packages, git_commit, git_problem, python_problem, ultralytics_version
+from kdpipe.errors import KdpipeError, counted
 from kdpipe.models.start_weights import all_sources
 from kdpipe.params.schema import RELEASED, Params
 from kdpipe.params.tracking_uri import database_file, tracking_uri
@@ -52,6 +54,7 @@ def tell(console: Console) -> bool:
 def examine() -> Iterator[Finding]:
     """Run all checks one after another."""
     yield _versions()
+    yield _python()
     yield _processor()
     yield _memory()
     yield _disk()
@@ -59,6 +62,7 @@ def examine() -> Iterator[Finding]:
     params, finding = _params()
     yield finding
     if params:
+        yield from (Finding("device", BAD, str(error)) for error in missing_devices(params))
         yield _tracking(params)
         yield from _downloads(params)
     yield _remote()
@@ -73,6 +77,11 @@ def _versions() -> Finding:
     return _tried("versions", compare)
 
 
+def _python() -> Finding:
+    problem = python_problem()
+    return Finding("python", BAD, problem) if problem else Finding("python", GOOD, sys.executable)
+
+
 def _processor() -> Finding:
     from kdpipe.yolo.arguments import has_fast_bfloat16
     from kdpipe.yolo.device import gpus
@@ -81,7 +90,8 @@ def _processor() -> Finding:
     if found := gpus():
         return Finding("processor", GOOD, ", ".join(found))
     speed = "with fast bfloat16" if has_fast_bfloat16() else "without fast bfloat16"
-    says = f"torch sees no GPU; {cpu_threads()} CPU threads {speed}: for small data and small images only"
+    threads = counted(cpu_threads(), "CPU thread")
+    says = f"torch sees no GPU; {threads} {speed}: for small data and small images only"
     return Finding("processor", WARNING, says)
 
 
@@ -98,10 +108,8 @@ def _disk() -> Finding:
 
 
 def _git() -> Finding:
-    commit = git_commit()
-    if commit == "none":
-        return Finding("git", WARNING, "no commit: runs cannot record their code version; run `git commit`")
-    return Finding("git", GOOD, commit)
+    problem = git_problem()
+    return Finding("git", WARNING, problem) if problem else Finding("git", GOOD, git_commit())
 
 
 def _params() -> tuple[Params | None, Finding]:

@@ -10,9 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
 from kdpipe.cells.cell import RUNS_DIR, TEACHERS_DIR, Cell, all_cells
 from kdpipe.cells.record import RECORD_FILE, load_record
-from kdpipe.errors import KdpipeError
+from kdpipe.checks.preflight import Preflight
+from kdpipe.checks.trainings import missing_devices
+from kdpipe.commands.drift import drift
+from kdpipe.environment import git_problem, python_problem
+from kdpipe.errors import KdpipeError, counted, raise_all
 from kdpipe.models.entries import candidates
 from kdpipe.params.schema import Params
 
@@ -41,10 +49,29 @@ class Plan:
         stale = sum(line.stale for line in self.lines)
         if stale == 0:
             return "nothing to train"
+        trainings = counted(stale, "training")
         if self.seconds is None:
-            return f"{stale} trainings to run; the time is unknown until one of each kind has run"
+            return f"{trainings} to run; the time is unknown until one of each kind has run"
         minutes = max(1, round(self.seconds / 60))
-        return f"{stale} trainings to run, roughly {minutes} min, estimated from earlier trainings"
+        return f"{trainings} to run, roughly {minutes} min, estimated from earlier trainings"
+
+
+def tell(checked: Preflight, console: Console) -> None:
+    """Print the plan, and warnings about params.yaml and this machine.
+
+    Raises:
+        KdpipeError: if a training could not run on this machine.
+    """
+    raise_all(missing_devices(checked.params))
+    plan = make_plan(checked.params)
+    table = Table("stage", "trainings", "up to date", "to run", title="params.yaml is valid")
+    for line in plan.lines:
+        table.add_row(line.stage, str(line.cells), str(line.cells - line.stale), str(line.stale))
+    console.print(table)
+    console.print(plan.summary)
+    of_machine = filter(None, (python_problem(), git_problem()))
+    for sentence in (*of_machine, *drift(checked.params), *checked.warnings):
+        console.print(f"[yellow]warning:[/] {escape(sentence)}")
 
 
 def make_plan(params: Params) -> Plan:
@@ -85,7 +112,7 @@ def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:
 
 def _stale_stages() -> set[str]:
     command = [sys.executable, "-m", "dvc", "status", "--json"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if answer.returncode:
         raise KdpipeError(f"`dvc status` failed: {answer.stderr.strip()}")
     return set(json.loads(answer.stdout or "{}"))

@@ -18,7 +18,7 @@ def presets() -> dict[str, Path]:
 
 def about(preset: Path) -> str:
     """Return the first sentence of a preset's leading comment."""
-    comment = preset.read_text().split("\n\n")[0].replace("\n", " ").replace("# ", "")
+    comment = preset.read_text(encoding="utf-8").split("\n\n")[0].replace("\n", " ").replace("# ", "")
     return comment.split(". ")[0].rstrip(".")
 
 
@@ -35,7 +35,7 @@ def use(name: str) -> None:
     if params.exists() and not _is_kept(params, known):
         raise KdpipeError(
             f"{params} has edits that are not committed; keep them with `git commit {params}`, or drop them "
-            f"with `git checkout {params}`"
+            f"with `git checkout {params}`; without git, move the file away"
         )
     params.write_bytes(known[name].read_bytes())
 
@@ -45,5 +45,8 @@ def _is_kept(params: Path, known: dict[str, Path]) -> bool:
     if params.read_bytes() in (preset.read_bytes() for preset in known.values()):
         return True
     command = ["git", "show", f"HEAD:./{params}"]
-    committed = subprocess.run(command, capture_output=True, check=False)
+    try:
+        committed = subprocess.run(command, capture_output=True, check=False)
+    except OSError:  # git is not installed
+        return False
     return committed.returncode == 0 and committed.stdout == params.read_bytes()

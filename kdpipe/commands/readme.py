@@ -21,7 +21,7 @@ def update(readme: Path, console: Console) -> None:
     Raises:
         KdpipeError: if there is no table yet, or README.md has no markers.
     """
-    readme.write_text(with_table(readme))
+    readme.write_text(with_table(readme), encoding="utf-8")
     console.print(f"table -> {readme}")
 
 
@@ -33,8 +33,14 @@ def with_table(readme: Path, benchmark: Path = BENCHMARK) -> str:
     """
     if not benchmark.exists():
         raise KdpipeError(f"{benchmark} does not exist; run `dvc repro`")
-    text = readme.read_text() if readme.exists() else ""
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
     if not BLOCK.search(text):
         raise KdpipeError(f"{readme} has no place for the table; add the lines {START} and {END}")
-    body = benchmark.read_text().split("\n", 1)[1].split(DETAILS)[0].strip().replace("\n## ", "\n### ")
+    body = (
+        benchmark.read_text(encoding="utf-8")
+        .split("\n", 1)[1]
+        .split(DETAILS)[0]
+        .strip()
+        .replace("\n## ", "\n### ")
+    )
     return BLOCK.sub(lambda _: f"{START}\n{body}\n{END}", text)

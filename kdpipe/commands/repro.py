@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from rich.markup import escape
 
 from kdpipe.console import console
-from kdpipe.errors import KdpipeError
+from kdpipe.errors import KdpipeError, counted
 from kdpipe.parallel.board import Board
 from kdpipe.parallel.cluster import RayCluster
 from kdpipe.parallel.dvc_stages import Pipeline, stage_dir
@@ -39,8 +39,9 @@ def run(params: Params, targets: Sequence[str], jobs: int | None, address: str |
     """
     with the_only_one(), connected(jobs, address) as cluster:
         outcome = bring_up_to_date(params, targets, cluster)
-    fresh = len(outcome.done) - len(outcome.ran)
-    console.print(f"{len(outcome.ran)} stages ran, {fresh} were up to date or restored from the cache")
+    ran, fresh = counted(len(outcome.ran), "stage"), len(outcome.done) - len(outcome.ran)
+    were = "was" if fresh == 1 else "were"
+    console.print(f"{ran} ran, {fresh} {were} up to date or restored from the cache")
     return tell_failures(outcome)
 
 

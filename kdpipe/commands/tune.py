@@ -73,7 +73,7 @@ def tune(pairs: Sequence[str], trials: int, bounds: tuple[float, float], cluster
     _log(params.tracking, [_row(trial, choice) for trial in found])
     if not tell_failures(bring_up_to_date(load(), [], cluster)):
         raise KdpipeError(f"dis {best.dis} is the best of {best.pair} on {choice}, but the report failed")
-    comparisons = json.loads((REPORTS_DIR / "benchmark.json").read_text())["comparisons"]
+    comparisons = json.loads((REPORTS_DIR / "benchmark.json").read_text(encoding="utf-8"))["comparisons"]
     wanted = (DISTILLED_BASELINE, best.pair, str(best.dis))
     its = [one for one in comparisons if (one["kind"], one["pair"], one["dis"]) == wanted]
     return Answer(best, found, choice, measure, its)

@@ -42,7 +42,7 @@ def carry(path: Path, names: Mapping[int, str], images: Mapping[str, str], out: 
     Returns:
         The reason why the annotations do not fit the split, or None if they are copied.
     """
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     categories = {category["name"]: category["id"] for category in content["categories"]}
     known = [image for image in content["images"] if image["file_name"] in images]
     unknown_names = [name for name in names.values() if name not in categories]
@@ -62,5 +62,5 @@ def carry(path: Path, names: Mapping[int, str], images: Mapping[str, str], out: 
         ],
     }
     out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps(carried))
+    out.write_text(json.dumps(carried), encoding="utf-8")
     return None

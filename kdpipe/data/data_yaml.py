@@ -144,7 +144,9 @@ def _images(yaml: Path, root: Path, entry: object) -> list[Path]:
         if place.is_dir():
             found += (path for path in place.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
         elif place.is_file():
-            found += (place.parent / line for line in place.read_text().split("\n") if line.strip())
+            found += (
+                place.parent / line for line in place.read_text(encoding="utf-8").split("\n") if line.strip()
+            )
         else:
             raise DataError(f"{yaml}: {item}: no such folder or list; looked for {place}")
     return sorted(set(found))
@@ -170,4 +172,4 @@ def _examples(paths: list[Path]) -> list[Example]:
 
 def _read(image: Path) -> tuple[bytes, str]:
     label = label_path(image)
-    return image.read_bytes(), label.read_text() if label.is_file() else ""
+    return image.read_bytes(), label.read_text(encoding="utf-8") if label.is_file() else ""

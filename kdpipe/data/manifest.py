@@ -53,12 +53,12 @@ class Manifest:
 
     def save(self, folder: Path) -> None:
         """Write the manifest into the data set's folder."""
-        (folder / MANIFEST_FILE).write_text(json.dumps(asdict(self), indent=2) + "\n")
+        (folder / MANIFEST_FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
 def load_manifest(folder: Path) -> Manifest:
     """Read the manifest of a prepared data set."""
-    content = json.loads((folder / MANIFEST_FILE).read_text())
+    content = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
     content["splits"] = {name: Split(**split) for name, split in content["splits"].items()}
     return Manifest(**content)
 

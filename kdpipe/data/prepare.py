@@ -46,11 +46,11 @@ def prepare(data: Data, out: Path) -> Manifest:
         written = write(source, rules, out)
         manifest = describe(data.source, rules, source, written)
         manifest.save(out)
-        (out / "ORIGIN.txt").write_text(source.origin)
+        (out / "ORIGIN.txt").write_text(source.origin, encoding="utf-8")
         pictured = written.splits["train"], source.names, rules, out / "images/train"
         save_preview(*pictured, out / "preview.png")
     _signature_file(data.source).parent.mkdir(parents=True, exist_ok=True)
-    _signature_file(data.source).write_text(_signature(source))
+    _signature_file(data.source).write_text(_signature(source), encoding="utf-8")
     return manifest
 
 
@@ -73,11 +73,6 @@ def check_source(data: Data) -> None:
     tasks = digits.LABELS if data.source == EMBEDDED else PARSERS
     if data.task not in tasks:
         raise ParamsError("data.task", f"{data.task!r}: {did_you_mean(data.task, tasks)}")
-    for split in digits.HANDWRITING:
-        if getattr(data.digits, split) < 1:
-            raise ParamsError(f"data.digits.{split}", "write at least 1")
-    if data.digits.size < digits.SMALLEST_SIZE:
-        raise ParamsError("data.digits.size", f"write at least {digits.SMALLEST_SIZE}")
     header(data)
 
 
@@ -122,7 +117,7 @@ def source_changed(data: Data) -> bool:
     DVC sees params.yaml and the prepared copy, not files outside the repository.
     """
     known = _signature_file(data.source)
-    return known.exists() and known.read_text() != _signature(open_source(data))
+    return known.exists() and known.read_text(encoding="utf-8") != _signature(open_source(data))
 
 
 def _signature_file(name: str) -> Path:

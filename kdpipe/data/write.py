@@ -124,7 +124,7 @@ def _check_and_copy(example: Example, *, rules: LabelRules, out: Path, split: st
     if not problems:
         (out / "images" / split / example.name).write_bytes(_ended(content))
         label = (out / "labels" / split / example.name).with_suffix(".txt")
-        label.write_text(text)
+        label.write_text(text, encoding="utf-8")
     digest = hashlib.sha256(content).hexdigest()
     label_digest = hashlib.sha256(text.encode()).hexdigest()
     return CheckedExample(example, f"{digest}:{label_digest}", size, labels, problems)

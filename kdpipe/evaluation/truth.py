@@ -64,7 +64,7 @@ def load_truth(dataset: Path, split: str) -> Truth:
     manifest = load_manifest(dataset)
     annotations = dataset / coco_annotations.FOLDER / f"{split}.json"
     if annotations.is_file():
-        return _truth(json.loads(annotations.read_text()), manifest, dataset)
+        return _truth(json.loads(annotations.read_text(encoding="utf-8")), manifest, dataset)
     images = sorted((dataset / "images" / split).glob("*"))
     if not images:
         raise KdpipeError(f"{dataset} has no images for {split}")
@@ -112,7 +112,7 @@ def _sigmas(rules: LabelRules, yaml: Path) -> list[float] | None:
 def _annotations(
     dataset: Path, split: str, image: Path, manifest: Manifest, size: Size
 ) -> Iterator[dict[str, Any]]:
-    text = (dataset / "labels" / split / image.name).with_suffix(".txt").read_text()
+    text = (dataset / "labels" / split / image.name).with_suffix(".txt").read_text(encoding="utf-8")
     for label in dict.fromkeys(manifest.rules.parse(text)[0]):
         width, height = label.box[2] * size[0], label.box[3] * size[1]
         box = [label.box[0] * size[0] - width / 2, label.box[1] * size[1] - height / 2, width, height]

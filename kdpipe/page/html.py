@@ -70,7 +70,10 @@ def render(
         more_pairs=content.numbers["gains"]["pair"].nunique() > MOST_PAIRS,
         shown_pairs=MOST_PAIRS,
         most=MOST_NUMBERS,
-        style=_trusted(bundle.with_suffix(".css").read_text() + (FOLDER / "page.css").read_text()),
+        style=_trusted(
+            bundle.with_suffix(".css").read_text(encoding="utf-8")
+            + (FOLDER / "page.css").read_text(encoding="utf-8")
+        ),
         tables_library=base64.b64encode(bundle.read_bytes()).decode(),
     )
 

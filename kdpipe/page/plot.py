@@ -50,7 +50,7 @@ class Plot:
     def save(self, folder: Path) -> None:
         """Write the figure as PNG and SVG."""
         self.figure.savefig(folder / f"{self.name}.png", dpi=PIXELS_PER_INCH)
-        (folder / f"{self.name}.svg").write_text(self.svg)
+        (folder / f"{self.name}.svg").write_text(self.svg, encoding="utf-8")
 
     @property
     def svg(self) -> str:

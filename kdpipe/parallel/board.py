@@ -30,6 +30,7 @@ class Board:
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._started: dict[Stage, float] = {}
+        self._looked = time.monotonic()  # at the last refresh
         self._seconds: dict[str, list[float]] = defaultdict(list)  # by kind of stage
         self._told: set[Stage] = set()
 
@@ -59,10 +60,11 @@ class Board:
                 self._tell(stage, now)
         if self._live.is_started:
             self._live.update(Group(self._table(running), self._summary(now)), refresh=True)
+        self._looked = time.monotonic()
 
     def _tell(self, stage: Stage, now: Outcome) -> None:
-        """Print that a stage has ended."""
-        seconds = time.monotonic() - self._started.get(stage, time.monotonic())
+        """Print that a stage has ended; one that was never seen running began after the last refresh."""
+        seconds = time.monotonic() - self._started.get(stage, self._looked)
         if stage in now.failed:
             self._console.print(f"[bold red]failed[/] {stage.name}: {escape(now.failed[stage])}")
             return

@@ -151,7 +151,13 @@ def _run(command: Command, threads: str) -> int:
     env = {**command.env, **seen, "OMP_NUM_THREADS": threads}
     program = [sys.executable, guard.__file__, str(command.folder), command.token, *command.lines]
     process = subprocess.Popen(
-        program, cwd=command.cwd, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        program,
+        cwd=command.cwd,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
     )
     assert process.stdout is not None
     with process:

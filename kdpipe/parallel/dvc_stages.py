@@ -27,6 +27,7 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import prepare_kwargs
 from dvc.utils.serialize import load_yaml, modify_yaml
 
+from kdpipe.environment import of_this_python
 from kdpipe.errors import KdpipeError
 from kdpipe.parallel.guard import DONE_FILE, LOG_FILE, has_succeeded
 from kdpipe.paths import state_dir
@@ -157,7 +158,7 @@ class Pipeline:
         self._hold(stage)
         lines = stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()
         given = prepare_kwargs(stage)
-        return Command(lines, given["cwd"], given["env"], folder, _token(stage))
+        return Command(lines, given["cwd"], of_this_python(given["env"]), folder, _token(stage))
 
     def _hold(self, stage: Stage) -> None:
         """Lock the files of a stage for other DVC processes, as DVC does while a command runs."""
@@ -201,7 +202,7 @@ def _mend(rwlock_file: Path) -> None:
     """Remove a file that a killed DVC process left half written; the caller holds the repository's lock."""
     with suppress(FileNotFoundError):
         try:
-            json.loads(rwlock_file.read_text())
+            json.loads(rwlock_file.read_text(encoding="utf-8"))
         except ValueError:
             rwlock_file.unlink()
 

@@ -35,7 +35,10 @@ def main(folder: Path, token: str, commands: list[str]) -> int:
     # Ray's workers block SIGINT, and their child processes inherit that.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with (folder / LOCK_FILE).open("a") as lock, (folder / LOG_FILE).open("a") as log:
+    with (
+        (folder / LOCK_FILE).open("a", encoding="utf-8") as lock,
+        (folder / LOG_FILE).open("a", encoding="utf-8") as log,
+    ):
         fcntl.flock(lock, fcntl.LOCK_EX)  # the commands inherit it: it is free after the last one has ended
         if has_succeeded(folder, token):  # in another process, while this one waited for the lock
             return 0
@@ -51,19 +54,19 @@ def main(folder: Path, token: str, commands: list[str]) -> int:
             code = _wait(process)
             if code:
                 return code
-        (folder / DONE_FILE).write_text(token)
+        (folder / DONE_FILE).write_text(token, encoding="utf-8")
     return 0
 
 
 def has_succeeded(folder: Path, token: str) -> bool:
     """Whether commands with this token have succeeded in this folder."""
     done = folder / DONE_FILE
-    return done.exists() and done.read_text() == token
+    return done.exists() and done.read_text(encoding="utf-8") == token
 
 
 def wait_for_end(folder: Path) -> None:
     """Wait until no command of this folder is running."""
-    with (folder / LOCK_FILE).open("a") as lock:
+    with (folder / LOCK_FILE).open("a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -11,9 +13,12 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean
+from kdpipe.params.limits import TRAIN, limit_problems
 
 AUTO = "auto"
 OPTIMIZERS = ("Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop", "SGD", "MuSGD", AUTO)
+LAYER = re.compile(r"\d+(\.\w+)*")
+DEVICE = re.compile(r"auto|cpu|mps|\d+|(npu|xpu)(:\d+)?")
 OWNED = {
     "task": "set data.task",
     "mode": "kdpipe trains and validates",
@@ -69,7 +74,12 @@ def argument_problems(arguments: Mapping[str, Any], key: str) -> Iterator[Params
             known = sorted(ultralytics_arguments().keys() - OWNED.keys())
             hint = did_you_mean(str(name), known, otherwise="see Ultralytics' train settings")
             yield ParamsError(f"{key}.{name}", f"no train argument of Ultralytics; {hint}")
-    imgsz = arguments.get("imgsz", 1)
+    for name, value in arguments.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            yield ParamsError(f"{key}.{name}", f"{value} is no number to train with")
+        elif name in TRAIN:
+            yield from limit_problems(f"{key}.{name}", value, TRAIN[name])
+    imgsz = arguments.get("imgsz", 640)
     if type(imgsz) is not int:
         yield ParamsError(
             f"{key}.imgsz", f"{imgsz!r}: write the side of the images, a whole number of pixels"
@@ -86,11 +96,43 @@ def argument_problems(arguments: Mapping[str, Any], key: str) -> Iterator[Params
             f"{batch!r} lets each training choose, the baseline another batch than the distilled student; "
             "write a whole number (if it is too much for the memory, the training says what fits)",
         )
+    yield from _freeze(arguments.get("freeze"), f"{key}.freeze")
+    if "device" in arguments:
+        yield from _device(arguments["device"], f"{key}.device")
+
+
+def _freeze(freeze: object, key: str) -> Iterator[ParamsError]:
+    """Check the form only: Ultralytics freezes nothing if it has another, and says nothing."""
+    if freeze is None:
+        return
+    entries, kinds = (freeze, (int, str)) if isinstance(freeze, list) else ([freeze], (int,))
+    if not all(isinstance(entry, kinds) and LAYER.fullmatch(str(entry)) for entry in entries):
+        remedy = "write how many of the first layers to freeze, or a list of layers such as [0, 1, 23.cv2]"
+        yield ParamsError(key, f"{freeze!r}: {remedy}")
+
+
+def _device(wanted: object, key: str) -> Iterator[ParamsError]:
+    names = device_names(wanted)
+    remedy = "write auto (the first GPU, or else the CPU), cpu, the number of a GPU, or a list such as [0, 1]"
+    unknown = next((name for name in names if not DEVICE.fullmatch(name)), None)
+    if unknown is not None or not names:
+        yield ParamsError(key, f"{wanted if unknown is None else unknown!r} is no device; {remedy}")
+    elif len(names) > 1 and not all(name.isdigit() for name in names):
+        yield ParamsError(key, f"{', '.join(names)}: only GPUs can be several; {remedy}")
+    elif len(set(names)) < len(names):
+        yield ParamsError(key, f"{', '.join(names)} names a GPU twice")
 
 
 def device_names(wanted: object) -> list[str]:
-    """Split a device value into single devices: `"0,1"` and `[0, 1]` are two, an empty value is `auto`."""
+    """Split a device value into single devices: `"0,1"` and `[0, 1]` are two, an empty value is `auto`.
+
+    `cuda` and `cuda:1` are other names of the GPUs 0 and 1.
+    """
     if wanted in (None, ""):
         return [AUTO]
     names = wanted if isinstance(wanted, (list, tuple)) else str(wanted).split(",")
-    return [str(name).strip() for name in names]
+    return [_device_name(str(name).strip().lower()) for name in names]
+
+
+def _device_name(name: str) -> str:
+    return "0" if name == "cuda" else name.removeprefix("cuda:")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -12,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean, raise_all
+from kdpipe.params.limits import SECTIONS, limit_problems
 from kdpipe.params.raw import missing_names, read
 from kdpipe.params.schema import PARAMS_FILE, SPLITS, Evaluate, Params, Sweep, Validate
 
@@ -55,6 +57,7 @@ def read_params(path: Path) -> tuple[Params | None, list[KdpipeError]]:
         return None, problems
     assert isinstance(params, Params)
     problems += _names(params)
+    problems += _limits(params)
     problems += _sweep(params.sweep)
     problems += _validate(params.validate)
     problems += _evaluate(params.evaluate)
@@ -104,14 +107,18 @@ def _names(params: Params) -> Iterator[ParamsError]:
                 )
 
 
+def _limits(params: Params) -> Iterator[ParamsError]:
+    for key, limits in SECTIONS.items():
+        value = attrgetter(key)(params)
+        for number in value if isinstance(value, list) else [value]:
+            yield from limit_problems(key, number, limits)
+
+
 def _sweep(sweep: Sweep) -> Iterator[ParamsError]:
     for dis in sweep.dis:
         number = isinstance(dis, int | float) and not isinstance(dis, bool)
         if not number or not 0 < dis < float("inf"):
             yield ParamsError("sweep.dis", f"{dis!r} is no weight of a loss; write a number above 0")
-    for seed in sweep.seeds:
-        if seed < 0:
-            yield ParamsError("sweep.seeds", f"{seed} is below 0")
     for axis, values in (("dis", sweep.dis), ("seeds", sweep.seeds)):
         if not values:
             yield ParamsError(f"sweep.{axis}", "empty; write at least one value, such as [1]")
@@ -120,8 +127,6 @@ def _sweep(sweep: Sweep) -> Iterator[ParamsError]:
 
 
 def _validate(validate: Validate) -> Iterator[ParamsError]:
-    if validate.batch < 1:
-        yield ParamsError("validate.batch", f"{validate.batch} is below 1")
     if not validate.splits:
         yield ParamsError("validate.splits", "empty; write at least [val]")
     for split in validate.splits:
@@ -136,5 +141,3 @@ def _evaluate(evaluate: Evaluate) -> Iterator[ParamsError]:
         yield ParamsError(
             "evaluate.resamples", f"{evaluate.resamples} say nothing; write at least {FEWEST_RESAMPLES}"
         )
-    if evaluate.seed < 0:
-        yield ParamsError("evaluate.seed", f"{evaluate.seed} is below 0")

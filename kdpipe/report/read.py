@@ -44,7 +44,7 @@ def load_content(reports: Path = REPORTS_DIR) -> Content:
         KdpipeError: if there is no report yet.
     """
     try:
-        said: dict[str, Any] = json.loads((reports / "benchmark.json").read_text())
+        said: dict[str, Any] = json.loads((reports / "benchmark.json").read_text(encoding="utf-8"))
         numbers = {path.stem: _table(path) for path in sorted((reports / NUMBERS_DIR).glob("*.csv"))}
         cells = _table(reports / "benchmark.csv")
     except FileNotFoundError as error:

@@ -56,11 +56,13 @@ def write_report(
     (out / NUMBERS_DIR).mkdir(parents=True, exist_ok=True)
     figure_data = numbers(results, comparisons, histories)
     gains = figure_data["gains"]
-    (out / "benchmark.md").write_text(tables.benchmark(results, comparisons, gains, warnings))
+    (out / "benchmark.md").write_text(
+        tables.benchmark(results, comparisons, gains, warnings), encoding="utf-8"
+    )
     results.table.to_csv(out / "benchmark.csv", index=False)
-    (out / "benchmark.json").write_text(_lines(_benchmark(results, comparisons, warnings)))
+    (out / "benchmark.json").write_text(_lines(_benchmark(results, comparisons, warnings)), encoding="utf-8")
     headlines = json.dumps(_headlines(results.best, comparisons), indent=2)
-    (out / "metrics.json").write_text(headlines + "\n")
+    (out / "metrics.json").write_text(headlines + "\n", encoding="utf-8")
     for name, table in figure_data.items():
         table.to_csv(out / NUMBERS_DIR / f"{name}.csv", index=False)
     return Report(comparisons, gains, warnings)

@@ -47,7 +47,7 @@ def train_on_several(job: Job, work: Path, progress: TrainingProgress, listener:
     count = len(devices(job.identity.arguments))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count)]
     command += ["-m", WORKER, str(work), str(os.getpid())]
-    with (work / LOG_FILE).open("a") as log:
+    with (work / LOG_FILE).open("a", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         for epoch, values in _epochs(process, work / HISTORY_FILE, known):
@@ -60,7 +60,7 @@ def train_on_several(job: Job, work: Path, progress: TrainingProgress, listener:
         process.terminate()
         process.wait()
     if (work / MISTAKE_FILE).exists():
-        raise KdpipeError((work / MISTAKE_FILE).read_text())
+        raise KdpipeError((work / MISTAKE_FILE).read_text(encoding="utf-8"))
     if process.returncode:
         raise KdpipeError(f"a process of the training ended; {work / LOG_FILE} says why")
 

@@ -28,7 +28,7 @@ def main(work: str, owner: str) -> None:
     try:
         train_here(job, folder, TrainingProgress(job.identity.cell, Console(quiet=True)), Silent())
     except KdpipeError as error:
-        (folder / MISTAKE_FILE).write_text(str(error))
+        (folder / MISTAKE_FILE).write_text(str(error), encoding="utf-8")
         sys.exit(2)
 
 

@@ -31,12 +31,12 @@ class Job:
 
     def save(self, folder: Path) -> None:
         """Write the job for other processes."""
-        (folder / JOB_FILE).write_text(json.dumps(asdict(self), default=str))
+        (folder / JOB_FILE).write_text(json.dumps(asdict(self), default=str), encoding="utf-8")
 
 
 def load_job(folder: Path) -> Job:
     """Read a job that another process wrote."""
-    content = json.loads((folder / JOB_FILE).read_text())
+    content = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
     return Job(
         identity=Identity(**content["identity"]),
         start=content["start"],

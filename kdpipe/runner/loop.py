@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ultralytics.utils import RANK
+import ultralytics
+from ultralytics.utils import LOGGER, RANK
 from ultralytics.utils.torch_utils import init_seeds
 
 from kdpipe.cells.history import HISTORY_FILE, History
@@ -20,6 +22,7 @@ from kdpipe.runner.state import SavedState
 from kdpipe.runner.trainers import TRAINERS
 from kdpipe.yolo import arguments
 from kdpipe.yolo.device import peak_memory_mib
+from kdpipe.yolo.log import LOG_FILE
 
 MAIN = RANK in (-1, 0)  # whether this is the process of the training that writes files
 
@@ -38,17 +41,17 @@ def train_here(job: Job, work: Path, progress: TrainingProgress, listener: Liste
     """
     trainer = TRAINERS[job.identity.task](overrides=_overrides(job, work))
     _Watch(work, state.load(work), progress, listener).attach(trainer)
-    _run(trainer)
+    _run(trainer, work / LOG_FILE)
 
 
-def _run(trainer: Any) -> None:
+def _run(trainer: Any, log: Path) -> None:
     """Train, and turn known errors into messages with a remedy."""
     try:
         trainer.train()
     except FileNotFoundError as error:
         kept = "the epochs before are kept: put it back, and run again"
         raise KdpipeError(f"the data set changed during the training ({error}); {kept}") from error
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         if "NaN" in str(error):
             raise KdpipeError(f"the training diverged ({error}); a lower train.lr0 may help") from error
         if "out of memory" in str(error).lower():
@@ -56,7 +59,16 @@ def _run(trainer: Any) -> None:
                 f"out of memory even with batch {trainer.batch_size} ({error}); "
                 "write a smaller train.imgsz or take a smaller model"
             ) from error
+        if _is_of_ultralytics(error):
+            LOGGER.exception("the training ends")
+            raise KdpipeError(f"Ultralytics cannot train this: {error}; see {log}") from error
         raise
+
+
+def _is_of_ultralytics(error: Exception) -> bool:
+    """Whether Ultralytics itself raised an error, so that its message is for the user."""
+    place = traceback.extract_tb(error.__traceback__)[-1].filename
+    return Path(place).is_relative_to(Path(ultralytics.__file__).parent)
 
 
 class _Watch:

@@ -27,7 +27,7 @@ def make_page(params: Params) -> list[figures.Plot]:
     facts = provenance((load_record(cell.train_dir) for cell in cells.values()), manifest)
     rows = list(pictures.rows(list(_of_one_seed(content, cells)), content.split))
     page = html.render(content, plots, rows, facts, runs_page(params.tracking))
-    (REPORTS_DIR / PAGE_FILE).write_text(page)
+    (REPORTS_DIR / PAGE_FILE).write_text(page, encoding="utf-8")
     return plots
 
 

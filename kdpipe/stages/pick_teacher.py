@@ -67,4 +67,4 @@ def _reason(params: Params, pair: Pair, chosen: str, scores: dict[str, float], s
 
 
 def _write(path: Path, content: dict[str, object]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -60,15 +60,15 @@ def report_cells(params: Params, suspicions: Sequence[str]) -> ReportResult:
     results = read_results(params, finished, synced)
     registered = register_best(params, finished, results)
     unlike = unlike_pairs(done.record for done in finished)
-    histories = {done.cell.id: done.history for done in _drawn(finished) if done.history}
+    histories = {done.cell.id: done.history for done in drawn(finished)}
     warnings = [*load_manifest(DATASET_DIR).warnings, *suspicions]
     return ReportResult(synced, registered, results, write_report(results, histories, unlike, warnings))
 
 
-def _drawn(finished: Iterable[FinishedCell]) -> Iterator[FinishedCell]:
-    """Yield the trainings whose curves are shown: the first ones of each kind."""
+def drawn(finished: Iterable[FinishedCell]) -> Iterator[FinishedCell]:
+    """Yield the trainings whose curves are shown: of each kind the first ones that have a history."""
     for _, of_kind in groupby(finished, key=lambda done: done.cell.kind):
-        yield from islice(of_kind, MOST_CURVES)
+        yield from islice((done for done in of_kind if done.history), MOST_CURVES)
 
 
 @_no_garbage()

@@ -16,7 +16,7 @@ from kdpipe.checks.checkpoints import check_use
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest
 from kdpipe.environment import describe_environment, training_versions
-from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.errors import KdpipeError, ParamsError, counted
 from kdpipe.models import names as model_names
 from kdpipe.models.own_yaml import own_digest, yaml_of
 from kdpipe.models.start_weights import Source, source_of
@@ -73,7 +73,8 @@ def train_cell(params: Params, cell: Cell) -> None:
         )
         _export([*trained.files, work / SYSTEM_FILE, Path(PARAMS_FILE)], trained.best, record, cell.train_dir)
         publish_quietly(params.tracking, cell, console)
-    console.print(f"{cell.id}: {record.epochs} epochs in {record.seconds:.0f} s -> {cell.train_dir}")
+    epochs = counted(record.epochs, "epoch")
+    console.print(f"{cell.id}: {epochs} in {record.seconds:.0f} s -> {cell.train_dir}")
 
 
 def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> Identity:
@@ -99,7 +100,7 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
         data_digest=load_manifest(DATASET_DIR).digest,
         arguments=source.arguments,
         student=None if cell.kind == "teacher" else source.name,
-        teacher=json.loads((pair / PAIR_FILE).read_text())["teacher"] if pair else None,
+        teacher=json.loads((pair / PAIR_FILE).read_text(encoding="utf-8"))["teacher"] if pair else None,
         pair=cell.name if pair else None,
         dis=None if pair and params.pairs[cell.name].distilled else cell.dis,
         teacher_digest=digest_of(pair / TEACHER_FILE) if pair else None,

@@ -11,6 +11,7 @@ from kdpipe.evaluation import predictions_file, save_predictions
 from kdpipe.models import names as model_names
 from kdpipe.params import arguments
 from kdpipe.params.schema import Params
+from kdpipe.yolo.device import check_device
 from kdpipe.yolo.validation import LOG_FILE, validate
 
 
@@ -21,10 +22,11 @@ def validate_cell(params: Params, cell: Cell) -> Metrics:
         The metrics by split and head.
 
     Raises:
-        KdpipeError: if Ultralytics did not use the requested head.
+        KdpipeError: if the device is not there, or Ultralytics did not use the requested head.
     """
     record = load_record(cell.train_dir)
     device = arguments.device_names(params.train.get("device"))[0]  # validation uses one device
+    check_device({"device": device})
     shutil.rmtree(cell.val_dir, ignore_errors=True)
     cell.val_dir.mkdir(parents=True)
     metrics: Metrics = {}

@@ -57,7 +57,7 @@ class State:
 
 def state_of(params: Path, git_commit: str) -> State:
     """Return the state of a training from its copy of params.yaml and its commit."""
-    return _state(params.read_text(), git_commit.removesuffix("-dirty"))
+    return _state(params.read_text(encoding="utf-8"), git_commit.removesuffix("-dirty"))
 
 
 @cache  # trainings of the same time share it

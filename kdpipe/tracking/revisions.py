@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -19,12 +20,20 @@ NEEDED = (*KEPT, METRICS_FILE)  # no weights, no predictions
 
 
 def experiments() -> list[str]:
-    """Return the commits of all DVC experiments of this repository that have run, also from the queue."""
+    """Return the commits of all DVC experiments of this repository that have run, also from the queue.
+
+    Raises:
+        KdpipeError: if the project is in no git repository.
+    """
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    with Repo(str(project_root())) as repo:
-        found: dict[Any, list[tuple[str, str | None]]] = repo.experiments.ls(all_commits=True)
-        return [commit for named in found.values() for _, commit in named if commit]
+    try:
+        with Repo(str(project_root())) as repo:
+            found: dict[Any, list[tuple[str, str | None]]] = repo.experiments.ls(all_commits=True)
+    except DvcException as error:
+        raise KdpipeError(f"DVC cannot list its experiments: {error}") from error
+    return [commit for named in found.values() for _, commit in named if commit]
 
 
 def finished_at(revision: str) -> Iterator[FinishedCell]:
@@ -35,25 +44,28 @@ def finished_at(revision: str) -> Iterator[FinishedCell]:
     Raises:
         KdpipeError: if there is no such revision, or its params.yaml cannot be read.
     """
-    from dvc.api import DVCFileSystem
+    from dvc.repo import Repo
 
-    with TemporaryDirectory() as temporary:
+    with TemporaryDirectory() as temporary, ExitStack() as opened:
         root = Path(temporary)
         try:
-            files = DVCFileSystem(str(project_root()), rev=revision)
-            files.get_file(PARAMS_FILE, str(root / PARAMS_FILE))
+            repo = opened.enter_context(Repo(str(project_root())))
+            project = PurePosixPath("/", project_root().relative_to(repo.root_dir))
+            opened.enter_context(repo.switch(revision))
+            files = repo.dvcfs.fs  # the root of its paths is that of the DVC repository
+            files.get_file(str(project / PARAMS_FILE), str(root / PARAMS_FILE))
         except Exception as error:
             raise KdpipeError(f"{revision}: no revision with a {PARAMS_FILE} ({error})") from error
         for cell in all_cells(load(root / PARAMS_FILE)):
-            _copy(files, cell, root)
+            _copy(files, project, cell, root)
             yield from finished_cells([cell], root)
 
 
-def _copy(files: Any, cell: Cell, root: Path) -> None:
+def _copy(files: Any, project: PurePosixPath, cell: Cell, root: Path) -> None:
     for folder in (cell.train_dir, cell.val_dir, cell.eval_dir):
-        if not files.isdir(str(folder)):
+        if not files.isdir(str(project / folder)):
             continue
-        for path in files.find(str(folder)):
+        for path in files.find(str(project / folder)):
             target = root / folder / Path(path).name
             if target.name in NEEDED:
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from ultralytics.cfg import check_cfg
 
-from kdpipe.errors import ParamsError
+from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.params.arguments import AUTO
 from kdpipe.yolo.device import device
 
@@ -23,6 +23,12 @@ def value_problems(arguments: Mapping[str, Any], key: str) -> Iterator[ParamsErr
             check_cfg({name: value})
         except (TypeError, ValueError) as error:
             yield ParamsError(f"{key}.{name}", str(error))
+    if isinstance(mode := arguments.get("compile"), str):
+        from torch._inductor import list_mode_options  # of use only here, and slow to import
+
+        if mode not in list_mode_options():
+            hint = did_you_mean(mode, ["true", "false", *list_mode_options()])
+            yield ParamsError(f"{key}.compile", f"{mode!r} is no mode of torch.compile; {hint}")
 
 
 def has_fast_bfloat16() -> bool:

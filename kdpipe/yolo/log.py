@@ -12,6 +12,7 @@ from typing import TextIO
 
 LOG_FILE = "train.log"
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+CUT = re.compile(r"\x1b(\[[0-9;]*)?$")  # an escape sequence that the next text completes
 
 
 class FinalLines(io.TextIOBase):
@@ -29,11 +30,23 @@ class FinalLines(io.TextIOBase):
         """Process text as a terminal would, and write all complete lines."""
         *complete, self._line = (self._line + text).split("\n")
         for line in complete:
-            shown = ANSI.sub("", line).rstrip("\r").split("\r")[-1].rstrip()
-            self._target.write(shown + "\n")
-        self._line = self._line.rsplit("\r", 1)[-1]
+            self._target.write(_last_state(line).rstrip() + "\n")
+        if not CUT.search(self._line):
+            self._line = _last_state(self._line)
         self._target.flush()
         return len(text)
+
+    def end(self) -> None:
+        """Write the line that is not complete yet, if there is one."""
+        if self._line.strip():
+            self.write("\n")
+
+
+def _last_state(line: str) -> str:
+    """What a terminal shows of a line that redraws itself: a carriage return alone erases nothing."""
+    plain = ANSI.sub("", line)
+    text = plain.rstrip("\r")
+    return text.rsplit("\r", 1)[-1] + plain[len(text) :]
 
 
 @contextmanager
@@ -52,5 +65,6 @@ def log_to(path: Path) -> Iterator[None]:
             with redirect_stdout(lines):
                 yield
         finally:
+            lines.end()
             LOGGER.handlers[:] = handlers
             LOGGER.setLevel(level)

@@ -75,5 +75,5 @@ def test_a_row_that_was_cut_short_stops_nobody(tmp_path: Path, cut: str) -> None
 
 
 def test_a_device_that_is_not_there_is_said() -> None:
-    with pytest.raises(ParamsError, match=r"train\.device: 99 is not there: this machine has .*; write auto"):
+    with pytest.raises(ParamsError, match=r"train\.device: GPU 99 is not there: this .*; write auto"):
         check_device({"device": [0, 99]} if len(gpus()) else {"device": 99})

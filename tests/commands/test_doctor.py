@@ -33,7 +33,8 @@ def findings() -> dict[str, Finding]:
 def test_a_machine_on_which_it_works() -> None:
     found = findings()
     assert list(found) == [
-        *("versions", "processor", "memory", "disk", "git", "params.yaml", "MLflow", "DVC remote", "scale")
+        *("versions", "python", "processor", "memory", "disk"),
+        *("git", "params.yaml", "MLflow", "DVC remote", "scale"),
     ]
     assert BAD not in {one.level for one in found.values()}
     assert "Ultralytics 8." in found["versions"].says

@@ -95,6 +95,25 @@ def test_the_saved_student_is_alone(baseline: TrainingResult, distilled: Trainin
     assert not [name for name in checkpoint["model"].state_dict() if "teacher" in name or "projector" in name]
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"freeze": 24}, "'freeze=24' froze the entire model"),
+        ({"imgsz": 32, "batch": 1}, "final batch=1 training at imgsz=32 gives BatchNorm a single value"),
+    ],
+    ids=str,
+)
+def test_what_ultralytics_refuses_is_said_in_its_words(
+    project: Path, tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    """The checks know these; what they do not know ends the same way."""
+    with pytest.raises(KdpipeError, match="Ultralytics cannot train this: ") as error:
+        train(job(project, **changes), tmp_path, Heard(), Console(quiet=True))
+    assert said in str(error.value)
+    assert str(tmp_path / "train.log") in str(error.value)
+    assert "Traceback" in (tmp_path / "train.log").read_text()
+
+
 @pytest.mark.parametrize("nms", [False, None], ids=["e2e", "classical"])
 def test_a_distilled_student_exports_as_a_baseline_of_its_weights_would(
     baseline: TrainingResult,

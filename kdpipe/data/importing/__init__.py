@@ -63,10 +63,10 @@ def import_data(
             _copy(image.path, out / "images" / split / name)
             label = (out / "labels" / split / name).with_suffix(".txt")
             label.parent.mkdir(parents=True, exist_ok=True)
-            label.write_text(image.labels)
+            label.write_text(image.labels, encoding="utf-8")
     content = {split: f"images/{split}" for split in ("train", "val", "test") if split in splits}
     yaml = out / "data.yaml"
-    yaml.write_text(OmegaConf.to_yaml({**content, "names": names, **parts["train"].extra}))
+    yaml.write_text(OmegaConf.to_yaml({**content, "names": names, **parts["train"].extra}), encoding="utf-8")
     return ImportResult(yaml, {split: len(found) for split, found in splits.items()}, warnings)
 
 

@@ -141,12 +141,12 @@ def _labels(data: dict[str, Any], task: str) -> dict[str, str]:
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "json").mkdir()
-        (folder / "json/all.json").write_text(json.dumps({**data, "images": numbered}))
+        (folder / "json/all.json").write_text(json.dumps({**data, "images": numbered}), encoding="utf-8")
         convert_coco(folder / "json", folder / "out", task)
         files = {
             image["file_name"]: folder / f"out/labels/all/{n}.txt" for n, image in enumerate(data["images"])
         }
-        return {name: path.read_text() for name, path in files.items() if path.is_file()}
+        return {name: path.read_text(encoding="utf-8") for name, path in files.items() if path.is_file()}
 
 
 def _from_yolo(folder: Path, images: Path | None) -> Annotations:
@@ -161,7 +161,7 @@ def _from_yolo(folder: Path, images: Path | None) -> Annotations:
     found = [Image(path, _text_of(path, folder)) for path in paths]
     if not any(image.labels.strip() for image in found):
         raise DataError(f"{folder}: no image has a label file of its name")
-    names = [line.strip() for line in names_file.read_text().splitlines() if line.strip()]
+    names = [line.strip() for line in names_file.read_text(encoding="utf-8").splitlines() if line.strip()]
     return Annotations(names, found)
 
 
@@ -169,7 +169,7 @@ def _text_of(image: Path, folder: Path) -> str:
     """Labels of an image: from beside it, from its labels folder, or from `folder`."""
     name = f"{image.stem}.txt"
     places = (image.with_suffix(".txt"), label_path(image), folder / name, folder / "labels" / name)
-    return next((path.read_text() for path in places if path.is_file()), "")
+    return next((path.read_text(encoding="utf-8") for path in places if path.is_file()), "")
 
 
 def _find_images(names: list[str], folder: Path, images: Path | None) -> dict[str, Path]:

@@ -1,0 +1,153 @@
+"""What is said of a machine on which results cannot be traced, or stages cannot run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kdpipe.environment import git_commit, git_problem, of_this_python, python_problem
+from tests.conftest import REPOSITORY
+from tests.test_cli import KDPIPE
+
+Write = Callable[..., Path]
+SOMEBODY = 12345  # a user id without a name
+NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git repository with a commit, whatever this machine's git is told of owners."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("LANGUAGE", "de")
+    folder = tmp_path / "their repository"
+    folder.mkdir()
+    (folder / "dvc.yaml").touch()
+    monkeypatch.chdir(folder)
+    author = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-qm", "begin"]):
+        subprocess.run(["git", *command], check=True)
+    return folder
+
+
+def links(folder: Path, *names: str) -> str:
+    """A folder for PATH with these commands only."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).symlink_to(shutil.which(name) or name)
+    return str(folder)
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_commit_is_named() -> None:
+    assert len(git_commit()) == 40
+    assert git_problem() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_repository_of_another_user(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container, where a folder of the host belongs to a user of the host."""
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    for path in (repository, repository / ".git"):
+        os.chown(path, SOMEBODY, SOMEBODY)
+    assert git_commit() == "none"
+    problem = git_problem()
+    assert problem
+    assert "belongs to another user" in problem
+    remedy = problem.split("`")[1]
+    assert remedy.startswith("git config --global --add safe.directory ")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(repository.parent / "config"))
+    subprocess.run(["sh", "-c", remedy], check=True)
+    assert git_problem() is None
+    assert len(git_commit()) == 40
+
+
+@pytest.mark.usefixtures("repository")
+def test_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert git_commit() == "none"
+    assert "git is not installed" in (git_problem() or "")
+
+
+def test_edits_are_kept_without_git(write_params: Write, tmp_path: Path) -> None:
+    before = write_params().read_text()
+    environment = {**os.environ, "PATH": links(tmp_path / "empty"), "PYTHONPATH": str(REPOSITORY)}
+    command = [KDPIPE, "preset", "digits"]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert "params.yaml has edits that are not committed" in answer.stderr
+    assert (tmp_path / "params.yaml").read_text() == before
+
+
+def test_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "run `git commit`" in (git_problem() or "")
+
+
+def test_the_python_of_stages_is_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", here)
+    assert python_problem() is None
+    assert of_this_python({"PATH": here}) == {"PATH": here}
+    monkeypatch.setenv("PATH", links(tmp_path / "empty"))
+    problem = python_problem()
+    assert problem
+    assert problem.startswith(f"there is no `python` on PATH, not {sys.executable}")
+    assert f"source {here}/activate" in problem
+    assert of_this_python({"PATH": "/bin"}) == {"PATH": f"{here}{os.pathsep}/bin"}
+
+
+def test_another_python_is_said_by_check_and_by_the_stage(write_params: Write, tmp_path: Path) -> None:
+    """`.venv/bin/dvc repro` runs the `python` on PATH, not its own."""
+    folder = write_params().parent
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, check=True)
+    shutil.copy(REPOSITORY / "dvc.yaml", folder)
+    other = tmp_path / "other"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", other], check=True)
+    path = os.pathsep.join([str(other / "bin"), links(tmp_path / "commands", "git", "sh")])
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(REPOSITORY)}
+    check = subprocess.run([KDPIPE, "check"], env=environment, capture_output=True, text=True, check=False)
+    assert check.returncode == 0, check.stderr
+    assert f"warning: `python` is {other}/bin/python, not {sys.executable}" in check.stdout
+    stage = ["sh", "-c", "python -m pipelines.prepare"]
+    answer = subprocess.run(stage, env=environment, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(f"error: {other}/bin/python does not have kdpipe's packages; activate")
+    assert answer.stderr.count("\n") == 1
+
+
+def may_be_somebody() -> bool:
+    unshare = shutil.which("unshare")
+    become = [unshare, "--user", f"--map-user={SOMEBODY}", "id", "-u"] if unshare else ["false"]
+    answer = subprocess.run(become, capture_output=True, text=True, check=False)
+    return answer.stdout.strip() == str(SOMEBODY)
+
+
+@pytest.mark.skipif(not may_be_somebody(), reason="needs user namespaces")
+def test_a_user_without_a_name(write_params: Write) -> None:
+    """As with `docker run -u 12345`."""
+    folder = write_params().parent
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, check=True)
+    shutil.copy(REPOSITORY / "dvc.yaml", folder)
+    environment = {name: value for name, value in os.environ.items() if name not in NAMES}
+    environment["PYTHONPATH"] = str(REPOSITORY)
+    check = ["unshare", "--user", f"--map-user={SOMEBODY}", str(KDPIPE), "check"]
+    answer = subprocess.run(check, env=environment, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert "error: user 12345 has no name on this machine, and DVC needs one" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    environment["USER"] = "kdpipe"
+    homeless = {name: value for name, value in environment.items() if name != "HOME"}
+    answer = subprocess.run(check, env=homeless, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert "error: this user has no home folder, and DVC needs one" in answer.stderr
+    answer = subprocess.run(check, env=environment, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
