@@ -230,18 +230,23 @@ def ui(
 def clean(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove the folders of trainings that params.yaml no longer names."""
-    from kdpipe.cells.cell import abandoned
+    """Remove the folders of trainings that params.yaml no longer names, and results that DVC has or nothing asks for."""
+    from kdpipe.cells.cell import abandoned, all_cells
+    from kdpipe.cells.finished import remove_committed, superseded
     from kdpipe.checks.preflight import preflight
 
-    folders = abandoned(preflight().params, Path())
+    params = preflight().params
+    if taken := remove_committed():
+        console.print(f"{taken} finished trainings removed from .kdpipe: DVC has them")
+    folders = abandoned(params, Path())
+    folders += superseded({cell.id: cell.train_dir for cell in all_cells(params)})
     if not folders:
         console.print("nothing to remove: every folder belongs to a training of params.yaml")
         return
     for folder in folders:
         console.print(str(folder), highlight=False)
     if yes or typer.confirm(
-        f"Remove these {len(folders)} folders? DVC's cache and MLflow keep their results."
+        f"Remove these {len(folders)} folders? DVC's cache and MLflow keep the results of those outside .kdpipe."
     ):
         for folder in folders:
             shutil.rmtree(folder)

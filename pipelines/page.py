@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from kdpipe.cells.running import claimed
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
+from kdpipe.params.edits import Written
 from kdpipe.report.write import PAGE_FILE, REPORTS_DIR
 from kdpipe.stages.page import make_page
 
@@ -11,7 +13,11 @@ from kdpipe.stages.page import make_page
 @reporting_mistakes
 def main() -> None:
     """Draw the figures and write the page."""
-    plots = make_page(preflight().params)
+    written = Written()
+    params = preflight().params
+    with claimed("page"):
+        plots = make_page(params)
+    written.refuse_edits("page")
     console.print(f"{len(plots)} figures and the page -> {REPORTS_DIR / PAGE_FILE}; open it in a browser")
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from kdpipe.cells.cell import DATASET_DIR
+from kdpipe.cells.running import claimed
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.data import coco_annotations
+from kdpipe.params.edits import Written
 from kdpipe.stages.prepare import prepare_data
 
 
 @reporting_mistakes
 def main() -> None:
     """Write the checked data set."""
-    manifest = prepare_data(preflight().params)
+    written = Written()
+    params = preflight().params
+    with claimed("prepare"):
+        manifest = prepare_data(params)
+    written.refuse_edits("prepare")
     for name, split in manifest.splits.items():
         console.print(
             f"{name:>5}: {split.images} images, {split.negatives} without objects, {split.objects} objects"

@@ -114,7 +114,7 @@ class Pipeline:
                 try:
                     self._commit(stage)
                     saved.append(stage)
-                except DvcException as error:
+                except (DvcException, OSError) as error:
                     failed[stage] = str(error)
             self._dump(saved)
         return failed
@@ -175,6 +175,8 @@ class Pipeline:
         outside_cache = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
         stage.save(run_cache=not outside_cache)
         stage.commit()
+        if not stage.outs_cached():  # DVC goes on, and writes into dvc.lock what it does not have
+            raise DvcException(f"DVC's cache could not take all outputs of {stage.addressing}; is its disk full?")
         (stage_dir(stage) / DONE_FILE).unlink(missing_ok=True)  # now DVC has the result
 
     def _dump(self, stages: Sequence[Stage]) -> None:
