@@ -230,7 +230,7 @@ def ui(
 def clean(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove the folders of trainings that params.yaml no longer names, and results that DVC has or nothing asks for."""
+    """Remove the folders of trainings that params.yaml no longer names."""
     from kdpipe.cells.cell import abandoned, all_cells
     from kdpipe.cells.finished import remove_committed, superseded
     from kdpipe.checks.preflight import preflight
@@ -246,7 +246,7 @@ def clean(
     for folder in folders:
         console.print(str(folder), highlight=False)
     if yes or typer.confirm(
-        f"Remove these {len(folders)} folders? DVC's cache and MLflow keep the results of those outside .kdpipe."
+        f"Remove these {len(folders)} folders? DVC's cache and MLflow keep results, except those in .kdpipe."
     ):
         for folder in folders:
             shutil.rmtree(folder)

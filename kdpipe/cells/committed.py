@@ -1,4 +1,4 @@
-"""Whether DVC can give an output folder back: dvc.lock or the run cache names it, and the cache has all of it.
+"""Whether DVC can give a training back: dvc.lock or the run cache names it, and the cache has all of it.
 
 dvc.lock alone does not say so: DVC writes it even if its cache could not take the files, as on a full disk.
 """
@@ -18,8 +18,8 @@ from kdpipe.paths import project_root
 
 LOCK_FILE = "dvc.lock"
 SLACK = 3600.0  # seconds that the clocks of two machines may differ
-# Of a folder, as it stands in dvc.lock and in entries of the run cache. Other than a YAML parser, this can read a file
-# that is being written.
+# Of a folder, as it stands in dvc.lock and in entries of the run cache. Other than a YAML parser, this can read
+# a file that is being written.
 FOLDER_HASH = re.compile(r"md5: ([0-9a-f]{32}\.dir)")
 
 

@@ -1,7 +1,7 @@
 """Finished trainings, kept in their work folders until DVC can give them back.
 
-DVC deletes the outputs of a stage before it runs it, and does not know of a command that ended after DVC had been
-killed, or of outputs that its cache could not take. The stage then takes the result from here.
+DVC deletes the outputs of a stage before it runs it, and does not know of a command that ended after DVC had
+been killed, or of outputs that its cache could not take. The stage then takes the result from here.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def keep(work: Path, files: Iterable[Path], best: Path, record: Record) -> None:
 def kept(work: Path) -> Record | None:
     """Record of the finished training in a work folder; None if there is none that is to be used.
 
-    A result that DVC already had when it started this process is not: DVC would not have asked, unless it was told
-    to train again (`dvc repro --force`). It is removed, as is one that was damaged.
+    A result that DVC already had when it started this process is not: DVC would not have asked, unless it was
+    told to train again (`dvc repro --force`). It is removed, as is one that was damaged.
     """
     folder = work / FOLDER
     try:
@@ -66,7 +66,9 @@ def kept(work: Path) -> Record | None:
         return record
     if folder.exists():
         if not whole:
-            console.print(f"[yellow]warning:[/] the finished training in {folder} is damaged; it is done again")
+            console.print(
+                f"[yellow]warning:[/] the finished training in {folder} is damaged; it is done again"
+            )
         _remove(work)
     return None
 

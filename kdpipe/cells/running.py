@@ -1,4 +1,4 @@
-"""The process that writes the outputs of a stage: one at a time, also after a DVC that was killed left another."""
+"""The process that writes the outputs of a stage: only one, even if a DVC that was killed has left another."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Worker:
 
 
 class Claim:
-    """The right of this process to write the outputs of a stage in this folder, until another one claims it."""
+    """The right of this process to write the outputs of a stage in this folder, until another does."""
 
     def __init__(self, stage: str, fingerprint: str) -> None:
         """Name what is claimed.
@@ -58,9 +58,7 @@ class Claim:
         place = hashlib.sha256(f"{Path.cwd()}\n{stage}".encode()).hexdigest()[:32]
         self._note = state_dir() / "running" / f"{place}.json"
         self._lock = FileLock(state_dir() / "locks" / f"{place}.stage")
-        self._me = Worker(
-            socket.gethostname(), os.getpid(), psutil.Process().create_time(), fingerprint
-        )
+        self._me = Worker(socket.gethostname(), os.getpid(), psutil.Process().create_time(), fingerprint)
 
     def take(self) -> None:
         """Take over from an earlier process; it ends, unless it does the training that is wanted here."""

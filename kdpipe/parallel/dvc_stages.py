@@ -176,7 +176,9 @@ class Pipeline:
         stage.save(run_cache=not outside_cache)
         stage.commit()
         if not stage.outs_cached():  # DVC goes on, and writes into dvc.lock what it does not have
-            raise DvcException(f"DVC's cache could not take all outputs of {stage.addressing}; is its disk full?")
+            raise DvcException(
+                f"DVC's cache could not take all outputs of {stage.addressing}; is its disk full?"
+            )
         (stage_dir(stage) / DONE_FILE).unlink(missing_ok=True)  # now DVC has the result
 
     def _dump(self, stages: Sequence[Stage]) -> None:

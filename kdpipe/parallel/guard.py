@@ -77,8 +77,8 @@ def wait_for_end(folder: Path) -> None:
 def _lock(lock: IO[str], folder: Path) -> bool:
     """Lock the folder as soon as no command of it runs; return False if the caller dies before.
 
-    The commands inherit the lock: it is free after the last one has ended. One that is still there was left behind
-    by a guard that was killed. It goes on, but not longer than the caller lives.
+    The commands inherit the lock: it is free after the last one has ended. One that is still there was left
+    behind by a guard that was killed. It goes on, but not longer than the caller lives.
     """
     while not _is_free(lock):
         if select.select([sys.stdin], [], [], LOOK)[0]:

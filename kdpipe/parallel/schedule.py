@@ -87,7 +87,7 @@ def _begin(pipeline: Pipeline, cluster: RayCluster, need: Callable[[str], Need],
 
 
 def _reason(code: int | str, last_words: str) -> str:
-    """Why a stage failed, from its exit code or the message of a lost machine, and the last line of its log."""
+    """Why a stage failed, from its exit code or the message of a lost machine, and its last line."""
     if code == LOST:
         return "what waits for its command was killed again and again"
     if isinstance(code, int) and code < 0:

@@ -21,7 +21,7 @@ NONE = "(none)"
 
 
 class Written:
-    """The parameters of all stages as they are written now: the values of params.yaml and the recipe's numbers."""
+    """The parameters of all stages as they are written now: values of params.yaml, numbers of the recipe."""
 
     def __init__(self) -> None:
         """Read them; a file with a mistake counts as empty, as the stage itself refuses it."""
@@ -41,9 +41,11 @@ class Written:
             KdpipeError: if a value that the stage depends on has been edited.
         """
         edited = []
-        for file, key in self._used.get(stage.split("@")[0], []):
+        for file, key in self._used.get(stage.split("@", maxsplit=1)[0], []):
             full = ITEM.sub(name, key)
-            before, now = (dict(_values(content, full)) for content in (self._content[file], _content(Path(file))))
+            before, now = (
+                dict(_values(content, full)) for content in (self._content[file], _content(Path(file)))
+            )
             edited += [
                 f"{file}: {single} was {before.get(single, NONE)} and is {now.get(single, NONE)}"
                 for single in sorted(before.keys() | now.keys())
@@ -51,9 +53,9 @@ class Written:
             ]
         if edited:
             raise KdpipeError(
-                f"edited while this ran: {'; '.join(edited)}. The result belongs to the old value, and DVC would "
-                "store it under the new one: run `dvc repro` again. If the old value is back by then, a training that "
-                "has finished is not repeated"
+                f"edited while this ran: {'; '.join(edited)}. The result belongs to the old value, and DVC "
+                "would store it under the new one: run `dvc repro` again. If the old value is back by then, a "
+                "training that has finished is not repeated"
             )
 
 
@@ -69,7 +71,9 @@ def _parameters(stage: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _content(path: Path) -> dict[str, Any]:
     try:
         if path.suffix == ".py":
-            return dict(re.findall(r"^(\w+) = ([^#\n]*[^#\s])", path.read_text(encoding="utf-8"), re.MULTILINE))
+            return dict(
+                re.findall(r"^(\w+) = ([^#\n]*[^#\s])", path.read_text(encoding="utf-8"), re.MULTILINE)
+            )
         content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except Exception:
         return {}

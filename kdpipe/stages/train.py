@@ -36,8 +36,8 @@ from kdpipe.yolo.device import check_device
 def train_cell(params: Params, cell: Cell) -> None:
     """Run a training, continue it where it was interrupted, or take its result if it is finished already.
 
-    Writes best.pt, history.csv, train.log, params.yaml and record.json to the training's folder. Unfinished work is
-    stored in .kdpipe/work/FINGERPRINT, and so is the result until DVC has it.
+    Writes best.pt, history.csv, train.log, params.yaml and record.json to the training's folder. Unfinished
+    work is stored in .kdpipe/work/FINGERPRINT, and so is the result until DVC has it.
 
     Raises:
         KdpipeError: if start weights or teacher cannot be used.
@@ -130,13 +130,15 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
 
 
 def _refuse_edited_student(params: Params, pair: str, chosen: dict[str, Any]) -> None:
-    """Refuse a student that is another one than when the teacher was chosen: DVC knows it by pair.json only."""
+    """Refuse a student that was edited after the teacher was chosen: DVC knows it by pair.json only."""
     known = chosen.get("student")
     if known is None:
         return
     name = params.pairs[pair].student
     if known != json.loads(json.dumps({"name": name, **asdict(params.students[name])})):
-        raise ParamsError(f"students.{name}", f"edited after pair {pair} was made of it; run `dvc repro` again")
+        raise ParamsError(
+            f"students.{name}", f"edited after pair {pair} was made of it; run `dvc repro` again"
+        )
 
 
 def _begin(identity: Identity, work: Path) -> None:
