@@ -238,8 +238,8 @@ def clean(
     params = preflight().params
     if taken := remove_committed():
         console.print(f"{taken} finished trainings removed from .kdpipe: DVC has them")
-    folders = abandoned(params, Path())
-    folders += superseded({cell.id: cell.train_dir for cell in all_cells(params)})
+    unasked = superseded({cell.id: cell.train_dir for cell in all_cells(params)})
+    folders = [*abandoned(params, Path()), *unasked]
     if not folders:
         console.print("nothing to remove: every folder belongs to a training of params.yaml")
         return

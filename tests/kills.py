@@ -2,8 +2,9 @@
 
     python -m tests.kills 200
 
-A round is a pipeline from nothing to its end, with `dvc repro` or `kdpipe repro`, killed again and again. What
-comes out is compared with a pipeline that nobody disturbed: weights, histories, metrics and the runs in MLflow.
+A round is a pipeline from nothing to its end, with `dvc repro` or `kdpipe repro`, killed again and again.
+What comes out is compared with a pipeline that nobody disturbed: weights, histories, metrics and the runs in
+MLflow.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ TIMES = ("seconds", "ended", "peak_memory_mib")
 KDPIPE_TARGETS = ("group", "main", "stage", "worker", "guard")
 DVC_TARGETS = ("group", "main", "stage")
 PATIENCE = 900.0  # seconds for a run, and for what outlives it
-MADE = "data/dataset models runs reports dvc.lock .dvc/cache .dvc/tmp .kdpipe mlflow.db mlartifacts".split()
+MADE = ("data/dataset", "models", "runs", "reports", "dvc.lock", "mlflow.db", "mlartifacts", ".kdpipe")
+OF_DVC = (".dvc/cache", ".dvc/tmp")
 LONGEST = 12.0  # seconds into a run at which a random kill comes
 
 
@@ -114,7 +116,7 @@ class Killer:
 
     def reset(self) -> None:
         """Back to a clone in which nothing has run."""
-        for name in MADE:
+        for name in (*MADE, *OF_DVC):
             path = self.project.folder / name
             if path.is_dir():
                 shutil.rmtree(path)

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from kdpipe.cells.lock_file import LOCK_FILE
 from kdpipe.cells.record import RECORD_FILE
 from kdpipe.paths import project_root
 
-LOCK_FILE = "dvc.lock"
 SLACK = 3600.0  # seconds that the clocks of two machines may differ
-# Of a folder, as it stands in dvc.lock and in entries of the run cache. Other than a YAML parser, this can read
-# a file that is being written.
+# Of a folder, as it stands in dvc.lock and in entries of the run cache. Unlike a YAML parser, this can read a
+# file that is being written.
 FOLDER_HASH = re.compile(r"md5: ([0-9a-f]{32}\.dir)")
 
 

@@ -1,4 +1,4 @@
-"""The process that writes the outputs of a stage: only one, even if a DVC that was killed has left another."""
+"""The process that writes the outputs of a stage: only one, even if a DVC that was killed left another."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import psutil
 from filelock import FileLock
 
 from kdpipe.cells.finished import remove_committed
+from kdpipe.cells.lock_file import save_copy
 from kdpipe.console import console
 from kdpipe.paths import state_dir
 
@@ -101,6 +102,7 @@ def claimed(stage: str, fingerprint: str = "") -> Iterator[Claim]:
     """
     claim = Claim(stage, fingerprint)
     claim.take()
+    save_copy()
     remove_committed()
     try:
         yield claim

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import mean
 
 from kdpipe.cells.cell import RUNS_DIR, TEACHERS_DIR, Cell, all_cells
+from kdpipe.cells.lock_file import mend
 from kdpipe.cells.record import RECORD_FILE, load_record
 from kdpipe.errors import KdpipeError
 from kdpipe.models.entries import candidates
@@ -86,6 +87,8 @@ def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:
 def _stale_stages() -> set[str]:
     command = [sys.executable, "-m", "dvc", "status", "--json"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode and mend(answer.stderr):
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode:
         raise KdpipeError(f"`dvc status` failed: {answer.stderr.strip()}")
     return set(json.loads(answer.stdout or "{}"))

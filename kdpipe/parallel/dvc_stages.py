@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from dvc.dvcfile import LOCK_FILE, PROJECT_FILE
@@ -27,6 +28,7 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import prepare_kwargs
 from dvc.utils.serialize import load_yaml, modify_yaml
 
+from kdpipe.cells.lock_file import mend
 from kdpipe.errors import KdpipeError
 from kdpipe.parallel.guard import DONE_FILE, LOG_FILE, has_succeeded
 from kdpipe.paths import state_dir
@@ -67,19 +69,26 @@ class Pipeline:
             KdpipeError: with DVC's message, if dvc.yaml is wrong or has no such target.
         """
         try:
-            self._repo = Repo(str(root), _wait_for_lock=True)
-            with self._repo.lock:
-                _mend(Path(self._repo.tmp_dir) / RWLOCK_FILE)
-                graph = get_active_graph(self._repo.index.graph)
-                wanted = collect_stages(self._repo, targets or [PROJECT_FILE])
-                self.stages: list[Stage] = plan_repro(graph, wanted)
+            graph = self._read(root, targets)
         except DvcException as error:
-            raise KdpipeError(str(error)) from error
+            if not mend(str(error)):
+                raise KdpipeError(str(error)) from error
+            graph = self._read(root, targets)
         self.before = {stage: set(graph.successors(stage)) for stage in self.stages}
         self._held: dict[Stage, ExitStack] = {}
         self._lock_file = root / LOCK_FILE
         self._known = set(load_yaml(self._lock_file)["stages"]) if self._lock_file.exists() else set()
         self._saved: set[str] = set()
+
+    def _read(self, root: Path, targets: Sequence[str]) -> Any:
+        """Open the repository, set `stages`, and return the graph of all stages."""
+        self._repo = Repo(str(root), _wait_for_lock=True)
+        with self._repo.lock:
+            _mend(Path(self._repo.tmp_dir) / RWLOCK_FILE)
+            graph = get_active_graph(self._repo.index.graph)
+            wanted = collect_stages(self._repo, targets or [PROJECT_FILE])
+            self.stages: list[Stage] = plan_repro(graph, wanted)
+        return graph
 
     def begin(self, stage: Stage) -> Command | None:
         """Return the command to run for a stage; None if the stage is up to date or restored from the cache.

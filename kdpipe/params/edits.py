@@ -54,8 +54,8 @@ class Written:
         if edited:
             raise KdpipeError(
                 f"edited while this ran: {'; '.join(edited)}. The result belongs to the old value, and DVC "
-                "would store it under the new one: run `dvc repro` again. If the old value is back by then, a "
-                "training that has finished is not repeated"
+                "would store it under the new one: run `dvc repro` again. If the old value is back by then, "
+                "a training that has finished is not repeated"
             )
 
 
