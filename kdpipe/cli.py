@@ -231,23 +231,20 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove the folders of trainings that params.yaml no longer names."""
-    from kdpipe.cells.cell import abandoned, all_cells
+    from kdpipe.cells.cell import abandoned
     from kdpipe.cells.finished import remove_committed, superseded
     from kdpipe.checks.preflight import preflight
 
     params = preflight().params
-    if taken := remove_committed():
-        console.print(f"{taken} finished trainings removed from .kdpipe: DVC has them")
-    unasked = superseded({cell.id: cell.train_dir for cell in all_cells(params)})
-    folders = [*abandoned(params, Path()), *unasked]
+    remove_committed()
+    folders = [*abandoned(params, Path()), *superseded(params)]
     if not folders:
         console.print("nothing to remove: every folder belongs to a training of params.yaml")
         return
     for folder in folders:
         console.print(str(folder), highlight=False)
-    if yes or typer.confirm(
-        f"Remove these {len(folders)} folders? DVC's cache and MLflow keep results, except those in .kdpipe."
-    ):
+    kept = "DVC's cache and MLflow keep results, except those in .kdpipe"
+    if yes or typer.confirm(f"Remove these {len(folders)} folders? {kept}."):
         for folder in folders:
             shutil.rmtree(folder)
         console.print(f"{len(folders)} folders removed")

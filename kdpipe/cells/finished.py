@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 from filelock import Timeout
 
-from kdpipe.cells.cell import BEST_FILE
+from kdpipe.cells.cell import BEST_FILE, all_cells
 from kdpipe.cells.committed import is_committed
 from kdpipe.cells.record import IDENTITY_FILE, RECORD_FILE, Record, load_identity, load_record
 from kdpipe.cells.work import is_wanted, lock
 from kdpipe.console import console
+from kdpipe.params.schema import Params
 from kdpipe.paths import digest_of, state_dir
 
 FOLDER, PART, OLD = "finished", "finished.part", "finished.old"
@@ -95,12 +96,9 @@ def remove_committed() -> int:
     return removed
 
 
-def superseded(cells: Mapping[str, Path]) -> list[Path]:
-    """Work folders of finished trainings that DVC never took and that nothing will ask for.
-
-    Args:
-        cells: Output folder of every training of params.yaml, by its id.
-    """
+def superseded(params: Params) -> list[Path]:
+    """Work folders of finished trainings that DVC never took and that params.yaml no longer asks for."""
+    cells = {cell.id: cell.train_dir for cell in all_cells(params)}
     found = []
     for folder in sorted((state_dir() / "work").glob(f"*/{FOLDER}")):
         begun = load_identity(folder.parent)

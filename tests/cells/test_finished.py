@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from kdpipe.cells.finished import FOLDER, hand_over, keep, kept, remove_committe
 from kdpipe.cells.record import Record, load_record, save_identity
 from kdpipe.cells.work import alone_with, work_dir
 from kdpipe.console import console
+from kdpipe.params.load import load
 from kdpipe.paths import digest_of
 from tests.reported import record_of
 
@@ -138,12 +140,13 @@ def test_a_cache_elsewhere_is_found(tmp_path: Path) -> None:
         shutil.rmtree(tmp_path.parent / "shelf")
 
 
-def test_what_nothing_will_ask_for_is_offered_for_removal() -> None:
-    work = finish()
-    assert superseded({CELL.id: CELL.train_dir}) == []  # not trained again yet
+def test_what_nothing_will_ask_for_is_offered_for_removal(write_params: Callable[..., Path]) -> None:
+    work, params = finish(), load(write_params())
+    assert superseded(params) == []  # not trained again yet
     hand_over(work, CELL.train_dir)
-    assert superseded({CELL.id: CELL.train_dir}) == [work]  # of other settings than the one there
-    assert superseded({}) == [work]
+    assert superseded(params) == [work]  # of other settings than the one there
+    shutil.rmtree(CELL.train_dir)
+    assert superseded(load(write_params(sweep__seeds=[1]))) == [work]
 
 
 def test_a_copy_that_was_cut_short_is_not_taken() -> None:
