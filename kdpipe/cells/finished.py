@@ -18,12 +18,12 @@ from filelock import Timeout
 from kdpipe.cells.cell import BEST_FILE, all_cells
 from kdpipe.cells.committed import is_committed
 from kdpipe.cells.record import IDENTITY_FILE, RECORD_FILE, Record, load_identity, load_record
-from kdpipe.cells.work import is_wanted, lock
+from kdpipe.cells.work import FINISHED, is_wanted, lock
 from kdpipe.console import console
 from kdpipe.params.schema import Params
 from kdpipe.paths import digest_of, state_dir
 
-FOLDER, PART, OLD = "finished", "finished.part", "finished.old"
+PART, OLD = f"{FINISHED}.part", f"{FINISHED}.old"
 
 
 def keep(work: Path, files: Iterable[Path], best: Path, record: Record) -> None:
@@ -44,10 +44,10 @@ def keep(work: Path, files: Iterable[Path], best: Path, record: Record) -> None:
     record.save(part)
     for path in (*part.iterdir(), part):
         _to_disk(path)
-    part.rename(work / FOLDER)
+    part.rename(work / FINISHED)
     _to_disk(work)
     for path in work.iterdir():
-        if path.name not in (FOLDER, IDENTITY_FILE):
+        if path.name not in (FINISHED, IDENTITY_FILE):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -57,7 +57,7 @@ def kept(work: Path) -> Record | None:
     A result that DVC already had when it started this process is not: DVC would not have asked, unless it was
     told to train again (`dvc repro --force`). It is removed, as is one that was damaged.
     """
-    folder = work / FOLDER
+    folder = work / FINISHED
     try:
         record = load_record(folder)
         whole = digest_of(folder / BEST_FILE) == record.weights_digest
@@ -78,15 +78,15 @@ def hand_over(work: Path, out: Path) -> None:
     """Copy a finished training to its outputs; the record comes last: a folder with a record is complete."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
-    names = sorted(path.name for path in (work / FOLDER).iterdir())
+    names = sorted(path.name for path in (work / FINISHED).iterdir())
     for name in sorted(names, key=lambda name: name == RECORD_FILE):
-        shutil.copyfile(work / FOLDER / name, out / name)
+        shutil.copyfile(work / FINISHED / name, out / name)
 
 
 def remove_committed() -> int:
     """Remove what is kept although DVC has it; return how many trainings that were."""
     removed = 0
-    for folder in sorted((state_dir() / "work").glob(f"*/{FOLDER}")):
+    for folder in sorted((state_dir() / "work").glob(f"*/{FINISHED}")):
         work = folder.parent
         with suppress(FileNotFoundError, Timeout):  # another process removes it, or wants it
             if not is_wanted(work.name) and is_committed(folder):
@@ -100,7 +100,7 @@ def superseded(params: Params) -> list[Path]:
     """Work folders of finished trainings that DVC never took and that params.yaml no longer asks for."""
     cells = {cell.id: cell.train_dir for cell in all_cells(params)}
     found = []
-    for folder in sorted((state_dir() / "work").glob(f"*/{FOLDER}")):
+    for folder in sorted((state_dir() / "work").glob(f"*/{FINISHED}")):
         begun = load_identity(folder.parent)
         if begun is None or is_wanted(folder.parent.name):
             continue
@@ -119,9 +119,9 @@ def _ended_since_this_began(folder: Path) -> bool:
 
 
 def _remove(work: Path) -> None:
-    if (work / FOLDER).exists():  # in one step, so that no half of it is ever used
+    if (work / FINISHED).exists():  # in one step, so that no half of it is ever used
         shutil.rmtree(work / OLD, ignore_errors=True)
-        (work / FOLDER).rename(work / OLD)
+        (work / FINISHED).rename(work / OLD)
     shutil.rmtree(work, ignore_errors=True)
 
 

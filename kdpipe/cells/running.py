@@ -103,7 +103,8 @@ def claimed(stage: str, fingerprint: str = "") -> Iterator[Claim]:
     claim = Claim(stage, fingerprint)
     claim.take()
     save_copy()
-    remove_committed()
+    if not fingerprint:  # a training may want one of them
+        remove_committed()
     try:
         yield claim
     finally:

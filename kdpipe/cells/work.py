@@ -15,6 +15,7 @@ from kdpipe.console import console
 from kdpipe.paths import state_dir
 
 STARTED_FILE = "started"
+FINISHED = "finished"  # folder with the result of a finished training
 
 
 def work_dir(fingerprint: str) -> Path:
@@ -28,7 +29,7 @@ def set_aside(identity: Identity) -> Iterator[tuple[Path, Identity]]:
         begun = load_identity(folder)
         if begun is None or begun.fingerprint == identity.fingerprint or is_running(begun.fingerprint):
             continue
-        if begun.same_but_for_code(identity):
+        if not (folder / FINISHED).exists() and begun.same_but_for_code(identity):
             yield folder, begun
 
 

@@ -41,11 +41,15 @@ class Written:
             KdpipeError: if a value that the stage depends on has been edited.
         """
         edited = []
+        contents = {file: _content(Path(file)) for file in self._content}
+        unreadable = [file for file, content in contents.items() if self._content[file] and not content]
+        if unreadable:
+            raise KdpipeError(
+                f"{unreadable[0]} was edited while this ran, and cannot be read any more; mend it"
+            )
         for file, key in self._used.get(stage.split("@", maxsplit=1)[0], []):
             full = ITEM.sub(name, key)
-            before, now = (
-                dict(_values(content, full)) for content in (self._content[file], _content(Path(file)))
-            )
+            before, now = (dict(_values(content, full)) for content in (self._content[file], contents[file]))
             edited += [
                 f"{file}: {single} was {before.get(single, NONE)} and is {now.get(single, NONE)}"
                 for single in sorted(before.keys() | now.keys())

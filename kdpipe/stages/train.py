@@ -11,7 +11,7 @@ from typing import Any
 
 from kdpipe.cells import recipe
 from kdpipe.cells.cell import DATASET_DIR, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, Cell
-from kdpipe.cells.finished import hand_over, keep, kept
+from kdpipe.cells.finished import hand_over, keep, kept, remove_committed
 from kdpipe.cells.record import Identity, Record, load_identity, save_identity
 from kdpipe.cells.running import claimed
 from kdpipe.cells.work import alone_with, first_start, set_aside
@@ -47,6 +47,7 @@ def train_cell(params: Params, cell: Cell) -> None:
     identity = identify(params, cell, source, start)
     with claimed(cell.stage, identity.fingerprint) as claim, alone_with(identity.fingerprint) as work:
         record = kept(work)
+        remove_committed()
         if record is None:
             record = _train(params, identity, source, start, work)
         else:

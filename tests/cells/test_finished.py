@@ -13,9 +13,9 @@ import pytest
 
 from kdpipe.cells.cell import baseline_cell
 from kdpipe.cells.committed import is_committed
-from kdpipe.cells.finished import FOLDER, hand_over, keep, kept, remove_committed, superseded
+from kdpipe.cells.finished import hand_over, keep, kept, remove_committed, superseded
 from kdpipe.cells.record import Record, load_record, save_identity
-from kdpipe.cells.work import alone_with, work_dir
+from kdpipe.cells.work import FINISHED, alone_with, work_dir
 from kdpipe.console import console
 from kdpipe.params.load import load
 from kdpipe.paths import digest_of
@@ -59,7 +59,7 @@ def _record(work: Path, fingerprint: str) -> Record:
 
 def age(work: Path) -> None:
     """Let it have been kept before this process began."""
-    os.utime(work / FOLDER / "record.json", (BEFORE_THIS_PROCESS, BEFORE_THIS_PROCESS))
+    os.utime(work / FINISHED / "record.json", (BEFORE_THIS_PROCESS, BEFORE_THIS_PROCESS))
 
 
 def repro() -> None:
@@ -82,7 +82,7 @@ def test_a_finished_training_is_kept_whole_and_handed_over() -> None:
 
 def test_a_damaged_one_is_done_again() -> None:
     work = finish()
-    (work / FOLDER / "best.pt").write_text("weig")
+    (work / FINISHED / "best.pt").write_text("weig")
     with console.capture() as captured:
         assert kept(work) is None
     assert "is damaged; it is done again" in " ".join(captured.get().split())
@@ -93,21 +93,21 @@ def test_a_damaged_one_is_done_again() -> None:
 def test_it_is_kept_until_dvc_can_give_it_back() -> None:
     """dvc.lock alone is not enough: DVC writes it even if the cache is full."""
     work = finish()
-    assert not is_committed(work / FOLDER)
+    assert not is_committed(work / FINISHED)
     repro()
-    assert is_committed(work / FOLDER)
+    assert is_committed(work / FINISHED)
     lock, runs = Path("dvc.lock"), Path(".dvc/cache/runs")
     lock.rename("away")
-    assert is_committed(work / FOLDER)  # the run cache has it
+    assert is_committed(work / FINISHED)  # the run cache has it
     runs.rename("runs away")
-    assert not is_committed(work / FOLDER)
+    assert not is_committed(work / FINISHED)
     Path("away").rename(lock)
-    assert is_committed(work / FOLDER)
+    assert is_committed(work / FINISHED)
     of_cache = next(
         path for path in Path(".dvc/cache/files").rglob("*") if path.is_file() and path.suffix != ".dir"
     )
     of_cache.unlink()
-    assert not is_committed(work / FOLDER)
+    assert not is_committed(work / FINISHED)
     assert remove_committed() == 0
     age(work)
     assert kept(work) is not None
@@ -123,7 +123,7 @@ def test_what_dvc_has_is_removed_and_a_forced_run_trains_again() -> None:
     assert kept(work) is None
     assert not work.exists()
     work = finish()
-    for path in (work / FOLDER).iterdir():
+    for path in (work / FINISHED).iterdir():
         shutil.copyfile(CELL.train_dir / path.name, path)
     assert remove_committed() == 1
     assert not work.exists()
@@ -135,7 +135,7 @@ def test_a_cache_elsewhere_is_found(tmp_path: Path) -> None:
         subprocess.run(command.split(), check=True)
     assert (tmp_path.parent / "shelf").exists()
     try:
-        assert is_committed(work / FOLDER)
+        assert is_committed(work / FINISHED)
     finally:
         shutil.rmtree(tmp_path.parent / "shelf")
 
@@ -151,6 +151,6 @@ def test_what_nothing_will_ask_for_is_offered_for_removal(write_params: Callable
 
 def test_a_copy_that_was_cut_short_is_not_taken() -> None:
     work = finish()
-    (work / FOLDER).rename(work / "finished.part")
+    (work / FINISHED).rename(work / "finished.part")
     assert kept(work) is None
     assert (work / "finished.part").exists()
