@@ -115,7 +115,8 @@ def superseded(params: Params) -> list[Path]:
 
 def _ended_since_this_began(folder: Path) -> bool:
     """Whether a training ended while this process waited for it, or while it was starting."""
-    return (folder / RECORD_FILE).stat().st_mtime > psutil.Process().create_time()
+    began: float = psutil.Process().create_time()
+    return (folder / RECORD_FILE).stat().st_mtime > began
 
 
 def _remove(work: Path) -> None:
