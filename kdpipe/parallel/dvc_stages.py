@@ -183,11 +183,13 @@ class Pipeline:
     def _commit(self, stage: Stage) -> None:
         outside_cache = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
         stage.save(run_cache=not outside_cache)
-        stage.commit()
-        if not stage.outs_cached():  # DVC goes on, and writes into dvc.lock what it does not have
-            raise DvcException(
-                f"DVC's cache could not take all outputs of {stage.addressing}; is its disk full?"
-            )
+        message = f"DVC's cache could not take all outputs of {stage.addressing}; is its disk full?"
+        try:
+            stage.commit()
+        except OSError as error:
+            raise DvcException(f"{message} ({error})") from error
+        if not stage.outs_cached():  # DVC would go on, and write into dvc.lock what it does not have
+            raise DvcException(message)
         (stage_dir(stage) / DONE_FILE).unlink(missing_ok=True)  # now DVC has the result
 
     def _dump(self, stages: Sequence[Stage]) -> None:

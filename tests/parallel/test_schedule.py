@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterable
@@ -66,6 +67,12 @@ class Dummies(Project):
             self.run(*command.split())
         author = ("-c", "user.name=t", "-c", "user.email=t@example.org")
         self.run("git", *author, "commit", "-qm", "made up")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """There is no code of kdpipe in this project."""
+        given = super().environment
+        return given | {"PYTHONPATH": f"{given['PYTHONPATH']}{os.pathsep}{REPOSITORY}"}
 
     def noted(self, stage: str) -> list[str]:
         path = self.marks / f"{stage}.marks"
