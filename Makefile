@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-all test-lowest test-newest check format docs constraints ui clean
+.PHONY: help install run test test-all test-kills test-lowest test-newest check format docs constraints ui clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -40,6 +40,9 @@ define quick_tests_in
 	PATH="$(VENV)-$(1)/bin:$$PATH" OMP_NUM_THREADS=1 $(VENV)-$(1)/bin/python -m pytest -m "not slow" \
 		--numprocesses 4 --dist loadfile
 endef
+
+test-kills: install ## Kill the pipeline 200 times, and count the epochs that are trained twice (an hour or two)
+	OMP_NUM_THREADS=1 python -m tests.kills 200
 
 test-lowest: install ## Quick tests with the lowest versions that pyproject.toml allows
 	$(call quick_tests_in,lowest,lowest-direct)

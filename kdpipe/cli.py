@@ -224,16 +224,20 @@ def clean(
 ) -> None:
     """Remove the folders of trainings that params.yaml no longer names."""
     from kdpipe.cells.cell import abandoned
+    from kdpipe.cells.finished import remove_committed, superseded
     from kdpipe.checks.preflight import preflight
 
-    folders = abandoned(preflight().params, Path())
+    params = preflight().params
+    remove_committed()
+    folders = [*abandoned(params, Path()), *superseded(params)]
     if not folders:
         console.print("nothing to remove: every folder belongs to a training of params.yaml")
         return
     for folder in folders:
         console.print(str(folder), highlight=False)
     number = counted(len(folders), "folder")
-    if yes or typer.confirm(f"Remove {number}? DVC's cache and MLflow keep the results."):
+    kept = "DVC's cache and MLflow keep the results, except those in .kdpipe"
+    if yes or typer.confirm(f"Remove {number}? {kept}."):
         for folder in folders:
             shutil.rmtree(folder)
         console.print(f"{number} removed")

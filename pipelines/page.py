@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from kdpipe.cells.running import claimed
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.errors import counted
+from kdpipe.params.edits import Written
 from kdpipe.report.write import PAGE_FILE, REPORTS_DIR
 from kdpipe.stages.page import make_page
 
@@ -12,7 +14,11 @@ from kdpipe.stages.page import make_page
 @reporting_mistakes
 def main() -> None:
     """Draw the figures and write the page."""
-    plots = make_page(preflight().params)
+    written = Written()
+    params = preflight().params
+    with claimed("page"):
+        plots = make_page(params)
+    written.refuse_edits("page")
     figures = counted(len(plots), "figure")
     console.print(f"{figures} and the page -> {REPORTS_DIR / PAGE_FILE}; open it in a browser")
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from kdpipe.cells.cell import DATASET_DIR
+from kdpipe.cells.running import claimed
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.data import coco_annotations
 from kdpipe.errors import counted
+from kdpipe.params.edits import Written
 from kdpipe.stages.prepare import prepare_data
 
 
 @reporting_mistakes
 def main() -> None:
     """Write the checked data set."""
-    manifest = prepare_data(preflight().params)
+    written = Written()
+    params = preflight().params
+    with claimed("prepare"):
+        manifest = prepare_data(params)
+    written.refuse_edits("prepare")
     for name, split in manifest.splits.items():
         console.print(
             f"{name:>5}: {counted(split.images, 'image')}, {split.negatives} without objects, "

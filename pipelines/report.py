@@ -5,9 +5,11 @@ from __future__ import annotations
 from rich.markdown import Markdown
 from rich.markup import escape
 
+from kdpipe.cells.running import claimed
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.errors import counted
+from kdpipe.params.edits import Written
 from kdpipe.report.tables import over_dis
 from kdpipe.report.write import REPORTS_DIR
 from kdpipe.stages.report import report_cells
@@ -16,8 +18,11 @@ from kdpipe.stages.report import report_cells
 @reporting_mistakes
 def main() -> None:
     """Make MLflow equal to the records, then write the report from MLflow."""
+    written = Written()
     checked = preflight()
-    done = report_cells(checked.params, checked.warnings)
+    with claimed("report"):
+        done = report_cells(checked.params, checked.warnings)
+    written.refuse_edits("report")
     if done.synced.published:
         runs = counted(len(done.synced.published), "run")
         console.print(f"{runs} brought up to date in {done.synced.store.uri}")

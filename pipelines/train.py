@@ -7,14 +7,18 @@ import sys
 from kdpipe.cells.cell import this_cell
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import reporting_mistakes
+from kdpipe.params.edits import Written
 from kdpipe.stages.train import train_cell
 
 
 @reporting_mistakes
 def main(*given: str) -> None:
     """Train a model, alone or with its teacher, or use its start weights as they are."""
+    written = Written()
     params = preflight().params
-    train_cell(params, this_cell(params, given))
+    cell = this_cell(params, given)
+    train_cell(params, cell)
+    written.refuse_edits(cell.stage, cell.name)
 
 
 if __name__ == "__main__":

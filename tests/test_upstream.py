@@ -121,6 +121,8 @@ NAMES = [
     ("dvc.stage:Stage.remove_outs", ["self", "ignore_remove", "force"], "stages run on outputs of before"),
     ("dvc.stage:Stage.save", ["self", "run_cache"], "results are not in the lock file"),
     ("dvc.stage:Stage.commit", ["self"], "results are not in the cache"),
+    ("dvc.stage:Stage.outs_cached", ["self"], "`kdpipe repro` does not notice that the cache is full"),
+    ("dvc.config:Config", ["dvc_dir"], "finished trainings are kept although DVC has them"),
     ("dvc.stage:Stage.dump", ["self"], "frozen stages are not in the lock file"),
     (
         "dvc.dvcfile:ProjectFile.dump_stages",

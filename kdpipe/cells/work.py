@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 from filelock import FileLock, Timeout
 
 from kdpipe.cells.record import Identity, load_identity
@@ -17,10 +15,11 @@ from kdpipe.console import console
 from kdpipe.paths import state_dir
 
 STARTED_FILE = "started"
+FINISHED = "finished"  # folder with the result of a finished training
 
 
 def work_dir(fingerprint: str) -> Path:
-    """Work folder of a training; it is deleted when the training is finished."""
+    """Work folder of a training; it is deleted once DVC has the result (`kdpipe.cells.finished`)."""
     return state_dir() / "work" / fingerprint
 
 
@@ -30,7 +29,7 @@ def set_aside(identity: Identity) -> Iterator[tuple[Path, Identity]]:
         begun = load_identity(folder)
         if begun is None or begun.fingerprint == identity.fingerprint or is_running(begun.fingerprint):
             continue
-        if begun.same_but_for_code(identity):
+        if not (folder / FINISHED).exists() and begun.same_but_for_code(identity):
             yield folder, begun
 
 
@@ -49,28 +48,21 @@ def first_start(work: Path) -> float:
 def alone_with(fingerprint: str) -> Iterator[Path]:
     """Lock the work folder of a training for this process.
 
-    Experiments that run at the same time may need the same training. Only one process runs it; the others
-    wait, and then use its result from the folder. The last process deletes the folder; after an error it is
-    kept.
+    Experiments that run at the same time may need the same training, and so does the next `dvc repro` if a
+    training goes on after its DVC was killed. Only one process runs it; the others wait, and then use its
+    result from the folder.
     """
-    held, waiting = lock(fingerprint), state_dir() / "waiting" / fingerprint
-    try:
-        held.acquire(blocking=False)
-    except Timeout:
-        console.print("another process is training this: waiting for what comes out")
-        mark = waiting / str(os.getpid())
-        waiting.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+    held = lock(fingerprint)
+    with _wanted(fingerprint):
         try:
+            held.acquire(blocking=False)
+        except Timeout:
+            console.print("another process is training this: waiting for what comes out")
             held.acquire()
+        try:
+            yield work_dir(fingerprint)
         finally:
-            mark.unlink()
-    try:
-        yield work_dir(fingerprint)
-        if not any(psutil.pid_exists(int(mark.name)) for mark in waiting.glob("*")):
-            shutil.rmtree(work_dir(fingerprint), ignore_errors=True)
-    finally:
-        held.release()
+            held.release()
 
 
 def lock(fingerprint: str) -> FileLock:
@@ -84,6 +76,41 @@ def is_running(fingerprint: str) -> bool:
     """Whether a process on this machine is running the training now."""
     try:
         with lock(fingerprint).acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
+def is_wanted(fingerprint: str) -> bool:
+    """Whether a process runs the training, or waits for it."""
+    return is_running(fingerprint) or any(map(_is_held, _marks(fingerprint).glob("*")))
+
+
+@contextmanager
+def _wanted(fingerprint: str) -> Iterator[None]:
+    """Mark the training as wanted by this process.
+
+    The mark is a lock: it ends with the process, however that ends, and no other process can inherit it with
+    the process's number.
+    """
+    mark = _marks(fingerprint) / f"{os.getpid()}-{time.time_ns()}"
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(mark):
+            yield
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+def _marks(fingerprint: str) -> Path:
+    return state_dir() / "waiting" / fingerprint
+
+
+def _is_held(mark: Path) -> bool:
+    """Whether the process of a mark is alive; a mark without one is removed."""
+    try:
+        with FileLock(mark).acquire(blocking=False):
+            mark.unlink(missing_ok=True)
             return False
     except Timeout:
         return True

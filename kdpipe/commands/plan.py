@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kdpipe.cells.cell import RUNS_DIR, TEACHERS_DIR, Cell, all_cells
+from kdpipe.cells.lock_file import mend
 from kdpipe.cells.record import RECORD_FILE, load_record
 from kdpipe.checks.preflight import Preflight
 from kdpipe.checks.trainings import missing_devices
@@ -110,9 +111,15 @@ def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:
     return bool(before & stale)
 
 
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+
+
 def _stale_stages() -> set[str]:
     command = [sys.executable, "-m", "dvc", "status", "--json"]
-    answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    answer = _run(command)
+    if answer.returncode and mend(answer.stderr):
+        answer = _run(command)
     if answer.returncode:
         raise KdpipeError(f"`dvc status` failed: {answer.stderr.strip()}")
     return set(json.loads(answer.stdout or "{}"))

@@ -16,8 +16,8 @@ from kdpipe.errors import KdpipeError
 from kdpipe.parallel import guard
 from kdpipe.parallel.dvc_stages import Command
 
-LOST = -1  # the exit code of a command whose guard was killed
-RETRIES = 3  # when a worker or its machine is lost
+LOST = -1000  # in place of an exit code: guard after guard of a command was killed
+RETRIES = 3  # when a guard, a worker or its machine is lost
 USABLE = 0.9  # of a machine's memory: a machine that replaces another one may have a little less
 OBJECT_STORE = 100 * 1024**2  # bytes: tasks exchange almost no data
 HERE: dict[str, Any] = {"object_store_memory": OBJECT_STORE, "include_dashboard": False}
@@ -150,15 +150,20 @@ def _run(command: Command, threads: str) -> int:
     seen = {name: value for name, value in os.environ.items() if name == "CUDA_VISIBLE_DEVICES"}
     env = {**command.env, **seen, "OMP_NUM_THREADS": threads}
     program = [sys.executable, guard.__file__, str(command.folder), command.token, *command.lines]
-    process = subprocess.Popen(
-        program,
-        cwd=command.cwd,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-    )
-    assert process.stdout is not None
-    with process:
-        return int(process.stdout.read() or LOST)
+    for _ in range(1 + RETRIES):
+        process = subprocess.Popen(
+            program,
+            cwd=command.cwd,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+        )
+        assert process.stdout is not None
+        with process:
+            answer = process.stdout.read()
+        if answer:
+            return int(answer)
+        # The guard was killed, and its command goes on: the next guard waits for its end.
+    return LOST

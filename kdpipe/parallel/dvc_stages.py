@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from dvc.dvcfile import LOCK_FILE, PROJECT_FILE
@@ -27,6 +28,7 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import prepare_kwargs
 from dvc.utils.serialize import load_yaml, modify_yaml
 
+from kdpipe.cells.lock_file import mend
 from kdpipe.environment import of_this_python
 from kdpipe.errors import KdpipeError
 from kdpipe.parallel.guard import DONE_FILE, LOG_FILE, has_succeeded
@@ -68,19 +70,26 @@ class Pipeline:
             KdpipeError: with DVC's message, if dvc.yaml is wrong or has no such target.
         """
         try:
-            self._repo = Repo(str(root), _wait_for_lock=True)
-            with self._repo.lock:
-                _mend(Path(self._repo.tmp_dir) / RWLOCK_FILE)
-                graph = get_active_graph(self._repo.index.graph)
-                wanted = collect_stages(self._repo, targets or [PROJECT_FILE])
-                self.stages: list[Stage] = plan_repro(graph, wanted)
+            graph = self._read(root, targets)
         except DvcException as error:
-            raise KdpipeError(str(error)) from error
+            if not mend(str(error)):
+                raise KdpipeError(str(error)) from error
+            graph = self._read(root, targets)
         self.before = {stage: set(graph.successors(stage)) for stage in self.stages}
         self._held: dict[Stage, ExitStack] = {}
         self._lock_file = root / LOCK_FILE
         self._known = set(load_yaml(self._lock_file)["stages"]) if self._lock_file.exists() else set()
         self._saved: set[str] = set()
+
+    def _read(self, root: Path, targets: Sequence[str]) -> Any:
+        """Open the repository, set `stages`, and return the graph of all stages."""
+        self._repo = Repo(str(root), _wait_for_lock=True)
+        with self._repo.lock:
+            _mend(Path(self._repo.tmp_dir) / RWLOCK_FILE)
+            graph = get_active_graph(self._repo.index.graph)
+            wanted = collect_stages(self._repo, targets or [PROJECT_FILE])
+            self.stages: list[Stage] = plan_repro(graph, wanted)
+        return graph
 
     def begin(self, stage: Stage) -> Command | None:
         """Return the command to run for a stage; None if the stage is up to date or restored from the cache.
@@ -115,7 +124,7 @@ class Pipeline:
                 try:
                     self._commit(stage)
                     saved.append(stage)
-                except DvcException as error:
+                except (DvcException, OSError) as error:
                     failed[stage] = str(error)
             self._dump(saved)
         return failed
@@ -175,7 +184,13 @@ class Pipeline:
     def _commit(self, stage: Stage) -> None:
         outside_cache = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
         stage.save(run_cache=not outside_cache)
-        stage.commit()
+        message = f"DVC's cache could not take all outputs of {stage.addressing}; is its disk full?"
+        try:
+            stage.commit()
+        except OSError as error:
+            raise DvcException(f"{message} ({error})") from error
+        if not stage.outs_cached():  # DVC would go on, and write into dvc.lock what it does not have
+            raise DvcException(message)
         (stage_dir(stage) / DONE_FILE).unlink(missing_ok=True)  # now DVC has the result
 
     def _dump(self, stages: Sequence[Stage]) -> None:

@@ -12,9 +12,13 @@ import select
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 LOG_FILE, DONE_FILE, LOCK_FILE = "log.txt", "done", "lock"
+COMMAND_FILE = "command"  # machine and process group of the command that runs
 LOOK = 0.05  # seconds between two checks of the command
 GRACE = 30.0  # seconds that an interrupted command has to end
 
@@ -39,7 +43,8 @@ def main(folder: Path, token: str, commands: list[str]) -> int:
         (folder / LOCK_FILE).open("a", encoding="utf-8") as lock,
         (folder / LOG_FILE).open("a", encoding="utf-8") as log,
     ):
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the commands inherit it: it is free after the last one has ended
+        if not _lock(lock, folder):
+            return -signal.SIGINT
         if has_succeeded(folder, token):  # in another process, while this one waited for the lock
             return 0
         for command in commands:
@@ -51,7 +56,9 @@ def main(folder: Path, token: str, commands: list[str]) -> int:
                 start_new_session=True,
                 pass_fds=[lock.fileno()],
             )
+            (folder / COMMAND_FILE).write_text(f"{os.uname().nodename} {process.pid}", encoding="utf-8")
             code = _wait(process)
+            (folder / COMMAND_FILE).unlink(missing_ok=True)
             if code:
                 return code
         (folder / DONE_FILE).write_text(token, encoding="utf-8")
@@ -68,6 +75,43 @@ def wait_for_end(folder: Path) -> None:
     """Wait until no command of this folder is running."""
     with (folder / LOCK_FILE).open("a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _lock(lock: IO[str], folder: Path) -> bool:
+    """Lock the folder as soon as no command of it runs; return False if the caller dies before.
+
+    The commands inherit the lock: it is free after the last one has ended. One that is still there was left
+    behind by a guard that was killed. It goes on, but not longer than the caller lives.
+    """
+    while not _is_free(lock):
+        if select.select([sys.stdin], [], [], LOOK)[0]:
+            for number in (signal.SIGINT, signal.SIGKILL):
+                _signal(folder, number)
+                end = time.monotonic() + GRACE
+                while not (free := _is_free(lock)) and time.monotonic() < end:
+                    time.sleep(LOOK)
+                if free:
+                    break
+            return False
+    (folder / COMMAND_FILE).unlink(missing_ok=True)
+    return True
+
+
+def _is_free(lock: IO[str]) -> bool:
+    """Try to take the lock."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _signal(folder: Path, number: int) -> None:
+    """Send a signal to the command that runs in a folder, if it is on this machine."""
+    with suppress(OSError, ValueError):
+        host, group = (folder / COMMAND_FILE).read_text(encoding="utf-8").split()
+        if host == os.uname().nodename:
+            os.killpg(int(group), number)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dvc.stage import Stage
 
 from kdpipe.errors import KdpipeError
-from kdpipe.parallel.cluster import Need, RayCluster
+from kdpipe.parallel.cluster import LOST, Need, RayCluster
 from kdpipe.parallel.dvc_stages import Command, Pipeline
 
 LOOK = 0.5  # seconds to wait for commands to end
@@ -86,6 +86,15 @@ def _begin(pipeline: Pipeline, cluster: RayCluster, need: Callable[[str], Need],
                 now.running[reference] = Running(stage, command)
 
 
+def _reason(code: int | str, last_words: str) -> str:
+    """Why a stage failed, from its exit code or the message of a lost machine, and its last line."""
+    if code == LOST:
+        return "what waits for its command was killed again and again"
+    if isinstance(code, int) and code < 0:
+        return f"killed by signal {-code}; the last line of its log: {last_words}"
+    return f"{last_words} ({f'exit code {code}' if isinstance(code, int) else code})"
+
+
 def _end(pipeline: Pipeline, cluster: RayCluster, now: Outcome) -> None:
     """Save the stages whose commands have ended."""
     good = []
@@ -95,8 +104,7 @@ def _end(pipeline: Pipeline, cluster: RayCluster, now: Outcome) -> None:
             good.append(ended.stage)
         else:
             pipeline.release(ended.stage)
-            reason = ended.command.last_words or "it printed nothing"
-            now.failed[ended.stage] = f"{reason} ({f'exit code {code}' if isinstance(code, int) else code})"
+            now.failed[ended.stage] = _reason(code, ended.command.last_words or "it printed nothing")
     if good:
         wrong = pipeline.save(good)
         now.failed |= wrong

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,24 @@ def load(work: Path) -> SavedState | None:
             except Exception as error:  # incomplete after a power failure
                 LOGGER.warning(f"{path} is broken ({error}); going back by an epoch")
     return None
+
+
+def is_best_whole(work: Path) -> bool:
+    """Whether the best checkpoint so far can be read, or there is none yet."""
+    path = work / BEST_FILE
+    if not path.exists():
+        return True
+    try:
+        with zipfile.ZipFile(path) as checkpoint:
+            return checkpoint.testzip() is None
+    except (zipfile.BadZipFile, OSError, EOFError):
+        return False
+
+
+def discard(work: Path) -> None:
+    """Remove the state of a training: nothing else has the best checkpoint of its epochs."""
+    for name in (NEWEST, BEFORE, BEST_FILE):
+        (work / name).unlink(missing_ok=True)
 
 
 def restore(trainer: Any, saved: SavedState, work: Path) -> None:

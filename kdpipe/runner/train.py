@@ -67,6 +67,11 @@ def train(job: Job, work: Path, listener: Listener, console: Console) -> Trainin
     configure()
     work.mkdir(parents=True, exist_ok=True)
     with log_to(work / LOG_FILE):
+        if not state.is_best_whole(work):
+            console.print(
+                f"[yellow]warning:[/] {work / state.BEST_FILE} is broken: this training begins again"
+            )
+            state.discard(work)
         saved = state.load(work)
         if saved is None or not saved.ended:
             with TrainingProgress(job.identity.cell, console) as progress:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from kdpipe.cells import recipe
-from kdpipe.cells.cell import BEST_FILE, DATASET_DIR, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, Cell
+from kdpipe.cells.cell import DATASET_DIR, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, Cell
+from kdpipe.cells.finished import hand_over, keep, kept, remove_committed
 from kdpipe.cells.record import Identity, Record, load_identity, save_identity
+from kdpipe.cells.running import claimed
 from kdpipe.cells.work import alone_with, first_start, set_aside
 from kdpipe.checks.checkpoints import check_use
 from kdpipe.console import console
@@ -31,10 +34,10 @@ from kdpipe.yolo.device import check_device
 
 
 def train_cell(params: Params, cell: Cell) -> None:
-    """Run a training, or continue it where it was interrupted.
+    """Run a training, continue it where it was interrupted, or take its result if it is finished already.
 
-    Writes best.pt, history.csv, train.log, params.yaml and record.json to the training's folder;
-    unfinished work is stored in .kdpipe/work/FINGERPRINT until then.
+    Writes best.pt, history.csv, train.log, params.yaml and record.json to the training's folder. Unfinished
+    work is stored in .kdpipe/work/FINGERPRINT, and so is the result until DVC has it.
 
     Raises:
         KdpipeError: if start weights or teacher cannot be used.
@@ -42,39 +45,56 @@ def train_cell(params: Params, cell: Cell) -> None:
     source = source_of(params, cell)
     start = start_weights(params, source)
     identity = identify(params, cell, source, start)
-    environment = describe_environment()
-    with alone_with(identity.fingerprint) as work:
-        started = first_start(work)
-        _begin(identity, work)
-        if as_it_is(identity.arguments):
-            assert start is not None, "refused by preflight"
-            trained = TrainingResult(best=start, files=(), arguments=identity.arguments)
+    with claimed(cell.stage, identity.fingerprint) as claim, alone_with(identity.fingerprint) as work:
+        record = kept(work)
+        remove_committed()
+        if record is None:
+            record = _train(params, identity, source, start, work)
         else:
-            check_device(identity.arguments)
-            begun = RunStart(identity, environment, started, work)
-            with LiveRun(params.tracking, begun, console) as live:
-                trained = train(_job(identity, source, start), work, live, console)
-        imgsz = int(trained.arguments.get("imgsz", model_names.DEFAULT_IMGSZ))
-        size = inspect.inspect(trained.best, imgsz)
-        record = Record(
-            identity=identity,
-            fingerprint=identity.fingerprint,
-            arguments=trained.arguments,
-            epochs=trained.epochs,
-            parameters=size.parameters,
-            gflops=size.gflops,
-            file_bytes=trained.best.stat().st_size,
-            weights_digest=digest_of(trained.best),
-            seconds=trained.seconds,
-            peak_memory_mib=trained.peak_memory_mib,
-            started=started,
-            finished=time.time(),
-            environment={**environment, "device": trained.device},
-        )
-        _export([*trained.files, work / SYSTEM_FILE, Path(PARAMS_FILE)], trained.best, record, cell.train_dir)
+            console.print(f"{cell.id}: this training is finished; its result is taken from {work}")
+        with claim.writing() as allowed:
+            if not allowed:
+                console.print(f"{cell.id}: kept in {work} for the process that has taken over this stage")
+                return
+            hand_over(work, cell.train_dir)
         publish_quietly(params.tracking, cell, console)
     epochs = counted(record.epochs, "epoch")
     console.print(f"{cell.id}: {epochs} in {record.seconds:.0f} s -> {cell.train_dir}")
+
+
+def _train(params: Params, identity: Identity, source: Source, start: Path | None, work: Path) -> Record:
+    """Train, and keep the result in the work folder."""
+    environment = describe_environment()
+    started = first_start(work)
+    _begin(identity, work)
+    shutil.copyfile(PARAMS_FILE, work / PARAMS_FILE)  # it may be edited while this trains
+    if as_it_is(identity.arguments):
+        assert start is not None, "refused by preflight"
+        trained = TrainingResult(best=start, files=(), arguments=identity.arguments)
+    else:
+        check_device(identity.arguments)
+        begun = RunStart(identity, environment, started, work)
+        with LiveRun(params.tracking, begun, console) as live:
+            trained = train(_job(identity, source, start), work, live, console)
+    imgsz = int(trained.arguments.get("imgsz", model_names.DEFAULT_IMGSZ))
+    size = inspect.inspect(trained.best, imgsz)
+    record = Record(
+        identity=identity,
+        fingerprint=identity.fingerprint,
+        arguments=trained.arguments,
+        epochs=trained.epochs,
+        parameters=size.parameters,
+        gflops=size.gflops,
+        file_bytes=trained.best.stat().st_size,
+        weights_digest=digest_of(trained.best),
+        seconds=trained.seconds,
+        peak_memory_mib=trained.peak_memory_mib,
+        started=started,
+        finished=time.time(),
+        environment={**environment, "device": trained.device},
+    )
+    keep(work, [*trained.files, work / SYSTEM_FILE, work / PARAMS_FILE], trained.best, record)
+    return record
 
 
 def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> Identity:
@@ -87,6 +107,8 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
         start: The file of the start weights; None if it starts from scratch.
     """
     pair = PAIRS_DIR / cell.name if cell.kind == "distill" else None
+    chosen = json.loads((pair / PAIR_FILE).read_text(encoding="utf-8")) if pair else {}
+    _refuse_edited_student(params, cell.name, chosen)
     return Identity(
         cell=cell.id,
         kind=cell.kind,
@@ -100,13 +122,25 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
         data_digest=load_manifest(DATASET_DIR).digest,
         arguments=source.arguments,
         student=None if cell.kind == "teacher" else source.name,
-        teacher=json.loads((pair / PAIR_FILE).read_text(encoding="utf-8"))["teacher"] if pair else None,
+        teacher=chosen.get("teacher"),
         pair=cell.name if pair else None,
         dis=None if pair and params.pairs[cell.name].distilled else cell.dis,
         teacher_digest=digest_of(pair / TEACHER_FILE) if pair else None,
         recipe=recipe.TRAINING,
         versions=training_versions(),
     )
+
+
+def _refuse_edited_student(params: Params, pair: str, chosen: dict[str, Any]) -> None:
+    """Refuse a student that was edited after the teacher was chosen: DVC knows it by pair.json only."""
+    known = chosen.get("student")
+    if known is None:
+        return
+    name = params.pairs[pair].student
+    if known != json.loads(json.dumps({"name": name, **asdict(params.students[name])})):
+        raise ParamsError(
+            f"students.{name}", f"edited after pair {pair} was made of it; run `dvc repro` again"
+        )
 
 
 def _begin(identity: Identity, work: Path) -> None:
@@ -152,13 +186,3 @@ def _job(identity: Identity, source: Source, start: Path | None) -> Job:
         data=DATASET_DIR / "data.yaml",
         teacher=PAIRS_DIR / identity.pair / TEACHER_FILE if identity.pair else None,
     )
-
-
-def _export(files: Iterable[Path], best: Path, record: Record, folder: Path) -> None:
-    """Copy the outputs; the record is written last, so that a folder with a record is complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(best, folder / BEST_FILE)
-    for path in files:
-        if path.exists():
-            shutil.copyfile(path, folder / path.name)
-    record.save(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterable
@@ -17,10 +18,10 @@ from omegaconf import OmegaConf
 from benchmarks import made_up
 from kdpipe.cells.cell import baseline_cell
 from kdpipe.errors import KdpipeError, ParamsError
-from kdpipe.parallel.cluster import MISSING, Machines, Need, RayCluster, _run
+from kdpipe.parallel.cluster import LOST, MISSING, Machines, Need, RayCluster, _run
 from kdpipe.parallel.dvc_stages import Pipeline
 from kdpipe.parallel.resources import Needs
-from kdpipe.parallel.schedule import repro
+from kdpipe.parallel.schedule import _reason, repro
 from kdpipe.params.load import load
 from tests.processes import wait_for
 from tests.project import REPOSITORY, TINY, Project
@@ -67,6 +68,12 @@ class Dummies(Project):
             self.run(*command.split())
         author = ("-c", "user.name=t", "-c", "user.email=t@example.org")
         self.run("git", *author, "commit", "-qm", "made up")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """There is no code of kdpipe in this project."""
+        given = super().environment
+        return given | {"PYTHONPATH": f"{given['PYTHONPATH']}{os.pathsep}{REPOSITORY}"}
 
     def noted(self, stage: str) -> list[str]:
         path = self.marks / f"{stage}.marks"
@@ -308,3 +315,64 @@ def test_without_ray_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(KdpipeError, match="Ray is not installed") as caught:
         RayCluster(2)
     assert str(caught.value) == MISSING
+
+
+def test_a_killed_guard_is_replaced_and_its_training_goes_on(dummies: Dummies) -> None:
+    dummies.hold(TRAININGS)
+    running = dummies.start("kdpipe", "repro", "--jobs", "2")
+    [stage, _] = wait_for(lambda: dummies.under_way(2))
+    [guard] = dummies.guards(stage)
+    guard.kill()
+    wait_for(lambda: [found for found in dummies.guards(stage) if found.pid != guard.pid])
+    dummies.release()
+    assert running.wait(PATIENCE) == 0
+    for marks in dummies.trainings().values():
+        assert marks.count("tick") == TICKS
+        assert "twice at once" not in marks
+        assert "interrupted" not in marks
+    assert "up to date" in dummies.run("dvc", "status").stdout
+
+
+def test_ctrl_c_stops_what_a_killed_guard_left_behind(dummies: Dummies) -> None:
+    dummies.hold(TRAININGS)
+    running = dummies.start("kdpipe", "repro", "--jobs", "2")
+    begun = wait_for(lambda: dummies.under_way(2))
+    [guard] = dummies.guards(begun[0])
+    guard.kill()
+    wait_for(lambda: [found for found in dummies.guards(begun[0]) if found.pid != guard.pid])
+    running.send_signal(signal.SIGINT)
+    assert running.wait(PATIENCE) == 130
+    assert dummies.interrupted() == begun
+    assert not dummies.guards()
+
+
+def test_why_a_stage_failed_is_said() -> None:
+    assert _reason(3, "no such teacher") == "no such teacher (exit code 3)"
+    assert _reason(-9, "epoch 1/2") == "killed by signal 9; the last line of its log: epoch 1/2"
+    assert _reason(LOST, "epoch 1/2") == "what waits for its command was killed again and again"
+    assert _reason("The worker died", "epoch 1/2") == "epoch 1/2 (The worker died)"
+
+
+def test_a_cache_that_takes_nothing_fails_the_stage_and_costs_no_run(dummies: Dummies) -> None:
+    cache = dummies.folder / ".dvc/cache/files/md5"
+    cache.mkdir(parents=True)
+    for number in range(256):
+        (cache / f"{number:02x}").touch()
+    answer = dummies.run("kdpipe", "repro", "prepare", check=False)
+    assert answer.returncode == 1
+    assert "failed prepare: DVC's cache could not take all outputs of prepare" in answer.stdout
+    for path in cache.iterdir():
+        path.unlink()
+    dummies.run("kdpipe", "repro", "prepare")
+    assert dummies.noted("prepare").count("end") == 1
+    assert "up to date" in dummies.run("dvc", "status", "prepare").stdout
+
+
+def test_files_of_dvc_that_were_cut_short_are_mended(finished: Dummies) -> None:
+    lock, rwlock = finished.folder / "dvc.lock", finished.folder / ".dvc/tmp/rwlock"
+    whole = lock.read_text()
+    (finished.folder / ".kdpipe/dvc.lock").write_text(whole)
+    rwlock.write_text('{"read')
+    lock.write_text(whole[: len(whole) // 2])
+    assert "mended: dvc.lock" in finished.run("kdpipe", "repro").stdout
+    assert "up to date" in finished.run("dvc", "status").stdout

@@ -162,6 +162,20 @@ def test_a_broken_checkpoint_is_noticed_and_the_one_before_used(
     check_the_same(work, uninterrupted)
 
 
+def test_a_best_checkpoint_that_is_broken_does_not_fail_every_run(
+    train: Train, project: Path, uninterrupted: Path
+) -> None:
+    """It has weights of epochs that no state can give back: the training begins again, and says so."""
+    work = project / "broken-best"
+    process = train(work)
+    process.wait_for(work / state.BEFORE)
+    process.kill()
+    best = work / state.BEST_FILE
+    best.write_bytes(best.read_bytes()[:1000])
+    assert train(work).result() == list(range(1, EPOCHS + 1))
+    check_the_same(work, uninterrupted)
+
+
 def test_an_interrupt_is_continued(train: Train, project: Path, uninterrupted: Path) -> None:
     for attempt in range(3):  # an interrupt that came too late left nothing to do
         work = project / f"interrupted-{attempt}"

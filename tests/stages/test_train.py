@@ -117,6 +117,18 @@ def test_a_download_that_is_not_the_known_file_is_not_opened(write_params: Write
         preflight(path)
 
 
+def test_a_student_that_was_edited_after_the_choice_of_its_teacher_is_refused(write_params: Write) -> None:
+    """DVC knows a pair's student by pair.json: it would store the training under the student of before."""
+    validated("yolo26s", 0.3)
+    params = preflight(write_params()).params
+    prepare(params.data, DATASET_DIR)
+    choose_teacher(params, "n-s")
+    edited = preflight(write_params(students={"yolo26n": {"init": "scratch", "train": {"lr0": 0.1}}})).params
+    message = "students.yolo26n: edited after pair n-s was made of it; run `dvc repro` again"
+    with pytest.raises(ParamsError, match=message):
+        train_cell(edited, distill_cell("n-s", 1.0, 0))
+
+
 def test_the_fingerprint_follows_what_can_change_a_result(write_params: Write, teacher_weights: Path) -> None:
     from kdpipe.models.start_weights import source_of
     from kdpipe.stages.train import identify

@@ -1,0 +1,20 @@
+"""The short form of `make test-kills`: one training from its data to its evaluation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import fresh_clone
+from tests.kills import PARALLEL, Killer
+
+pytestmark = pytest.mark.slow
+
+
+def test_no_kill_costs_an_epoch_that_was_saved(tmp_path: Path) -> None:
+    project = fresh_clone(tmp_path / "project")
+    project.edit("students.yolo26n.train", {"epochs": 4})
+    killer = Killer(project, ("evaluate_baseline@yolo26n-0",), seed=1)
+    killer.rounds(10, PARALLEL, killer.undisturbed())
+    assert (killer.kills.total(), killer.epochs.twice) == (10, 0)
