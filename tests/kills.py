@@ -31,7 +31,7 @@ import torch
 
 from kdpipe.cells.history import read_history
 from kdpipe.cells.record import load_metrics
-from tests.conftest import Project, fresh_clone
+from tests.project import Project, fresh_clone
 
 WHOLE = ("dvc repro",)
 PARALLEL = ("dvc repro", "kdpipe repro")

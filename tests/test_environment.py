@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kdpipe.environment import git_commit, git_problem, of_this_python, python_problem
-from tests.conftest import REPOSITORY
+from tests.project import REPOSITORY
 from tests.test_cli import KDPIPE
 
 Write = Callable[..., Path]

@@ -12,7 +12,8 @@ import pytest
 from dvc.utils.serialize import load_yaml
 
 from kdpipe.cells.history import read_history
-from tests.conftest import Project, copy_of, wait_for
+from tests.processes import wait_for
+from tests.project import Project, copy_of
 
 pytestmark = pytest.mark.slow
 STAGE, CELL = "baseline@yolo26n-0", "runs/baseline/yolo26n/0/train"

@@ -32,7 +32,10 @@ def is_committed(folder: Path) -> bool:
     record = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     for name in dict.fromkeys(_named(cache, path.stat().st_mtime - SLACK)):
         try:
-            files = {entry["relpath"]: entry["md5"] for entry in json.loads(_object(cache, name).read_text(encoding="utf-8"))}
+            files = {
+                entry["relpath"]: entry["md5"]
+                for entry in json.loads(_object(cache, name).read_text(encoding="utf-8"))
+            }
         except (FileNotFoundError, ValueError):
             continue
         if files.get(RECORD_FILE) == record:

@@ -14,7 +14,8 @@ import pytest
 from kdpipe.cells.running import claimed
 from kdpipe.console import console
 from kdpipe.paths import state_dir
-from tests.conftest import REPOSITORY, wait_for
+from tests.processes import wait_for
+from tests.project import REPOSITORY
 
 LEFT_BEHIND = """
 import sys, time

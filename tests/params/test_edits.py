@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from kdpipe.errors import KdpipeError
 from kdpipe.params.edits import Written
-from tests.conftest import REPOSITORY
+from tests.project import REPOSITORY
 
 Write = Callable[..., Path]
 RECIPE = Path("kdpipe/cells/recipe.py")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project, copy_of
+from tests.project import Project, copy_of
 
 pytestmark = pytest.mark.slow
 
