@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +32,18 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
+
+
+def huge() -> bytes:
+    """A PNG of 14000 x 13000 gray pixels, of a few hundred kilobytes."""
+    packed = zlib.compressobj(9)
+    rows = b"".join(packed.compress(bytes(14001)) for _ in range(13000)) + packed.flush()
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 14000, 13000, 8, 0, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")]
+    found = b"\x89PNG\r\n\x1a\n"
+    for kind, content in parts:
+        checksum = zlib.crc32(kind + content)
+        found += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+    return found
 
 
 def turned(seed: int, kind: str, orientation: int) -> bytes:

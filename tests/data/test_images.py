@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from PIL import Image
 
 from kdpipe.data.images import check_image, shown_size
 from kdpipe.errors import DataError
-from tests.data.small import encoded, perfect, picture, prepared, small_set, turned
+from tests.data.small import encoded, huge, perfect, picture, prepared, small_set, turned
 
 
 @pytest.fixture(autouse=True)
@@ -42,18 +41,6 @@ def wrong_checksum() -> bytes:
 def without_end() -> bytes:
     png = encoded(picture(0), "PNG")
     return png[:8] + b"".join(c for c in chunks(png) if c[4:8] != b"IEND")
-
-
-def huge() -> bytes:
-    """A PNG of 14000 x 13000 gray pixels, of a few hundred kilobytes."""
-    packed = zlib.compressobj(9)
-    rows = b"".join(packed.compress(bytes(14001)) for _ in range(13000)) + packed.flush()
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", 14000, 13000, 8, 0, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")]
-    found = b"\x89PNG\r\n\x1a\n"
-    for kind, content in parts:
-        checksum = zlib.crc32(kind + content)
-        found += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
-    return found
 
 
 def in_32_bits(shape: tuple[int, ...]) -> bytes:
