@@ -248,35 +248,43 @@ def data() -> Iterator[Bad]:
     }.items():
         yield Bad(f"label {label.strip()!r}", _data(_label(label)), problem)
     yield Bad("a broken image", _data(_broken_image), "unreadable images: 1")
-    yield Bad(
-        "no images", _data(lambda f: shutil.rmtree(f / "images/val")), "no such folder or list"
-    )
+    yield Bad("no images", _data(lambda f: shutil.rmtree(f / "images/val")), "no such folder or list")
     yield Bad("no objects", _data(_no_objects), "splits without any object: 1")
-    yield Bad(
-        "no keypoint shape", _data(task="pose"), "task pose needs kpt_shape in the data yaml"
-    )
+    yield Bad("no keypoint shape", _data(task="pose"), "task pose needs kpt_shape in the data yaml")
 
 
 def images() -> Iterator[Bad]:
     """Of images and data yamls that Ultralytics would read otherwise, late or never; all found by check."""
     yield Bad("no test folder", _data(test="images/test"), "test: images/test: no such folder or list")
-    yield Bad("a path that is a number", _data(path=5), "path: 5: write the folder that train and val start from")
+    yield Bad(
+        "a path that is a number", _data(path=5), "path: 5: write the folder that train and val start from"
+    )
     for channels in (-1, 0, "many", 3.5, True):
         yield Bad(
             f"channels: {channels!r}",
             _data(channels=channels),
             f"channels: {channels!r}: write the number of channels",
         )
-    yield Bad("colours where 4 channels are said", _data(channels=4), "3 channels, but the data yaml has channels: 4")
+    yield Bad(
+        "colours where 4 channels are said",
+        _data(channels=4),
+        "3 channels, but the data yaml has channels: 4",
+    )
     no_list = "is neither a folder of images nor a list of their paths"
     yield Bad("train is an image", _data(train="images/train/0.png"), no_list)
-    for suffix, content in (("zip", b"PK\3\4\0\0"), ("bin", bytes(range(256))), ("txt", b"gr\xf6\xdfe.png\n")):
+    for suffix, content in (
+        ("zip", b"PK\3\4\0\0"),
+        ("bin", bytes(range(256))),
+        ("txt", b"gr\xf6\xdfe.png\n"),
+    ):
         yield Bad(
             f"train is a {suffix} file",
             _data(_file(f"train.{suffix}", content), train=f"train.{suffix}"),
             f"train.{suffix} {no_list}",
         )
-    yield Bad("train is a number", _data(train=5), "train: 5: write a folder of images, a list file, or several")
+    yield Bad(
+        "train is a number", _data(train=5), "train: 5: write a folder of images, a list file, or several"
+    )
     absent = "are missing, broken links or no regular files"
     yield Bad("a pipe named .png", _data(lambda f: os.mkfifo(f / "images/val/pipe.png")), absent)
     yield Bad("an endless image", _data(lambda f: (f / "images/val/0.PNG").symlink_to("/dev/zero")), absent)
@@ -287,12 +295,16 @@ def images() -> Iterator[Bad]:
         "is a link to a folder that contains it",
     )
     yield Bad(
-        "a name in Latin-1", _data(_file(b"images/val/gr\xf6\xdfe.png", b"")), "file names that are not UTF-8; rename"
+        "a name in Latin-1",
+        _data(_file(b"images/val/gr\xf6\xdfe.png", b"")),
+        "file names that are not UTF-8; rename",
     )
     too_many = "too large: Image size (182000000 pixels) exceeds limit of 178956970 pixels"
     yield Bad("14000 x 13000 pixels", _data(_file("images/val/0.png", huge)), too_many)
     yield Bad("a GIF named .png", _data(_gif), "a GIF file, which Ultralytics does not read; save it as PNG")
-    yield Bad("32 bits per channel", _data(_float_tiff), "32 bits per channel, which Ultralytics does not read")
+    yield Bad(
+        "32 bits per channel", _data(_float_tiff), "32 bits per channel, which Ultralytics does not read"
+    )
     yield Bad(
         "labels under another name",
         _data(lambda f: (f / "labels/train/0.txt").rename(f / "labels/train/0.TXT")),

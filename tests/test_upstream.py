@@ -222,7 +222,11 @@ ATTRIBUTES = [
     ("ultralytics.data.base:BaseDataset", "channels fraction labels", "images are not counted or compared"),
     ("ultralytics.data.build:InfiniteDataLoader", "iterator", "a resumed training shuffles otherwise"),
     ("ultralytics.engine.validator:BaseValidator", "jdict", "validation returns no predictions"),
-    ("ultralytics.engine.validator:BaseValidator", "dataloader", "the images of a validation are not counted"),
+    (
+        "ultralytics.engine.validator:BaseValidator",
+        "dataloader",
+        "the images of a validation are not counted",
+    ),
     (
         "ultralytics.models.yolo.detect:DetectionValidator",
         "end2end metrics",

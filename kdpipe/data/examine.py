@@ -73,8 +73,9 @@ def examine(source: Source, rules: LabelRules, out: Path | None = None) -> dict[
     channels = int(source.extra.get("channels", RGB))
     splits = {}
     for split, examples in source.splits.items():
-        for kind in ("images", "labels") if out else ():
-            (out / kind / split).mkdir(parents=True)
+        if out is not None:
+            for kind in ("images", "labels"):
+                (out / kind / split).mkdir(parents=True)
         check = partial(_check, rules=rules, channels=channels, out=out, split=split)
         with ThreadPoolExecutor() as pool:
             checked = pool.map(check, examples)

@@ -11,9 +11,7 @@ from kdpipe.models.tasks import TASKS, Task
 FIRST_CLASSES = 5
 
 
-def findings(
-    splits: Splits, names: Mapping[int, str], task: str, annotated: Container[str]
-) -> Iterator[str]:
+def findings(splits: Splits, names: Mapping[int, str], task: str, annotated: Container[str]) -> Iterator[str]:
     """Yield warnings about images in two splits, classes without objects, and images with many objects.
 
     Args:
@@ -55,9 +53,7 @@ def _absent_classes(splits: Splits, names: Mapping[int, str]) -> Iterator[str]:
             yield f"{split}: classes without an object: {', '.join([*absent[:FIRST_CLASSES], *more])}"
 
 
-def _crowded(
-    split: str, examples: Iterable[CheckedExample], task: Task, annotated: bool
-) -> Iterator[str]:
+def _crowded(split: str, examples: Iterable[CheckedExample], task: Task, annotated: bool) -> Iterator[str]:
     most = [max(count_classes([checked]).values(), default=0) for checked in examples]
     above = [count for count in most if count > task.counted]
     if above:

@@ -59,8 +59,8 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 def check_image(content: bytes, name: str, channels: int) -> bytes:
     """Decode the whole image, and return the content that Ultralytics will neither reject nor rewrite.
 
-    A JPEG file ends with its end marker then: Ultralytics rewrites others in place, and DVC would see
-    changed data.
+    Bytes after the end marker of a JPEG are removed: Ultralytics rewrites such files in place, and DVC would
+    see changed data.
 
     Args:
         content: Content of the file.
@@ -70,16 +70,10 @@ def check_image(content: bytes, name: str, channels: int) -> bytes:
     Raises:
         OSError: if it cannot be trained on, with the reason.
     """
-    if content.startswith(JPEG_START) and not content.endswith(JPEG_END):
-        end = content.rfind(JPEG_END) + len(JPEG_END)
-        try:
-            _decode(content[:end], name, channels)
-        except OSError:  # the end marker was that of a preview inside
-            content += JPEG_END
-        else:
-            return content[:end]
     _decode(content, name, channels)
-    return content
+    if not content.startswith(JPEG_START) or content.endswith(JPEG_END):
+        return content
+    return content[: content.rfind(JPEG_END) + len(JPEG_END)]
 
 
 def _decode(content: bytes, name: str, channels: int) -> None:
@@ -89,7 +83,9 @@ def _decode(content: bytes, name: str, channels: int) -> None:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
     except Image.DecompressionBombError as error:
-        raise OSError(f"too large: {str(error).split(',')[0]}; write a smaller one, or tiles of it") from error
+        raise OSError(
+            f"too large: {str(error).split(',')[0]}; write a smaller one, or tiles of it"
+        ) from error
     # Image.open raises an ImportError once Ultralytics is imported, which then looks for a reader of HEIF.
     except (UnidentifiedImageError, ImportError) as error:
         raise OSError(_unknown(name)) from error

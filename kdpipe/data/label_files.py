@@ -81,7 +81,9 @@ class _Folder:
     @cached_property
     def orphans(self) -> list[Path]:
         """Label files that Ultralytics reads for no image in the folder."""
-        read = {f"{Path(name).stem}{LABEL_SUFFIX}" for name in _names(self.images) if _suffix(name) in SUFFIXES}
+        read = {
+            f"{Path(name).stem}{LABEL_SUFFIX}" for name in _names(self.images) if _suffix(name) in SUFFIXES
+        }
         labels = (name for name in _names(self.labels) if _suffix(name) == LABEL_SUFFIX)
         return [self.labels / name for name in labels if name not in read and name.lower() not in NO_LABELS]
 

@@ -75,7 +75,11 @@ class LabelRules:
     def _words(self, line: str) -> list[str]:
         """Columns of a line; for detect, without keypoints, as in Ultralytics."""
         words = line.split()
-        if self.task == "detect" and self.kpt_shape and len(words) == 1 + BOX_VALUES + math.prod(self.kpt_shape):
+        if (
+            self.task == "detect"
+            and self.kpt_shape
+            and len(words) == 1 + BOX_VALUES + math.prod(self.kpt_shape)
+        ):
             return words[: 1 + BOX_VALUES]
         return words
 

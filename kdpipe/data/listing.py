@@ -42,7 +42,9 @@ def list_images(yaml: Path, split: str, root: Path, entry: object) -> Listing:
     """
     entries = entry if isinstance(entry, list) else [entry] if entry is not None else []
     if not all(isinstance(item, str) for item in entries):
-        raise DataError(f"{yaml}: {split}: {entry!r}: write a folder of images, a list file, or several of them")
+        raise DataError(
+            f"{yaml}: {split}: {entry!r}: write a folder of images, a list file, or several of them"
+        )
     files: list[Path] = []
     hidden: list[Path] = []
     for item in filter(None, entries):
@@ -79,21 +81,23 @@ def _place(yaml: Path, split: str, root: Path, item: str) -> Path:
     return place
 
 
-def _walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+def _walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
     """Files under a folder, also through links to folders, as Ultralytics finds them."""
-    real = os.path.realpath(folder)
-    if real in above:
+    real = folder.resolve()
+    if any(outer.is_relative_to(real) for outer in above):
         raise DataError(f"{printable(folder)} is a link to a folder that contains it; remove it")
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if not os.path.isdir(entry.path):  # noqa: PTH112: also answers for a link to itself
             yield Path(entry.path)
         elif not entry.name.startswith("."):
-            yield from _walk(Path(entry.path), above | {real})
+            yield from _walk(Path(entry.path), (*above, real))
 
 
 def _listed(where: str, place: Path) -> list[Path]:
     """Images of a list file, one path a line; relative paths start from the folder of the list."""
-    wrong = DataError(f"{where} is neither a folder of images nor a list of their paths, one a line, in UTF-8")
+    wrong = DataError(
+        f"{where} is neither a folder of images nor a list of their paths, one a line, in UTF-8"
+    )
     with place.open("rb") as file:
         if place.suffix.lower() in SUFFIXES or b"\0" in file.read(HEAD):
             raise wrong

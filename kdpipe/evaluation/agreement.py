@@ -91,10 +91,9 @@ def _of_image(own: LabelledImage, read: ReadImage, rules: LabelRules) -> Iterato
 
 
 def _vector(label: Label, rules: LabelRules) -> Object:
-    if rules.task == "detect":
-        return np.array([label.class_id, *label.box])
-    points = np.array(rules.points(label))[:, : None if rules.task == "pose" else 2]
-    return np.array([label.class_id, *label.box, *points.flatten()])
+    points = np.array([] if rules.task == "detect" else rules.points(label)).reshape(-1, 3)
+    kept = [points[:, 0], points[:, 1], *([points[:, 2] > 0] if rules.task == "pose" else [])]
+    return np.array([label.class_id, *label.box, *np.column_stack(kept).flatten()])
 
 
 def _same_objects(own: Sequence[Object], read: Sequence[Object]) -> bool:
@@ -108,9 +107,7 @@ def _same(one: Object, other: Object) -> bool:
     return one.shape == other.shape and float(np.abs(one - other).max()) <= TOLERANCE
 
 
-def _annotated_sizes(
-    dataset: Path, split: str, own: dict[str, LabelledImage]
-) -> Iterator[tuple[str, str]]:
+def _annotated_sizes(dataset: Path, split: str, own: dict[str, LabelledImage]) -> Iterator[tuple[str, str]]:
     """Yield differences between the images and COCO's own annotations, if there are any."""
     path = dataset / coco_annotations.FOLDER / f"{split}.json"
     sizes: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)

@@ -105,9 +105,7 @@ def labelled_images(dataset: Path, split: str, manifest: Manifest) -> Iterator[L
         yield LabelledImage(path.name, shown_size(path), manifest.rules.parse(text)[0])
 
 
-def _truth(
-    content: dict[str, Any], manifest: Manifest, dataset: Path, *, annotated: bool = False
-) -> Truth:
+def _truth(content: dict[str, Any], manifest: Manifest, dataset: Path, *, annotated: bool = False) -> Truth:
     images = content["images"]
     return Truth(
         coco=COCO(content),

@@ -62,9 +62,7 @@ def _run(trainer: Any) -> None:
 class _Watch:
     """Callbacks that display and record a training, and make it resumable."""
 
-    def __init__(
-        self, job: Job, work: Path, progress: TrainingProgress, listener: Listener
-    ) -> None:
+    def __init__(self, job: Job, work: Path, progress: TrainingProgress, listener: Listener) -> None:
         self._images = job.images
         self._work = work
         self._saved = state.load(work)

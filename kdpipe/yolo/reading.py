@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -29,7 +28,7 @@ class ReadImage:
         sizes: Width and height in pixels, by what they are used for.
         problem: Why it cannot be trained on, or an empty text.
         objects: An array per object: class id, box (x, y, width, height) as shares of the image, and points:
-            outline or corners (x, y), or keypoints (x, y, visibility).
+            outline or corners (x, y), or keypoints (x, y, and 1 if it is labelled, or else 0).
     """
 
     name: str
@@ -134,10 +133,10 @@ def _read(found: Any, index: int, task: str) -> ReadImage:
 
 
 def _objects(label: dict[str, Any], task: str) -> list[NDArray[np.float64]]:
-    points: Sequence[Any] = {"pose": label["keypoints"], "detect": ()}.get(task, label["segments"])
-    rows = zip(label["cls"], label["bboxes"], strict=True)
-    if len(points) != len(label["cls"]):
-        return [np.concatenate(row).astype(float) for row in rows]
-    return [
-        np.concatenate([*row, np.ravel(own)]).astype(float) for row, own in zip(rows, points, strict=True)
-    ]
+    boxes = [np.concatenate(row) for row in zip(label["cls"], label["bboxes"], strict=True)]
+    points: list[Any] = [()] * len(boxes)
+    if task == "pose":
+        points = [np.column_stack([own[:, :2], own[:, 2] > 0]) for own in label["keypoints"]]
+    elif task != "detect":
+        points = label["segments"]
+    return [np.concatenate([box, np.ravel(own)]).astype(float) for box, own in zip(boxes, points, strict=True)]

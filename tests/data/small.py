@@ -79,7 +79,9 @@ def perfect(out: Path, split: str, folder: Path) -> dict[str, float]:
     truth = load_truth(out, split)
     read = read_split(out / "data.yaml", split, truth.task, folder / "read.log")
     save_predictions(
-        [entry for image in read.images for entry in predictions(image)], truth.task, folder / "perfect.parquet"
+        [entry for image in read.images for entry in predictions(image)],
+        truth.task,
+        folder / "perfect.parquet",
     )
     return evaluate(truth, load_predictions(folder / "perfect.parquet"), resamples=2, seed=0)[0]
 
@@ -90,7 +92,5 @@ def predictions(image: ReadImage) -> list[dict[str, object]]:
     for values in image.objects:
         x, y, w, h = values[1:5] * (width, height, width, height)
         box = [x - w / 2, y - h / 2, w, h]
-        found.append(
-            {"file_name": image.name, "category_id": int(values[0]) + 1, "score": 0.9, "bbox": box}
-        )
+        found.append({"file_name": image.name, "category_id": int(values[0]) + 1, "score": 0.9, "bbox": box})
     return found

@@ -54,7 +54,9 @@ def test_missing_labels_are_counted_and_empty_ones_are_not(tmp_path: Path) -> No
 
     manifest = prepared(small_set(tmp_path / "mine", change), tmp_path / "out")
     (warning,) = (line for line in manifest.warnings if "label file" in line)
-    assert warning.startswith("train: 1 of 3 images have no label file, and count as images without objects: ")
+    assert warning.startswith(
+        "train: 1 of 3 images have no label file, and count as images without objects: "
+    )
     assert warning.endswith("images/train/0.png")
     assert manifest.splits["train"].negatives == 2
 

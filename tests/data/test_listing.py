@@ -24,7 +24,9 @@ def add(folder: Path, place: str, count: int = 1) -> None:
         (folder / place.replace("images", kind, 1)).mkdir(parents=True, exist_ok=True)
     for index in range(count):
         picture(100 + index).save(folder / place / f"added{index}.png")
-        (folder / place.replace("images", "labels", 1) / f"added{index}.txt").write_text("1 0.5 0.5 0.5 0.5\n")
+        (folder / place.replace("images", "labels", 1) / f"added{index}.txt").write_text(
+            "1 0.5 0.5 0.5 0.5\n"
+        )
 
 
 def theirs(folder: Path) -> list[str]:
@@ -80,7 +82,10 @@ def test_what_is_excluded_is_said(tmp_path: Path) -> None:
         (source / "images/val" / name).touch()
     warnings = prepared(source, tmp_path / "out").warnings
     assert ours(source) == theirs(source)
-    assert any("val: hidden files are excluded, as in Ultralytics: " in line and ".val0.png" in line for line in warnings)
+    assert any(
+        "val: hidden files are excluded, as in Ultralytics: " in line and ".val0.png" in line
+        for line in warnings
+    )
     wanted = "val: files that Ultralytics does not read are excluded: 2 .gif, 1 .tga; save them as PNG"
     assert wanted in warnings
     assert perfect(tmp_path / "out", "val", tmp_path)["coco/AP"] == pytest.approx(1)
@@ -88,7 +93,9 @@ def test_what_is_excluded_is_said(tmp_path: Path) -> None:
 
 def test_an_image_that_is_named_twice_is_said(tmp_path: Path) -> None:
     source = small_set(tmp_path / "mine", val="val.txt")
-    (source / "val.txt").write_text("﻿./images/val/0.png\r\n./images/val/0.png \n\n./images/val/1.png\n", "utf-8")
+    (source / "val.txt").write_text(
+        "﻿./images/val/0.png\r\n./images/val/0.png \n\n./images/val/1.png\n", "utf-8"
+    )
     manifest = prepared(source, tmp_path / "out")
     assert manifest.splits["val"].images == 2
     assert any("images that are named more than once are used once: " in line for line in manifest.warnings)

@@ -18,7 +18,20 @@ from PIL import Image
 from kdpipe.yolo.reading import ReadImage, read_split
 from tests.data.small import encoded, perfect, picture, prepared
 
-NAMES = ["a", "a b", "a.b", "²", "½", "007", "7", "größe", unicodedata.normalize("NFD", "é"), "x%20y", "[1]", "-"]
+NAMES = [
+    "a",
+    "a b",
+    "a.b",
+    "²",
+    "½",
+    "007",
+    "7",
+    "größe",
+    unicodedata.normalize("NFD", "é"),
+    "x%20y",
+    "[1]",
+    "-",
+]
 FOLDERS = ["", "sub", "sub/images", "images", "linked", "a b/c"]
 FORMATS = {  # by suffix: what may be in the file
     ".png": ["PNG", "JPEG", "BMP", "TIFF", "WEBP"],
@@ -105,7 +118,9 @@ def a_split(draw: st.DrawFn, keypoints: int, seed: int) -> list[Drawn]:
     for number, (folder, name) in enumerate(places):
         suffix, content = draw(an_image(seed + number))
         found.append(Drawn(f"{folder}/{name}", suffix, content, draw(a_label(keypoints))))
-    found.append(Drawn("last", ".png", encoded(picture(seed + 99), "PNG"), "0 0.5 0.5 0.5 0.5\n1 0.2 0.2 0.3 0.3"))
+    found.append(
+        Drawn("last", ".png", encoded(picture(seed + 99), "PNG"), "0 0.5 0.5 0.5 0.5\n1 0.2 0.2 0.3 0.3")
+    )
     if draw(st.booleans()):
         found.append(Drawn("missing", ".png", encoded(picture(seed + 98), "PNG"), None))
     return found

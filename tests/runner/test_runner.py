@@ -69,7 +69,13 @@ def job(project: Path, teacher: Path | None = None, **changes: object) -> Job:
         arguments=ARGUMENTS | changes,
         dis=None if teacher is None else 3.0,
     )
-    return Job(identity, start="yolo26n.yaml", data=project / "dataset/data.yaml", teacher=teacher, images={"train": 32, "val": 16})
+    return Job(
+        identity,
+        start="yolo26n.yaml",
+        data=project / "dataset/data.yaml",
+        teacher=teacher,
+        images={"train": 32, "val": 16},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +131,11 @@ def test_a_distilled_student_exports_as_a_baseline_of_its_weights_would(
 
 @pytest.mark.parametrize(
     ("images", "fraction", "split", "read"),
-    [({"train": 33, "val": 16}, 1.0, "train", 32), ({"val": 15}, 1.0, "val", 16), ({"train": 40}, 0.5, "train", 16)],
+    [
+        ({"train": 33, "val": 16}, 1.0, "train", 32),
+        ({"val": 15}, 1.0, "val", 16),
+        ({"train": 40}, 0.5, "train", 16),
+    ],
 )
 def test_a_training_counts_its_images(
     project: Path, tmp_path: Path, images: dict[str, int], fraction: float, split: str, read: int
