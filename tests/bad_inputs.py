@@ -308,7 +308,7 @@ def images() -> Iterator[Bad]:
     yield Bad(
         "labels under another name",
         _data(lambda f: (f / "labels/train/0.txt").rename(f / "labels/train/0.TXT")),
-        "train: 1 label files are not where they are read",
+        "train: label files under another name or in another place: 1",
     )
     yield Bad(
         "most labels missing",

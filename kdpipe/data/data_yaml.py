@@ -106,8 +106,8 @@ def _channels(yaml: Path, fields: dict[str, Any]) -> int:
     channels = fields.get("channels", RGB)
     if not isinstance(channels, int) or isinstance(channels, bool) or channels < 1:
         raise DataError(
-            f"{yaml}: channels: {channels!r}: write the number of channels of the images: 1 (gray), 3 (colour) or "
-            "more"
+            f"{yaml}: channels: {channels!r}: write the number of channels of the images: 1 (gray), 3 (RGB) "
+            "or more"
         )
     return channels
 

@@ -61,6 +61,6 @@ def _crowded(split: str, examples: Iterable[CheckedExample], task: Task, annotat
         if task.counts_all(annotated=annotated):
             kept = "on this split it counts all that validate.max_det keeps"
         yield (
-            f"{split}: {len(above)} images have more than {task.counted} objects of a class (up to {max(above)}). "
-            f"COCO's AP counts {task.counted} predictions of a class in an image; {kept}"
+            f"{split}: {len(above)} images have more than {task.counted} objects of a class (up to "
+            f"{max(above)}). COCO's AP counts {task.counted} predictions of a class in an image; {kept}"
         )

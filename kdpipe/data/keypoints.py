@@ -14,8 +14,8 @@ VALUES = (2, 3)  # of a keypoint: x, y; or x, y, visibility
 def used(task: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Keys of a data yaml without those about keypoints that the task must not hand on.
 
-    With `kpt_shape`, Ultralytics takes lines of that length for a box and keypoints. For detect that is right;
-    for segment and obb they are outlines.
+    With `kpt_shape`, Ultralytics takes lines of that length for a box and keypoints. For detect that is
+    right; for segment and obb they are outlines.
 
     Args:
         task: Task of the labels.
@@ -57,8 +57,8 @@ def _check_flipped(flipped: object, count: int) -> None:
     if all(type(number) is int for number in numbers) and sorted(numbers) == list(range(count)):
         return
     raise DataError(
-        f"data.source: flip_idx: {flipped}: name each keypoint from 0 to {count - 1} once, in the order that they "
-        "have in a mirrored image"
+        f"data.source: flip_idx: {flipped}: name each keypoint from 0 to {count - 1} once, in the order that "
+        "they have in a mirrored image"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,18 +39,20 @@ def check_label_files(split: str, images: Sequence[Path]) -> list[str]:
         images: Its images.
 
     Raises:
-        DataError: if there are labels for an image in another place or under a similar name, or if most images
-            have none.
+        DataError: if there are labels for an image in another place or under a similar name, or if most
+            images have none.
     """
     missing = [image for image in images if not label_path(image).is_file()]
     folders = [_Folder(folder) for folder in sorted({image.parent for image in images})]
     if astray := list(_astray(missing, folders)):
         pairs = [f"{label} for {image} (read from {label_path(image)})" for image, label in astray]
-        raise DataError(f"{split}: {len(astray)} label files are not where they are read: {some(pairs)}")
+        raise DataError(
+            f"{split}: label files under another name or in another place: {len(astray)}: {some(pairs)}"
+        )
     if len(missing) > MOST * len(images):
         raise DataError(
-            f"{split}: {len(missing)} of {len(images)} images have no label file: {some(missing)}; looked for "
-            f"{label_path(missing[0])}. An image without objects needs an empty one"
+            f"{split}: {len(missing)} of {len(images)} images have no label file: {some(missing)}; looked "
+            f"for {label_path(missing[0])}. An image without objects needs an empty one"
         )
     return list(_warnings(split, images, missing, folders))
 
@@ -61,8 +62,8 @@ def _warnings(
 ) -> Iterator[str]:
     if missing:
         yield (
-            f"{split}: {len(missing)} of {len(images)} images have no label file, and count as images without "
-            f"objects: {some(missing)}"
+            f"{split}: {len(missing)} of {len(images)} images have no label file, and count as images "
+            f"without objects: {some(missing)}"
         )
     if orphans := [path for folder in folders for path in folder.orphans]:
         yield f"{split}: label files without an image: {len(orphans)}: {some(orphans)}"
@@ -110,4 +111,4 @@ def _suffix(name: str) -> str:
 
 
 def _names(folder: Path) -> list[str]:
-    return sorted(os.listdir(folder)) if folder.is_dir() else []  # noqa: PTH208: only the names are needed
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

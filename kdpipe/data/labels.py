@@ -44,8 +44,8 @@ class LabelRules:
     Attributes:
         task: Task of the labels.
         classes: Number of classes.
-        kpt_shape: Number of keypoints and values per keypoint, from the data yaml; None without keypoints. For
-            detect, lines with keypoints are boxes whose keypoints are not used.
+        kpt_shape: Number of keypoints and values per keypoint, from the data yaml; None without keypoints.
+            For detect, lines with keypoints are boxes whose keypoints are not used.
     """
 
     task: str
@@ -156,7 +156,7 @@ def _once(labels: Iterable[Label]) -> list[Label]:
 
 
 def _visibility(task: str, point: tuple[float, ...]) -> float:
-    """Visibility of a point without one: as in Ultralytics, keypoints beyond the upper left are not labelled."""
+    """Visibility of a point without one; in Ultralytics, keypoints beyond the upper left are not labelled."""
     return 0.0 if task == "pose" and min(point) < 0 else SEEN
 
 

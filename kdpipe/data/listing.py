@@ -87,7 +87,7 @@ def _walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
     if any(outer.is_relative_to(real) for outer in above):
         raise DataError(f"{printable(folder)} is a link to a folder that contains it; remove it")
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if not os.path.isdir(entry.path):  # noqa: PTH112: also answers for a link to itself
+        if not os.path.isdir(entry.path):  # noqa: PTH112 - also answers for a link to itself
             yield Path(entry.path)
         elif not entry.name.startswith("."):
             yield from _walk(Path(entry.path), (*above, real))
@@ -112,7 +112,7 @@ def _check_files(where: str, paths: Sequence[Path]) -> None:
     """Refuse names that cannot be written to a text file, and what can never be read to its end."""
     if garbled := [path for path in paths if not _is_utf8(path)]:
         raise DataError(f"{where}: file names that are not UTF-8; rename them: {some(garbled)}")
-    if absent := [path for path in paths if not os.path.isfile(path)]:  # noqa: PTH113: any path is answered
+    if absent := [path for path in paths if not os.path.isfile(path)]:  # noqa: PTH113 - answers for any
         raise DataError(
             f"{where}: {len(absent)} of {len(paths)} images are missing, broken links or no regular files: "
             f"{some(absent)}"

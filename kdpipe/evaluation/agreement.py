@@ -1,7 +1,7 @@
 """Compare what Ultralytics reads of a prepared data set with what is measured against.
 
-Ultralytics excludes images and labels that it cannot use, and says so in its log only. A training would then see
-less than the measurement, or something else.
+Ultralytics excludes images and labels that it cannot use, and says so in its log only. A training would then
+see less than the measurement, or something else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Object = NDArray[np.float64]  # class id, x, y, width, height, and points
 
 
 def check_agreement(dataset: Path) -> None:
-    """Read a prepared data set with Ultralytics, and compare names, sizes, numbers and coordinates of all objects.
+    """Read a prepared data set with Ultralytics, and compare class names, image sizes and all objects.
 
     Raises:
         DataError: if anything differs; names the files.
@@ -49,7 +49,7 @@ def check_agreement(dataset: Path) -> None:
         if before.get(path) != time:
             problems.places["images that Ultralytics rewrites"].append(path)
     if problems.places:
-        what = f"Ultralytics reads these files otherwise than kdpipe, and would train on something else; see {log}"
+        what = f"Ultralytics reads files otherwise than kdpipe, and would train on something else; see {log}"
         raise DataError("\n".join([what, *problems.lines()]))
 
 

@@ -96,8 +96,8 @@ def count_images(loader: Any, split: str, expected: int) -> None:
     wanted = min(fraction, expected) if isinstance(fraction, int) else max(1, round(expected * fraction))
     if read != wanted:
         raise KdpipeError(
-            f"Ultralytics reads {read} images for {split}, but {wanted} were prepared: the data set has changed "
-            "since; run `dvc repro --force --single-item prepare`, then `dvc repro`"
+            f"Ultralytics reads {read} images for {split}, but {wanted} were prepared: the data set has "
+            "changed since; run `dvc repro --force --single-item prepare`, then `dvc repro`"
         )
 
 
@@ -139,4 +139,5 @@ def _objects(label: dict[str, Any], task: str) -> list[NDArray[np.float64]]:
         points = [np.column_stack([own[:, :2], own[:, 2] > 0]) for own in label["keypoints"]]
     elif task != "detect":
         points = label["segments"]
-    return [np.concatenate([box, np.ravel(own)]).astype(float) for box, own in zip(boxes, points, strict=True)]
+    pairs = zip(boxes, points, strict=True)
+    return [np.concatenate([box, np.ravel(own)]).astype(float) for box, own in pairs]

@@ -172,7 +172,7 @@ def test_nothing_is_read_forever(tmp_path: Path) -> None:
 
 def test_a_name_of_other_bytes_is_refused(tmp_path: Path) -> None:
     source = small_set(tmp_path / "mine")
-    os.rename(os.fsencode(source / "images/val/1.png"), os.fsencode(source) + b"/images/val/gr\xf6\xdfe.png")
+    (source / "images/val/1.png").rename(source / "images/val" / os.fsdecode(b"gr\xf6\xdfe.png"))
     with pytest.raises(DataError, match="file names that are not UTF-8; rename them: ") as error:
         prepared(source, tmp_path / "out")
     assert r"images/val/gr\xf6\xdfe.png" in str(error.value)

@@ -1,4 +1,4 @@
-"""Labels that do not meet their image: refused if it is certain or if they are many, else counted and said."""
+"""Labels that do not meet their image: refused if that is certain or if they are many, else counted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def beside(folder: Path) -> None:
     ],
 )
 def test_labels_under_a_similar_name_are_refused(change: Callable[[Path], None], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="train: 1 label files are not where they are read: ") as error:
+    with pytest.raises(DataError, match="another name or in another place: 1: ") as error:
         prepared(small_set(tmp_path / "mine", change), tmp_path / "out")
     assert "(read from " in str(error.value)
 
@@ -66,7 +66,7 @@ def test_mostly_missing_labels_are_refused(tmp_path: Path) -> None:
         (folder / "labels/val/0.txt").unlink()
         (folder / "labels/val/1.txt").unlink()
 
-    with pytest.raises(DataError, match="val: 2 of 3 images have no label file: .*needs an empty one"):
+    with pytest.raises(DataError, match=r"val: 2 of 3 images have no label file: .*needs an empty one"):
         prepared(small_set(tmp_path / "mine", change), tmp_path / "out")
 
 

@@ -51,7 +51,7 @@ def test_labels_with_keypoints_are_boxes_for_detect(tmp_path: Path) -> None:
 
 
 def test_outlines_are_outlines_whatever_the_shape_of_keypoints(tmp_path: Path) -> None:
-    """With `kpt_shape: [2, 2]`, Ultralytics would take an outline of four points for a box and two keypoints."""
+    """With `kpt_shape: [2, 2]`, Ultralytics would take outlines of four points for boxes with keypoints."""
     outline = "0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5\n"
 
     def change(folder: Path) -> None:
@@ -128,8 +128,8 @@ def test_all_predictions_count_where_there_are_more_than_100_objects(tmp_path: P
     source = small_set(tmp_path / "mine", label(crowd(150)))
     warnings = prepared(source, tmp_path / "out").warnings
     assert (
-        "val: 3 images have more than 100 objects of a class (up to 150). COCO's AP counts 100 predictions of a class "
-        "in an image; on this split it counts all that validate.max_det keeps"
+        "val: 3 images have more than 100 objects of a class (up to 150). COCO's AP counts 100 predictions "
+        "of a class in an image; on this split it counts all that validate.max_det keeps"
     ) in warnings
     metrics = perfect(tmp_path / "out", "val", tmp_path)
     assert {name: metrics[name] for name in ("coco/AP", "coco/AP50", "coco/APs", "coco/class/cat")} == {
@@ -197,7 +197,7 @@ def test_every_difference_is_an_error_that_names_files(
     with pytest.raises(DataError) as error:
         check_agreement(tmp_path / "out")
     assert message in str(error.value)
-    assert "Ultralytics reads these files otherwise than kdpipe" in str(error.value)
+    assert "Ultralytics reads files otherwise than kdpipe" in str(error.value)
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:

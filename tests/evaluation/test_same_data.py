@@ -1,4 +1,4 @@
-"""Random small data sets of odd but legal content: Ultralytics and kdpipe read the same, and perfect is perfect."""
+"""Random small data sets of odd but legal content: read alike, and perfect predictions are perfect."""
 
 from __future__ import annotations
 
@@ -137,8 +137,8 @@ def write(folder: Path, splits: dict[str, list[Drawn]], keypoints: int, names: l
             image.parent.mkdir(parents=True, exist_ok=True)
             image.write_bytes(file.content)
             if file.label is not None:
-                _, before, after = str(image).rpartition("/images/")
-                label = Path(f"{_}/labels/{after}").with_suffix(".txt")
+                before, _, after = str(image).rpartition("/images/")
+                label = Path(f"{before}/labels/{after}").with_suffix(".txt")
                 label.parent.mkdir(parents=True, exist_ok=True)
                 label.write_bytes(file.label.encode())
     content = {"train": "images/train", "val": "images/val", "names": names}
@@ -177,9 +177,9 @@ def test_random_data_is_read_alike(data: st.DataObject, keypoints: int, names: l
         write(source, splits, keypoints, names)
         manifest = prepared(source, place / "out")
         assert manifest.names == names
-        for split in splits:
+        for split, files in splits.items():
             theirs = read_split(source / "data.yaml", split, "detect", place / "theirs.log")
             ours = read_split(place / "out/data.yaml", split, "detect", place / "ours.log")
             assert read(theirs.images) == read(ours.images)
-            assert manifest.splits[split].images == len(theirs.images) == len(splits[split])
+            assert manifest.splits[split].images == len(theirs.images) == len(files)
         assert perfect(place / "out", "val", place)["coco/AP"] == pytest.approx(1)
