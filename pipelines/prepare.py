@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
+
 from kdpipe.cells.cell import DATASET_DIR
 from kdpipe.cells.running import claimed
 from kdpipe.checks.preflight import preflight
@@ -28,7 +30,7 @@ def main() -> None:
     for path in sorted((DATASET_DIR / coco_annotations.FOLDER).glob("*.json")):
         console.print(f"{path.stem:>5}: measured against COCO's own annotations, {path}")
     for line in manifest.warnings:
-        console.print(f"[yellow]warning:[/] {line}")
+        console.print(f"[yellow]warning:[/] {escape(line)}")
     console.print(f"data set {manifest.digest} -> {DATASET_DIR}; have a look at {DATASET_DIR}/preview.png")
 
 

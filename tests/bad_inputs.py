@@ -15,6 +15,9 @@ from typing import Any
 import cv2
 import numpy as np
 from omegaconf import OmegaConf
+from PIL import Image
+
+from tests.data.small import huge
 
 Arrange = Callable[[Path], dict[str, object]]
 SCRATCH = {"init": "scratch"}
@@ -234,8 +237,8 @@ def data() -> Iterator[Bad]:
         "names with a gap", _data(names={0: "cat", 2: "dog"}), "must run from 0 without gaps; found [0, 2]"
     )
     yield Bad("another count", _data(nc=3), "nc: 3 classes, but 2 names")
-    yield Bad("no such split", _data(val="images/none"), "images/none: no such folder or list", "prepare")
-    yield Bad("no such path", _data(path="elsewhere"), "path: elsewhere is no folder", "prepare")
+    yield Bad("no such split", _data(val="images/none"), "images/none: no such folder or list")
+    yield Bad("no such path", _data(path="elsewhere"), "path: elsewhere is no folder")
     for label, problem in {
         "0 0.5 0.5 0.4\n": "4 columns, where a detection label has 5",
         "0 0.5 0.5 1.4 0.4\n": "coordinates outside 0..1",
@@ -244,15 +247,81 @@ def data() -> Iterator[Bad]:
         "cat 0.5 0.5 0.4 0.4\n": "not numbers",
         "0 nan 0.5 0.4 0.4\n": "not finite",
     }.items():
-        yield Bad(f"label {label.strip()!r}", _data(_label(label)), problem, "prepare")
-    yield Bad("a broken image", _data(_broken_image), "unreadable images: 1", "prepare")
+        yield Bad(f"label {label.strip()!r}", _data(_label(label)), problem)
+    yield Bad("a broken image", _data(_broken_image), "unreadable images: 1")
+    yield Bad("no images", _data(lambda f: shutil.rmtree(f / "images/val")), "no such folder or list")
+    yield Bad("no objects", _data(_no_objects), "splits without any object: 1")
+    yield Bad("no keypoint shape", _data(task="pose"), "task pose needs kpt_shape in the data yaml")
+
+
+def images() -> Iterator[Bad]:
+    """Of images and data yamls that Ultralytics would read otherwise, late or never; all found by check."""
+    yield Bad("no test folder", _data(test="images/test"), "test: images/test: no such folder or list")
     yield Bad(
-        "no images", _data(lambda f: shutil.rmtree(f / "images/val")), "no such folder or list", "prepare"
+        "a path that is a number", _data(path=5), "path: 5: write the folder that train and val start from"
     )
-    yield Bad("no objects", _data(_no_objects), "splits without any object: 1", "prepare")
+    for channels in (-1, 0, "many", 3.5, True):
+        yield Bad(
+            f"channels: {channels!r}",
+            _data(channels=channels),
+            f"channels: {channels!r}: write the number of channels",
+        )
     yield Bad(
-        "no keypoint shape", _data(task="pose"), "task pose needs kpt_shape in the data yaml", "prepare"
+        "colours where 4 channels are said",
+        _data(channels=4),
+        "3 channels, but the data yaml has channels: 4",
     )
+    no_list = "is neither a folder of images nor a list of their paths"
+    yield Bad("train is an image", _data(train="images/train/0.png"), no_list)
+    for suffix, content in (
+        ("zip", b"PK\3\4\0\0"),
+        ("bin", bytes(range(256))),
+        ("txt", b"gr\xf6\xdfe.png\n"),
+    ):
+        yield Bad(
+            f"train is a {suffix} file",
+            _data(_file(f"train.{suffix}", content), train=f"train.{suffix}"),
+            f"train.{suffix} {no_list}",
+        )
+    yield Bad(
+        "train is a number", _data(train=5), "train: 5: write a folder of images, a list file, or several"
+    )
+    absent = "are missing, broken links or no regular files"
+    yield Bad("a pipe named .png", _data(lambda f: os.mkfifo(f / "images/val/pipe.png")), absent)
+    yield Bad("an endless image", _data(lambda f: (f / "images/val/0.PNG").symlink_to("/dev/zero")), absent)
+    yield Bad("a broken link", _data(lambda f: (f / "images/val/x.png").symlink_to("nowhere")), absent)
+    yield Bad(
+        "folders in a circle",
+        _data(lambda f: (f / "images/val/again").symlink_to(f / "images")),
+        "is a link to a folder that contains it",
+    )
+    yield Bad(
+        "a name in Latin-1",
+        _data(_file(b"images/val/gr\xf6\xdfe.png", b"")),
+        "file names that are not UTF-8; rename",
+    )
+    too_many = "too large: Image size (182000000 pixels) exceeds limit of 178956970 pixels"
+    yield Bad("14000 x 13000 pixels", _data(_file("images/val/0.png", huge)), too_many)
+    yield Bad("a GIF named .png", _data(_gif), "a GIF file, which Ultralytics does not read; save it as PNG")
+    yield Bad(
+        "32 bits per channel", _data(_float_tiff), "32 bits per channel, which Ultralytics does not read"
+    )
+    yield Bad(
+        "labels under another name",
+        _data(lambda f: (f / "labels/train/0.txt").rename(f / "labels/train/0.TXT")),
+        "train: label files under another name or in another place: 1",
+    )
+    yield Bad(
+        "most labels missing",
+        _data(lambda f: [(f / f"labels/train/{n}.txt").unlink() for n in (0, 1)]),
+        "train: 2 of 3 images have no label file",
+    )
+    for flipped in ([9, 9], [0], 5):
+        yield Bad(
+            f"flip_idx: {flipped}",
+            _data(_keypoints, task="pose", kpt_shape=[2, 3], flip_idx=flipped),
+            f"flip_idx: {flipped}: name each keypoint from 0 to 1 once",
+        )
 
 
 def _student(**changes: object) -> dict[str, object]:
@@ -393,6 +462,28 @@ def _broken_image(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:400])
 
 
+def _file(name: str | bytes, content: bytes | Callable[[], bytes]) -> Callable[[Path], object]:
+    def write(folder: Path) -> None:
+        with open(os.path.join(os.fsencode(folder), os.fsencode(name)), "wb") as file:  # noqa: PTH118, PTH123
+            file.write(content() if callable(content) else content)
+
+    return write
+
+
+def _gif(folder: Path) -> None:
+    Image.new("L", (40, 32)).save(folder / "images/val/0.png", "GIF")
+
+
+def _float_tiff(folder: Path) -> None:
+    (folder / "images/val/0.png").unlink()
+    cv2.imwrite(str(folder / "images/val/0.tif"), np.ones((32, 40), np.float32))
+
+
+def _keypoints(folder: Path) -> None:
+    for label in folder.glob("labels/*/*.txt"):
+        label.write_text("0 0.5 0.5 0.2 0.2 0.1 0.1 2 0.9 0.9 1\n")
+
+
 def _no_objects(folder: Path) -> None:
     for label in (folder / "labels/val").iterdir():
         label.write_text("")
@@ -468,6 +559,6 @@ def trainings() -> Iterator[Bad]:
 
 
 BAD_INPUTS = [
-    *(bad for group in (params, arguments, pairs, own_models, checkpoints, data) for bad in group()),
+    *(bad for group in (params, arguments, pairs, own_models, checkpoints, data, images) for bad in group()),
     *(bad for group in (limits, devices, trainings) for bad in group()),
 ]

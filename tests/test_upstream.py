@@ -47,6 +47,20 @@ NAMES = [
         ["dataset"],
         "data sets that Ultralytics ships cannot be downloaded",
     ),
+    ("ultralytics.cfg:get_cfg", ["overrides"], "the prepared data is not read as a training reads it"),
+    (
+        "ultralytics.data.build:build_yolo_dataset",
+        ["cfg", "img_path", "batch", "data", "mode"],
+        "the prepared data is not read as a training reads it",
+    ),
+    (
+        "ultralytics.data.base:BaseDataset.load_image",
+        ["self", "i"],
+        "images that only Ultralytics cannot decode are found in a training",
+    ),
+    ("ultralytics.nn.autobackend:check_class_names", ["names"], "class names are not compared"),
+    ("ultralytics.utils:YAML.load", ["file"], "class names are not compared"),
+    ("ultralytics.utils.patches:imread", ["filename"], "turned images have the wrong size"),
     (
         "ultralytics.utils.downloads:attempt_download_asset",
         ["file"],
@@ -196,7 +210,7 @@ ATTRIBUTES = [
         "ultralytics.engine.trainer:BaseTrainer",
         (
             "amp args batch_size best best_fitness ema epoch epochs lr metrics model optimizer scaler "
-            "scheduler start_epoch stop stopper tloss train_loader"
+            "scheduler start_epoch stop stopper test_loader tloss train_loader"
         ),
         "an interrupted training cannot be continued",
     ),
@@ -209,8 +223,14 @@ ATTRIBUTES = [
     ("ultralytics.utils.loss:E2ELoss", "updates o2m o2o", "the heads' weights begin again"),
     ("ultralytics.nn.distill_model:DistillationModel", "teacher_model student_model", "nothing is distilled"),
     ("ultralytics.data.base:BaseDataset", "buffer", "mosaics of a resumed training differ"),
+    ("ultralytics.data.base:BaseDataset", "channels fraction labels", "images are not counted or compared"),
     ("ultralytics.data.build:InfiniteDataLoader", "iterator", "a resumed training shuffles otherwise"),
     ("ultralytics.engine.validator:BaseValidator", "jdict", "validation returns no predictions"),
+    (
+        "ultralytics.engine.validator:BaseValidator",
+        "dataloader",
+        "the images of a validation are not counted",
+    ),
     (
         "ultralytics.models.yolo.detect:DetectionValidator",
         "end2end metrics",
@@ -232,3 +252,13 @@ def test_validation_asks_eval_json() -> None:
     from ultralytics.engine.validator import BaseValidator
 
     assert "eval_json(" in inspect.getsource(BaseValidator.__call__)
+
+
+def test_the_same_image_files_are_read() -> None:
+    from ultralytics.data.utils import IMG_FORMATS
+
+    from kdpipe.data.images import FORMATS, SUFFIXES
+
+    assert {suffix.removeprefix(".") for suffix in SUFFIXES} == IMG_FORMATS
+    by_content = {name.lower() for name in FORMATS} - {"jpeg2000"}  # its suffix is .jp2
+    assert by_content <= IMG_FORMATS

@@ -8,10 +8,10 @@ behind a number changes and the number does not.
 
 from __future__ import annotations
 
-DATA = 1  # 1: as of kdpipe 0.1
+DATA = 2  # 2: labels and names as Ultralytics reads them, compared with it; 1: as of kdpipe 0.1
 TRAINING = 1  # 1: as of kdpipe 0.1
 VALIDATION = 1  # 1: as of kdpipe 0.1
-EVALUATION = 1  # 1: as of kdpipe 0.1
+EVALUATION = 2  # 2: all predictions count where images have many objects; 1: as of kdpipe 0.1
 CHOICE = 1  # 1: as of kdpipe 0.1
 REPORT = 2  # 2: wording of the table; 1: as of kdpipe 0.1
 PAGE = 2  # 2: wording of the page; 1: as of kdpipe 0.1

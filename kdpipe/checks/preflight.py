@@ -12,7 +12,7 @@ from kdpipe.cells.cell import DATASET_DIR
 from kdpipe.checks.checkpoints import inspect_all
 from kdpipe.checks.trainings import training_problems
 from kdpipe.data.manifest import MANIFEST_FILE, load_manifest, measured_splits
-from kdpipe.data.prepare import check_source
+from kdpipe.data.prepare import check_images, check_source
 from kdpipe.environment import check_packages, check_user, ultralytics_version
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean, raise_all, raised
 from kdpipe.models import names as model_names
@@ -51,16 +51,19 @@ def preflight(path: Path | str = PARAMS_FILE) -> Preflight:
     assert params is not None
     problems, warnings = inspect_all(params)
     problems += training_problems(params)
-    problems += raised(_measured, params)
+    problems += raised(_check_data, params)
     raise_all(problems)
     return Preflight(params, warnings)
 
 
-def _measured(params: Params) -> None:
+def _check_data(params: Params) -> None:
+    """Check the prepared data set, or what will be prepared."""
     if (DATASET_DIR / MANIFEST_FILE).exists():
         manifest = load_manifest(DATASET_DIR)
-        if manifest.source == params.data.source:
+        if (manifest.source, manifest.task) == (params.data.source, params.data.task):
             measured_splits(params, manifest)
+            return
+    check_images(params.data)
 
 
 def _arguments(params: Params) -> list[ParamsError]:

@@ -12,11 +12,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from kdpipe.data import coco_annotations
+from kdpipe.data.label_files import check_label_files, label_path
+from kdpipe.data.listing import list_images
 from kdpipe.data.source import Example, Source
 from kdpipe.errors import DataError, ParamsError
 from kdpipe.params.schema import SPLITS
 
-IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 MEASURED = ("val", "test")
 RGB = 3  # channels
 NOT_CARRIED = {"path", "download", "names", "nc", *SPLITS}
@@ -51,15 +52,18 @@ def read(yaml: Path, task: str, base: Path | None = None) -> Source:
         base: Second folder in which to look for its `path`, after the folder of the yaml.
 
     Raises:
-        DataError: if the yaml cannot be read, or an image folder or list does not exist.
+        DataError: if the yaml cannot be read, an image folder or list does not exist, or labels do not meet
+            their images.
     """
     fields = _fields(yaml)
     root = _root(yaml, fields.get("path"), base)
-    images = {split: _images(yaml, root, fields.get(split)) for split in SPLITS}
-    warnings = []
+    listings = {split: list_images(yaml, split, root, fields.get(split)) for split in SPLITS}
+    images = {split: listing.images for split, listing in listings.items()}
+    warnings = [line for listing in listings.values() for line in listing.warnings]
     if images["test"] and not any(label_path(image).is_file() for image in images["test"]):
         images["test"] = []
         warnings.append("the test split has no label files (COCO's has none), so it is left out")
+    warnings += [line for split, paths in images.items() for line in check_label_files(split, paths)]
     annotations = {
         split: coco_annotations.find(root, fields.get(split), task) for split in MEASURED if images[split]
     }
@@ -84,17 +88,7 @@ def header(yaml: Path) -> tuple[list[str], int]:
         DataError: if the yaml cannot be read.
     """
     fields = _fields(yaml)
-    return list(_names(yaml, fields).values()), int(fields.get("channels", RGB))
-
-
-def label_path(image: Path) -> Path:
-    """Path of an image's label file, by Ultralytics' rule: `images` becomes `labels`, the suffix .txt."""
-    parts = list(image.parts)
-    for index in range(len(parts) - 2, -1, -1):
-        if parts[index] == "images":
-            parts[index] = "labels"
-            break
-    return Path(*parts).with_suffix(".txt")
+    return list(_names(yaml, fields).values()), _channels(yaml, fields)
 
 
 def _fields(yaml: Path) -> dict[str, Any]:
@@ -108,9 +102,21 @@ def _fields(yaml: Path) -> dict[str, Any]:
     return fields
 
 
-def _root(yaml: Path, path: str | None, base: Path | None) -> Path:
-    if not path:
+def _channels(yaml: Path, fields: dict[str, Any]) -> int:
+    channels = fields.get("channels", RGB)
+    if not isinstance(channels, int) or isinstance(channels, bool) or channels < 1:
+        raise DataError(
+            f"{yaml}: channels: {channels!r}: write the number of channels of the images: 1 (gray), 3 (RGB) "
+            "or more"
+        )
+    return channels
+
+
+def _root(yaml: Path, path: object, base: Path | None) -> Path:
+    if path is None or path == "":
         return yaml.parent
+    if not isinstance(path, str):
+        raise DataError(f"{yaml}: path: {path!r}: write the folder that train and val start from")
     options = [yaml.parent / path, *([base / path] if base else [])]
     existing = [option for option in options if option.is_dir()]
     if not existing:
@@ -134,35 +140,24 @@ def _names(yaml: Path, fields: dict[str, Any]) -> dict[int, str]:
     return named
 
 
-def _images(yaml: Path, root: Path, entry: object) -> list[Path]:
-    entries = entry if isinstance(entry, list) else [entry] if entry else []
-    found: list[Path] = []
-    for item in entries:
-        place = root / str(item)
-        if not place.exists() and str(item).startswith("../"):  # as exported by Roboflow
-            place = root / str(item)[3:]
-        if place.is_dir():
-            found += (path for path in place.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-        elif place.is_file():
-            found += (
-                place.parent / line for line in place.read_text(encoding="utf-8").split("\n") if line.strip()
-            )
-        else:
-            raise DataError(f"{yaml}: {item}: no such folder or list; looked for {place}")
-    return sorted(set(found))
-
-
 def unique_names(paths: Sequence[Path]) -> list[str]:
     """File names with unique stems, one per image; equal stems get numbers."""
-    stems = Counter(path.stem for path in paths)
+    plain = [_plain(path.stem) for path in paths]
+    stems = Counter(plain)
     numbers: defaultdict[str, Iterator[int]] = defaultdict(partial(count, 1))
     names = []
-    for path in paths:
-        stem = path.stem
-        if stems[stem] > 1:
-            stem = next(s for n in numbers[stem] if (s := f"{path.stem}-{n}") not in stems)
+    for path, own in zip(paths, plain, strict=True):
+        stem = own
+        if stems[own] > 1:
+            stem = next(s for n in numbers[own] if (s := f"{own}-{n}") not in stems)
         names.append(stem + path.suffix.lower())
     return names
+
+
+def _plain(stem: str) -> str:
+    """A stem that Ultralytics can use: it skips hidden files, and fails at numerals that are no digits."""
+    stem = stem.lstrip(".") or "image"
+    return f"image-{stem}" if stem.isnumeric() and not stem.isdecimal() else stem
 
 
 def _examples(paths: list[Path]) -> list[Example]:
@@ -172,4 +167,4 @@ def _examples(paths: list[Path]) -> list[Example]:
 
 def _read(image: Path) -> tuple[bytes, str]:
     label = label_path(image)
-    return image.read_bytes(), label.read_text(encoding="utf-8") if label.is_file() else ""
+    return image.read_bytes(), label.read_text(encoding="utf-8-sig") if label.is_file() else ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+import numpy as np
 
 BOX_VALUES, CORNER_VALUES, POLYGON_VALUES = 4, 8, 6
 OUTSIDE = 0.01  # Ultralytics' tolerance for coordinates outside 0..1
@@ -21,13 +23,18 @@ class Label:
     Attributes:
         class_id: Class id.
         box: Centre x, centre y, width, height.
-        points: Flat list: outline (segment) or four corners (obb) as x, y; keypoints (pose) as x, y or x, y,
-            visibility.
+        points: Flat list: outline (segment, and detect if its labels are outlines) or four corners (obb) as
+            x, y; keypoints (pose) as x, y or x, y, visibility.
     """
 
     class_id: int
     box: Box
     points: tuple[float, ...] = ()
+
+    @property
+    def content(self) -> bytes:
+        """What Ultralytics tells labels apart by: all values in single precision."""
+        return np.array([self.class_id, *self.box, *self.points], np.float32).tobytes()
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class LabelRules:
         task: Task of the labels.
         classes: Number of classes.
         kpt_shape: Number of keypoints and values per keypoint, from the data yaml; None without keypoints.
+            For detect, lines with keypoints are boxes whose keypoints are not used.
     """
 
     task: str
@@ -45,31 +53,41 @@ class LabelRules:
     kpt_shape: tuple[int, int] | None = None
 
     def parse(self, text: str) -> tuple[list[Label], list[str]]:
-        """Parse a label file into its valid objects, and one message per invalid line."""
+        """Parse a label file into its valid objects, each once, and one message per invalid line."""
         labels, problems = [], []
-        lengths = {len(line.split()) - 1 for line in text.splitlines() if line.strip()}
+        rows = [(number, self._words(line)) for number, line in enumerate(text.splitlines(), start=1)]
+        lengths = {len(words) - 1 for _, words in rows if words}
         if self.task == "detect" and BOX_VALUES in lengths and max(lengths) >= POLYGON_VALUES:
             problems.append("boxes and outlines in one file, which Ultralytics leaves out; write one kind")
-        for number, line in enumerate(text.splitlines(), start=1):
-            if not line.strip():
-                continue
+        for number, words in rows:
             try:
-                labels.append(self._parse_line(line))
+                labels += [self._parse_words(words)] if words else []
             except ValueError as error:
                 problems.append(f"line {number}: {error}")
-        return labels, problems
+        return _once(labels), problems
 
     def points(self, label: Label) -> list[tuple[float, float, float]]:
         """The label's points as normalised x, y and COCO's visibility (0: not labelled, 2: visible)."""
-        values = self.kpt_shape[1] if self.kpt_shape else XY
+        values = self.kpt_shape[1] if self.kpt_shape and self.task == "pose" else XY
         rows = (label.points[start : start + values] for start in range(0, len(label.points), values))
-        return [(row[0], row[1], row[2] if len(row) > XY else SEEN) for row in rows]
+        return [(row[0], row[1], row[2] if len(row) > XY else _visibility(self.task, row)) for row in rows]
 
-    def _parse_line(self, line: str) -> Label:
+    def _words(self, line: str) -> list[str]:
+        """Columns of a line; for detect, without keypoints, as in Ultralytics."""
+        words = line.split()
+        if (
+            self.task == "detect"
+            and self.kpt_shape
+            and len(words) == 1 + BOX_VALUES + math.prod(self.kpt_shape)
+        ):
+            return words[: 1 + BOX_VALUES]
+        return words
+
+    def _parse_words(self, words: list[str]) -> Label:
         try:
-            columns = [float(word) for word in line.split()]
+            columns = [float(word) for word in words]
         except ValueError:
-            raise ValueError(f"not numbers: {line.strip()[:40]!r}") from None
+            raise ValueError(f"not numbers: {' '.join(words)[:40]!r}") from None
         if not all(math.isfinite(value) for value in columns):
             raise ValueError("not finite numbers")
         if not columns[0].is_integer() or not 0 <= columns[0] < self.classes:
@@ -84,7 +102,7 @@ def _detect(columns: list[float], _: LabelRules) -> Label:
     """Parse a box, or a polygon, from which Ultralytics uses the enclosing box."""
     values = columns[1:]
     if len(values) >= POLYGON_VALUES and len(values) % 2 == 0:
-        return Label(int(columns[0]), _enclosing(values))
+        return Label(int(columns[0]), _enclosing(values), tuple(values))
     if len(values) != BOX_VALUES:
         raise ValueError(f"{len(columns)} columns, where a detection label has 5")
     _check_inside(values)
@@ -115,6 +133,8 @@ def _pose(columns: list[float], rules: LabelRules) -> Label:
             f"{1 + BOX_VALUES + count * dimensions}"
         )
     _check_inside([*box, *points[0::dimensions], *points[1::dimensions]])
+    if dimensions > XY and min(points[XY::dimensions]) < 0:
+        raise ValueError("a visibility below 0; write 0 (not labelled), 1 (hidden) or 2 (visible)")
     return Label(int(columns[0]), _box(box), tuple(points))
 
 
@@ -125,6 +145,19 @@ PARSERS: dict[str, Callable[[list[float], LabelRules], Label]] = {
     "obb": _obb,
 }
 """Parsers of a label line by task; these tasks are supported by kdpipe."""
+
+
+def _once(labels: Iterable[Label]) -> list[Label]:
+    """Labels without repetitions, which Ultralytics removes too."""
+    found: dict[bytes, Label] = {}
+    for label in labels:
+        found.setdefault(label.content, label)
+    return list(found.values())
+
+
+def _visibility(task: str, point: tuple[float, ...]) -> float:
+    """Visibility of a point without one; in Ultralytics, keypoints beyond the upper left are not labelled."""
+    return 0.0 if task == "pose" and min(point) < 0 else SEEN
 
 
 def _check_inside(values: list[float]) -> None:

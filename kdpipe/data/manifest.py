@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+from kdpipe.data.examine import CheckedExample
+from kdpipe.data.findings import count_classes
 from kdpipe.data.labels import LabelRules
 from kdpipe.data.source import Source
-from kdpipe.data.write import CheckedExample, PreparedData, count_classes
+from kdpipe.data.write import PreparedData
 from kdpipe.errors import ParamsError
 from kdpipe.params.schema import Params
 

@@ -6,21 +6,22 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kdpipe.data import data_yaml, digits, shipped
+from kdpipe.data import data_yaml, digits, keypoints, shipped
+from kdpipe.data.examine import check_splits, examine
 from kdpipe.data.labels import PARSERS, LabelRules
 from kdpipe.data.manifest import Manifest, describe
 from kdpipe.data.preview import save_preview
 from kdpipe.data.source import Source
 from kdpipe.data.write import write
-from kdpipe.errors import DataError, ParamsError, did_you_mean
+from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.params.schema import Data
 from kdpipe.paths import resolve, state_dir
 
 EMBEDDED = "digits"
-KEYPOINT_VALUES = (2, 3)
+SOON_READ = 32 * 2**20  # bytes of images that are decoded within a second or two
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ def prepare(data: Data, out: Path) -> Manifest:
         ParamsError, DataError: if there is nothing there, or nothing that can be trained on.
     """
     source = open_source(data)
-    rules = LabelRules(data.task, len(source.names), _kpt_shape(data, source))
-    with _nothing_half(out):
+    rules = _rules(data, source)
+    with nothing_half(out):
         written = write(source, rules, out)
         manifest = describe(data.source, rules, source, written)
         manifest.save(out)
@@ -55,7 +56,7 @@ def prepare(data: Data, out: Path) -> Manifest:
 
 
 @contextmanager
-def _nothing_half(out: Path) -> Iterator[None]:
+def nothing_half(out: Path) -> Iterator[None]:
     """Leave no folder behind that is not whole."""
     try:
         yield
@@ -76,6 +77,23 @@ def check_source(data: Data) -> None:
     header(data)
 
 
+def check_images(data: Data) -> None:
+    """Refuse images and labels of the user that cannot be prepared.
+
+    Of large data sets only the files' names are looked at; stage prepare reads their content.
+
+    Raises:
+        ParamsError, DataError: naming the files.
+    """
+    if data.source == EMBEDDED or shipped.find(data.source):
+        return
+    source = open_source(data)
+    rules = _rules(data, source)
+    check_splits(source)
+    if sum(path.stat().st_size for path in source.files if path.is_file()) <= SOON_READ:
+        examine(source, rules)
+
+
 def header(data: Data) -> Header:
     """What `data.source` says of itself, without its images.
 
@@ -94,21 +112,14 @@ def open_source(data: Data) -> Source:
         return digits.source(data.digits, data.task)
     yaml = shipped.find(data.source)
     if yaml is not None:
-        return data_yaml.read(yaml, data.task, base=shipped.download(yaml))
-    return data_yaml.read(data_yaml.find_yaml(resolve(data.source)), data.task)
+        found = data_yaml.read(yaml, data.task, base=shipped.download(yaml))
+    else:
+        found = data_yaml.read(data_yaml.find_yaml(resolve(data.source)), data.task)
+    return replace(found, extra=keypoints.used(data.task, found.extra))
 
 
-def _kpt_shape(data: Data, source: Source) -> tuple[int, int] | None:
-    if data.task != "pose":
-        return None
-    match source.extra.get("kpt_shape"):
-        case [int(count), int(dimensions)] if count > 0 and dimensions in KEYPOINT_VALUES:
-            return count, dimensions
-        case wrong:
-            raise DataError(
-                f"data.source: task pose needs kpt_shape in the data yaml, such as [17, 3]: the number of "
-                f"keypoints, and 2 (x, y) or 3 (x, y, visibility); found {wrong}"
-            )
+def _rules(data: Data, source: Source) -> LabelRules:
+    return LabelRules(data.task, len(source.names), keypoints.shape_of(data.task, source.extra))
 
 
 def source_changed(data: Data) -> bool:

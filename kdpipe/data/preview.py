@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageOps
 
+from kdpipe.data.examine import CheckedExample
 from kdpipe.data.labels import LabelRules
-from kdpipe.data.write import CheckedExample
 
 COLUMNS, ROWS, SIDE = 6, 3, 192
 INK = (0, 255, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 from hotcoco import COCO, COCOeval
@@ -33,7 +35,8 @@ def evaluate(
     """Evaluate the predictions of one checkpoint, split and head.
 
     Predictions are matched by the task's own geometry: boxes, masks, keypoints or rotated boxes. Rotated
-    boxes are not part of COCO's evaluation; its rules are applied to their overlap.
+    boxes are not part of COCO's evaluation; its rules are applied to their overlap. COCO counts 100
+    predictions of a class in an image, 20 for keypoints; if an image has more objects, all predictions count.
 
     Args:
         truth: Labels of the split.
@@ -80,7 +83,25 @@ def _evaluator(truth: Truth, found: COCO) -> COCOeval:
     evaluator = COCOeval(truth.coco, found, TASKS[truth.task].iou_type)
     if truth.sigmas is not None:
         evaluator.params.kpt_oks_sigmas = truth.sigmas
+    _count_all(evaluator, truth, found)
     return evaluator
+
+
+def _count_all(evaluator: COCOeval, truth: Truth, found: COCO) -> None:
+    """Count all predictions if an image has more objects of a class than COCO counts predictions.
+
+    How many predictions there are was limited by `validate.max_det`.
+    """
+    task, kinds = TASKS[truth.task], evaluator.params.max_dets
+    if task.counts_all(annotated=truth.annotated) and _most(truth.coco) > task.counted:
+        evaluator.params.max_dets = [*kinds[:-1], max(kinds[-1], _most(found))]
+
+
+def _most(objects: COCO) -> int:
+    """Highest number of objects of one class in one image."""
+    found = objects.load_anns(objects.get_ann_ids())
+    counts = Counter((one["image_id"], one["category_id"]) for one in found)
+    return max(counts.values(), default=0)
 
 
 def _per_class(evaluator: COCOeval, names: list[str]) -> dict[str, float]:
@@ -93,6 +114,7 @@ def _per_class(evaluator: COCOeval, names: list[str]) -> dict[str, float]:
 def _of_boxes(truth: Truth, found: COCO) -> dict[str, float]:
     """AP of the boxes for segment and pose; not by size, which would use the area of masks or keypoints."""
     evaluator = COCOeval(truth.coco, found, "bbox")
+    _count_all(evaluator, truth, found)
     evaluator.evaluate()
     evaluator.accumulate()
     everything = evaluator.slice_by({})["_overall"]

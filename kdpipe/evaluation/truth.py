@@ -13,20 +13,26 @@ import numpy as np
 from hotcoco import COCO, mask
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
-from PIL import Image
 
 from kdpipe.data import coco_annotations
+from kdpipe.data.images import Size, shown_size
 from kdpipe.data.labels import Label, LabelRules
 from kdpipe.data.manifest import Manifest, load_manifest
 from kdpipe.errors import KdpipeError
 
-EXIF_ORIENTATION, EXIF_TURNED = 0x0112, (5, 6, 7, 8)  # rotated by 90 degrees: width and height are swapped
 AREA_OF_BOX = 0.53  # object area as a share of the box area, as in Ultralytics for keypoints
 COCO_KPT_SHAPE = (17, 3)
 # Standard deviation of human annotators by keypoint (cocodataset.org, keypoint evaluation).
 COCO_SIGMAS = [s / 1000 for s in (26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89)]
 
-Size = tuple[int, int]
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image of a prepared data set: file name, width and height in pixels, and labels."""
+
+    name: str
+    size: Size
+    labels: list[Label]
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class Truth:
         task: Task of the labels.
         sizes: Width and height of the images in pixels, by file name.
         sigmas: Tolerance of each keypoint in COCO's OKS; None without keypoints.
+        annotated: Whether these are COCO's own annotations, not labels.
     """
 
     coco: COCO
@@ -48,6 +55,7 @@ class Truth:
     task: str = "detect"
     sizes: dict[str, Size] = field(default_factory=dict)
     sigmas: list[float] | None = None
+    annotated: bool = False
 
 
 def load_truth(dataset: Path, split: str) -> Truth:
@@ -64,21 +72,19 @@ def load_truth(dataset: Path, split: str) -> Truth:
     manifest = load_manifest(dataset)
     annotations = dataset / coco_annotations.FOLDER / f"{split}.json"
     if annotations.is_file():
-        return _truth(json.loads(annotations.read_text(encoding="utf-8")), manifest, dataset)
-    images = sorted((dataset / "images" / split).glob("*"))
-    if not images:
+        return _truth(json.loads(annotations.read_text(encoding="utf-8")), manifest, dataset, annotated=True)
+    labelled = list(labelled_images(dataset, split, manifest))
+    if not labelled:
         raise KdpipeError(f"{dataset} has no images for {split}")
-    sizes = {path.name: _size(path) for path in images}
-    image_ids = {path.name: number for number, path in enumerate(images, start=1)}
     objects = [
-        {"image_id": image_ids[path.name], **annotation}
-        for path in images
-        for annotation in _annotations(dataset, split, path, manifest, sizes[path.name])
+        {"image_id": number, **annotation}
+        for number, image in enumerate(labelled, start=1)
+        for annotation in _annotations(image, manifest)
     ]
     content = {
         "images": [
-            {"id": image_ids[name], "file_name": name, "width": width, "height": height}
-            for name, (width, height) in sizes.items()
+            {"id": number, "file_name": image.name, "width": image.size[0], "height": image.size[1]}
+            for number, image in enumerate(labelled, start=1)
         ],
         "categories": [{"id": i, "name": name} for i, name in enumerate(manifest.names, start=1)],
         "annotations": [{"id": i, "iscrowd": 0, **found} for i, found in enumerate(objects, start=1)],
@@ -86,7 +92,20 @@ def load_truth(dataset: Path, split: str) -> Truth:
     return _truth(content, manifest, dataset)
 
 
-def _truth(content: dict[str, Any], manifest: Manifest, dataset: Path) -> Truth:
+def labelled_images(dataset: Path, split: str, manifest: Manifest) -> Iterator[LabelledImage]:
+    """Yield the images of a split of a prepared data set with their labels, sorted by name.
+
+    Args:
+        dataset: Folder of the data set.
+        split: Name of the split.
+        manifest: Its manifest.
+    """
+    for path in sorted((dataset / "images" / split).glob("*")):
+        text = (dataset / "labels" / split / path.name).with_suffix(".txt").read_text(encoding="utf-8")
+        yield LabelledImage(path.name, shown_size(path), manifest.rules.parse(text)[0])
+
+
+def _truth(content: dict[str, Any], manifest: Manifest, dataset: Path, *, annotated: bool = False) -> Truth:
     images = content["images"]
     return Truth(
         coco=COCO(content),
@@ -95,12 +114,13 @@ def _truth(content: dict[str, Any], manifest: Manifest, dataset: Path) -> Truth:
         task=manifest.task,
         sizes={image["file_name"]: (image["width"], image["height"]) for image in images},
         sigmas=_sigmas(manifest.rules, dataset / "data.yaml"),
+        annotated=annotated,
     )
 
 
 def _sigmas(rules: LabelRules, yaml: Path) -> list[float] | None:
     """Sigmas from the data yaml; else COCO's for COCO's keypoints, or equal ones, as in Ultralytics."""
-    if rules.kpt_shape is None:
+    if rules.kpt_shape is None or rules.task != "pose":
         return None
     fields: Any = OmegaConf.load(yaml)
     if own := fields.get("kpt_oks_sigmas"):
@@ -109,11 +129,9 @@ def _sigmas(rules: LabelRules, yaml: Path) -> list[float] | None:
     return COCO_SIGMAS if rules.kpt_shape == COCO_KPT_SHAPE else [1 / count] * count
 
 
-def _annotations(
-    dataset: Path, split: str, image: Path, manifest: Manifest, size: Size
-) -> Iterator[dict[str, Any]]:
-    text = (dataset / "labels" / split / image.name).with_suffix(".txt").read_text(encoding="utf-8")
-    for label in dict.fromkeys(manifest.rules.parse(text)[0]):
+def _annotations(image: LabelledImage, manifest: Manifest) -> Iterator[dict[str, Any]]:
+    size = image.size
+    for label in image.labels:
         width, height = label.box[2] * size[0], label.box[3] * size[1]
         box = [label.box[0] * size[0] - width / 2, label.box[1] * size[1] - height / 2, width, height]
         annotation = {"category_id": label.class_id + 1, "bbox": box, "area": width * height}
@@ -151,11 +169,3 @@ OWN: dict[str, Callable[[Label, Size, LabelRules], dict[str, Any]]] = {
 def _pixels(label: Label, size: Size, rules: LabelRules) -> NDArray[np.float64]:
     """The label's points, (n, 3): x and y in pixels, and visibility."""
     return np.array(rules.points(label), dtype=float) * (*size, 1)
-
-
-def _size(path: Path) -> Size:
-    """Width and height in pixels after EXIF rotation, as in Ultralytics."""
-    with Image.open(path) as image:
-        width, height = image.size
-        turned = image.getexif().get(EXIF_ORIENTATION) in EXIF_TURNED
-    return (height, width) if turned else (width, height)

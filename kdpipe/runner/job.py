@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -22,12 +22,14 @@ class Job:
         start: Model yaml or checkpoint that Ultralytics builds the student from.
         data: The data yaml.
         teacher: The teacher's checkpoint; without one, `identity.dis` is not used.
+        images: Number of images by split, as prepared; splits that are not named are not counted.
     """
 
     identity: Identity
     start: str
     data: Path
     teacher: Path | None = None
+    images: Mapping[str, int] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write the job for other processes."""
@@ -42,6 +44,7 @@ def load_job(folder: Path) -> Job:
         start=content["start"],
         data=Path(content["data"]),
         teacher=Path(content["teacher"]) if content["teacher"] else None,
+        images=content["images"],
     )
 
 

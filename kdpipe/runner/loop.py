@@ -18,11 +18,11 @@ from kdpipe.models.tasks import metric_name
 from kdpipe.runner import state
 from kdpipe.runner.job import Job, Listener
 from kdpipe.runner.progress import TrainingProgress
-from kdpipe.runner.state import SavedState
 from kdpipe.runner.trainers import TRAINERS
 from kdpipe.yolo import arguments
 from kdpipe.yolo.device import peak_memory_mib
 from kdpipe.yolo.log import LOG_FILE
+from kdpipe.yolo.reading import count_images
 
 MAIN = RANK in (-1, 0)  # whether this is the process of the training that writes files
 
@@ -40,7 +40,7 @@ def train_here(job: Job, work: Path, progress: TrainingProgress, listener: Liste
         KdpipeError: if the training diverged, ran out of memory, or lost its data.
     """
     trainer = TRAINERS[job.identity.task](overrides=_overrides(job, work))
-    _Watch(work, state.load(work), progress, listener).attach(trainer)
+    _Watch(job, work, progress, listener).attach(trainer)
     _run(trainer, work / LOG_FILE)
 
 
@@ -74,11 +74,10 @@ def _is_of_ultralytics(error: Exception) -> bool:
 class _Watch:
     """Callbacks that display and record a training, and make it resumable."""
 
-    def __init__(
-        self, work: Path, saved: SavedState | None, progress: TrainingProgress, listener: Listener
-    ) -> None:
+    def __init__(self, job: Job, work: Path, progress: TrainingProgress, listener: Listener) -> None:
+        self._images = job.images
         self._work = work
-        self._saved = saved
+        self._saved = state.load(work)
         self._progress = progress
         self._listener = listener
 
@@ -93,9 +92,17 @@ class _Watch:
             trainer.add_callback(event, getattr(self, event))
 
     def on_pretrain_routine_end(self, trainer: Any) -> None:
+        self._count_images(trainer)
         self._batch = trainer.batch_size
         if self._saved is not None:
             state.restore(trainer, self._saved, self._work)
+
+    def _count_images(self, trainer: Any) -> None:
+        """Refuse a training on other images than were prepared."""
+        loaders = {"train": trainer.train_loader, **({"val": trainer.test_loader} if MAIN else {})}
+        for split, loader in loaders.items():
+            if split in self._images:
+                count_images(loader, split, self._images[split])
 
     def on_train_start(self, trainer: Any) -> None:
         self._started = time.monotonic()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from kdpipe.cells.cell import DATASET_DIR
 from kdpipe.data.manifest import Manifest, measured_splits
-from kdpipe.data.prepare import prepare
+from kdpipe.data.prepare import nothing_half, prepare
+from kdpipe.evaluation.agreement import check_agreement
 from kdpipe.params.schema import Params
 
 
 def prepare_data(params: Params) -> Manifest:
-    """Write data/dataset, and check that it has a split to measure on.
+    """Write data/dataset, and check that it has a split to measure on, and that Ultralytics reads it alike.
 
     Raises:
         ParamsError, DataError: if there is no such source, or nothing in it that can be trained on.
     """
     manifest = prepare(params.data, DATASET_DIR)
     measured_splits(params, manifest)
+    with nothing_half(DATASET_DIR):
+        check_agreement(DATASET_DIR)
     return manifest

@@ -185,4 +185,5 @@ def _job(identity: Identity, source: Source, start: Path | None) -> Job:
         start=str(start or yaml_of(source.architecture)),
         data=DATASET_DIR / "data.yaml",
         teacher=PAIRS_DIR / identity.pair / TEACHER_FILE if identity.pair else None,
+        images={name: split.images for name, split in load_manifest(DATASET_DIR).splits.items()},
     )

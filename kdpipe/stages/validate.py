@@ -22,7 +22,8 @@ def validate_cell(params: Params, cell: Cell) -> Metrics:
         The metrics by split and head.
 
     Raises:
-        KdpipeError: if the device is not there, or Ultralytics did not use the requested head.
+        KdpipeError: if the device is not there, or Ultralytics did not use the requested head, or not
+            all images.
     """
     record = load_record(cell.train_dir)
     device = arguments.device_names(params.train.get("device"))[0]  # validation uses one device
@@ -30,7 +31,8 @@ def validate_cell(params: Params, cell: Cell) -> Metrics:
     shutil.rmtree(cell.val_dir, ignore_errors=True)
     cell.val_dir.mkdir(parents=True)
     metrics: Metrics = {}
-    for split in measured_splits(params, load_manifest(DATASET_DIR)):
+    manifest = load_manifest(DATASET_DIR)
+    for split in measured_splits(params, manifest):
         metrics[split] = {}
         for head in model_names.read(record.identity.model).heads:
             metrics[split][head], predictions = validate(
@@ -39,6 +41,7 @@ def validate_cell(params: Params, cell: Cell) -> Metrics:
                 split,
                 head,
                 params.validate,
+                images=manifest.splits[split].images,
                 imgsz=int(record.arguments.get("imgsz", model_names.DEFAULT_IMGSZ)),
                 device=device,
                 log=cell.val_dir / LOG_FILE,

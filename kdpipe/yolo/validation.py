@@ -23,6 +23,7 @@ def validate(
     head: str,
     options: Validate,
     *,
+    images: int,
     imgsz: int,
     device: object,
     log: Path,
@@ -35,6 +36,7 @@ def validate(
         split: `train`, `val` or `test`.
         head: `e2e` (NMS-free) or `nms` (the classical head with NMS).
         options: Batch size, thresholds and maximum number of predictions.
+        images: Number of images of the split.
         imgsz: Image size in pixels.
         device: Device as in params.yaml; `auto` is the first GPU, or else the CPU.
         log: Log file for Ultralytics' output.
@@ -46,10 +48,12 @@ def validate(
         The predictions, as Ultralytics writes them with `save_json`.
 
     Raises:
-        KdpipeError: if Ultralytics did not use the requested head.
+        KdpipeError: if Ultralytics did not use the requested head, or not all images.
     """
     configure()
     from ultralytics import YOLO
+
+    from kdpipe.yolo.reading import count_images
 
     seen: list[Any] = []
     model = YOLO(weights)
@@ -71,6 +75,7 @@ def validate(
             save_dir=str(state_dir() / "validation"),
         )
     validator = seen[-1]
+    count_images(validator.dataloader, split, images)
     if bool(validator.end2end) != (head == "e2e"):
         raise KdpipeError(f"{weights}: asked for the {head} head, but Ultralytics used the other one")
     return _metrics(validator.metrics, model.task), validator.jdict

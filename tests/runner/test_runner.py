@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,13 @@ def job(project: Path, teacher: Path | None = None, **changes: object) -> Job:
         arguments=ARGUMENTS | changes,
         dis=None if teacher is None else 3.0,
     )
-    return Job(identity, start="yolo26n.yaml", data=project / "dataset/data.yaml", teacher=teacher)
+    return Job(
+        identity,
+        start="yolo26n.yaml",
+        data=project / "dataset/data.yaml",
+        teacher=teacher,
+        images={"train": 32, "val": 16},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +146,22 @@ def test_a_distilled_student_exports_as_a_baseline_of_its_weights_would(
     assert abs(sizes["distilled"] - sizes["baseline"]) < 1000  # but for the text of its description
     assert outputs["distilled"].shape == ((1, 84, 6) if nms is False else (1, 14, 84))
     np.testing.assert_array_equal(outputs["distilled"], outputs["plain"])
+
+
+@pytest.mark.parametrize(
+    ("images", "fraction", "read"),
+    [
+        ({"train": 33, "val": 16}, 1.0, "32 images for train"),
+        ({"val": 15}, 1.0, "16 images for val"),
+        ({"train": 40}, 0.5, "16 images for train"),
+    ],
+)
+def test_a_training_counts_its_images(
+    project: Path, tmp_path: Path, images: dict[str, int], fraction: float, read: str
+) -> None:
+    counted = replace(job(project, fraction=fraction), images=images)
+    with pytest.raises(KdpipeError, match=f"Ultralytics reads {read}, but"):
+        train(counted, tmp_path / "work", Heard(), Console(quiet=True))
 
 
 def test_the_history_has_every_loss_and_metric(baseline: TrainingResult, distilled: TrainingResult) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from kdpipe.data.data_yaml import IMAGE_SUFFIXES, unique_names
+from kdpipe.data.data_yaml import unique_names
+from kdpipe.data.images import SUFFIXES as IMAGE_SUFFIXES
 from kdpipe.data.importing.formats import read
 from kdpipe.data.importing.splitting import group_of, split_off
 from kdpipe.errors import DataError

@@ -11,7 +11,8 @@ from typing import Any
 
 from hotcoco import COCO
 
-from kdpipe.data.data_yaml import IMAGE_SUFFIXES, label_path
+from kdpipe.data.images import SUFFIXES as IMAGE_SUFFIXES
+from kdpipe.data.label_files import label_path
 from kdpipe.errors import DataError
 
 NAME_FILES = ("classes.txt", "obj.names", "labels.txt")  # as labelImg, Darknet and others name them

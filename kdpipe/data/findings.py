@@ -1,0 +1,66 @@
+"""What a user should know of a data set that can be trained on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
+
+from kdpipe.data.examine import CheckedExample, Problems, Splits
+from kdpipe.models.tasks import TASKS, Task
+
+FIRST_CLASSES = 5
+
+
+def findings(splits: Splits, names: Mapping[int, str], task: str, annotated: Container[str]) -> Iterator[str]:
+    """Yield warnings about images in two splits, classes without objects, and images with many objects.
+
+    Args:
+        splits: The checked images.
+        names: Class names by class id.
+        task: Task of the labels.
+        annotated: Splits that have COCO's own annotations.
+    """
+    yield from _duplicates(splits).lines()
+    yield from _absent_classes(splits, names)
+    for split in ("val", "test"):
+        yield from _crowded(split, splits.get(split, ()), TASKS[task], split in annotated)
+
+
+def count_classes(examples: Iterable[CheckedExample]) -> Counter[int]:
+    """Number of objects per class id."""
+    return Counter(label.class_id for checked in examples for label in checked.labels)
+
+
+def _duplicates(splits: Splits) -> Problems:
+    problems = Problems()
+    seen: dict[str, tuple[str, str]] = {}
+    for split, examples in splits.items():
+        for checked in examples:
+            content = checked.digest.split(":")[0]
+            first_split, name = seen.setdefault(content, (split, checked.example.name))
+            if first_split != split:
+                kind = f"images that are in {first_split} and in {split}"
+                problems.places[kind].append(f"{first_split}/{name} = {split}/{checked.example.name}")
+    return problems
+
+
+def _absent_classes(splits: Splits, names: Mapping[int, str]) -> Iterator[str]:
+    for split, examples in splits.items():
+        counts = count_classes(examples)
+        absent = [name for number, name in names.items() if not counts[number]]
+        if absent:
+            more = [f"and {len(absent) - FIRST_CLASSES} more"] if len(absent) > FIRST_CLASSES else []
+            yield f"{split}: classes without an object: {', '.join([*absent[:FIRST_CLASSES], *more])}"
+
+
+def _crowded(split: str, examples: Iterable[CheckedExample], task: Task, annotated: bool) -> Iterator[str]:
+    most = [max(count_classes([checked]).values(), default=0) for checked in examples]
+    above = [count for count in most if count > task.counted]
+    if above:
+        kept = "that is so here too, as for published figures"
+        if task.counts_all(annotated=annotated):
+            kept = "on this split it counts all that validate.max_det keeps"
+        yield (
+            f"{split}: {len(above)} images have more than {task.counted} objects of a class (up to "
+            f"{max(above)}). COCO's AP counts {task.counted} predictions of a class in an image; {kept}"
+        )

@@ -1,0 +1,139 @@
+"""Find the images that a data yaml names: in folders as Ultralytics finds them, or in list files."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kdpipe.data.images import NOT_READ, SUFFIXES
+from kdpipe.errors import DataError
+
+FIRST = 3  # files that a message names
+HEAD = 4096  # bytes of a list file that are looked at before all of it is read
+
+
+@dataclass
+class Listing:
+    """Images of a split.
+
+    Attributes:
+        images: Paths of the images, each once, sorted.
+        warnings: Messages about files that are not among them.
+    """
+
+    images: list[Path] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def list_images(yaml: Path, split: str, root: Path, entry: object) -> Listing:
+    """List the images of one split.
+
+    Args:
+        yaml: The data yaml, for messages.
+        split: Name of the split.
+        root: Root folder of the data set.
+        entry: Value of the split in the data yaml.
+
+    Raises:
+        DataError: if the entry names neither a folder nor a list, or an image cannot be read at all.
+    """
+    entries = entry if isinstance(entry, list) else [entry] if entry is not None else []
+    if not all(isinstance(item, str) for item in entries):
+        raise DataError(
+            f"{yaml}: {split}: {entry!r}: write a folder of images, a list file, or several of them"
+        )
+    files: list[Path] = []
+    hidden: list[Path] = []
+    for item in filter(None, entries):
+        place = _place(yaml, split, root, item)
+        if place.is_dir():
+            for path in _walk(place):
+                (hidden if path.name.startswith(".") else files).append(path)
+        else:
+            files += _listed(f"{yaml}: {split}: {item}", place)
+    images = [path for path in files if path.suffix.lower() in SUFFIXES]
+    _check_files(f"{yaml}: {split}", images)
+    warnings = [f"{split}: {said}" for said in _excluded(files, hidden, images)]
+    return Listing(sorted(set(images)), warnings)
+
+
+def printable(path: Path | str) -> str:
+    """A path for a message, also if its bytes are no UTF-8."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def some(paths: Sequence[Path | str]) -> str:
+    """The first paths, for a message."""
+    more = [f"and {len(paths) - FIRST} more"] if len(paths) > FIRST else []
+    return ", ".join([*map(printable, paths[:FIRST]), *more])
+
+
+def _place(yaml: Path, split: str, root: Path, item: str) -> Path:
+    """The folder or list that is meant."""
+    place = root / item
+    if not place.exists() and item.startswith("../"):  # as exported by Roboflow
+        place = root / item[3:]
+    if not (place.is_dir() or place.is_file()):
+        raise DataError(f"{yaml}: {split}: {item}: no such folder or list; looked for {place}")
+    return place
+
+
+def _walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Files under a folder, also through links to folders, as Ultralytics finds them."""
+    real = folder.resolve()
+    if any(outer.is_relative_to(real) for outer in above):
+        raise DataError(f"{printable(folder)} is a link to a folder that contains it; remove it")
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if not os.path.isdir(entry.path):  # noqa: PTH112 - also answers for a link to itself
+            yield Path(entry.path)
+        elif not entry.name.startswith("."):
+            yield from _walk(Path(entry.path), (*above, real))
+
+
+def _listed(where: str, place: Path) -> list[Path]:
+    """Images of a list file, one path a line; relative paths start from the folder of the list."""
+    wrong = DataError(
+        f"{where} is neither a folder of images nor a list of their paths, one a line, in UTF-8"
+    )
+    with place.open("rb") as file:
+        if place.suffix.lower() in SUFFIXES or b"\0" in file.read(HEAD):
+            raise wrong
+    try:
+        lines = place.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise wrong from None
+    return [place.parent / line.strip() for line in lines if line.strip()]
+
+
+def _check_files(where: str, paths: Sequence[Path]) -> None:
+    """Refuse names that cannot be written to a text file, and what can never be read to its end."""
+    if garbled := [path for path in paths if not _is_utf8(path)]:
+        raise DataError(f"{where}: file names that are not UTF-8; rename them: {some(garbled)}")
+    if absent := [path for path in paths if not os.path.isfile(path)]:  # noqa: PTH113 - answers for any
+        raise DataError(
+            f"{where}: {len(absent)} of {len(paths)} images are missing, broken links or no regular files: "
+            f"{some(absent)}"
+        )
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _excluded(files: Sequence[Path], hidden: Sequence[Path], images: Sequence[Path]) -> Iterator[str]:
+    """Messages about images that Ultralytics excludes without a word, and about repetitions."""
+    if unseen := [path for path in hidden if path.suffix.lower() in SUFFIXES]:
+        yield f"hidden files are excluded, as in Ultralytics: {some(unseen)}"
+    kinds = Counter(path.suffix.lower() for path in files if path.suffix.lower() in NOT_READ)
+    if kinds:
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(kinds.items()))
+        yield f"files that Ultralytics does not read are excluded: {counts}; save them as PNG"
+    if repeated := [path for path, times in Counter(images).items() if times > 1]:
+        yield f"images that are named more than once are used once: {some(repeated)}"
