@@ -33,10 +33,10 @@ def of_the_locale(path: Path) -> Iterator[int]:
             continue
         given = {keyword.arg for keyword in node.keywords}
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        of_pillow = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "Image"
+        of_others = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) in ("Image", "os")
         mode = [ast.unparse(argument) for argument in node.args[-1:]]
         binary = bool(mode) and "b" in mode[0] and mode[0].startswith("'")
-        text = name in ("read_text", "write_text") or (name == "open" and not binary and not of_pillow)
+        text = name in ("read_text", "write_text") or (name == "open" and not binary and not of_others)
         if (text or given & {"text", "universal_newlines"}) and "encoding" not in given:
             yield node.lineno
 
