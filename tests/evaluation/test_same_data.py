@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from kdpipe.yolo.reading import ReadImage, read_split
-from tests.data.small import encoded, perfect, picture, prepared
+from tests.data.small import encoded, newer_ultralytics, perfect, picture, prepared
 
 NAMES = [
     "a",
@@ -161,6 +161,7 @@ class_names = st.lists(
 )
 
 
+@newer_ultralytics
 @settings(
     max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "15")),
     deadline=None,
