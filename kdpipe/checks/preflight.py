@@ -51,19 +51,21 @@ def preflight(path: Path | str = PARAMS_FILE) -> Preflight:
     assert params is not None
     problems, warnings = inspect_all(params)
     problems += training_problems(params)
-    problems += raised(_check_data, params)
-    raise_all(problems)
-    return Preflight(params, warnings)
+    wrong, notable = _check_data(params)
+    raise_all([*problems, *wrong])
+    return Preflight(params, [*warnings, *notable])
 
 
-def _check_data(params: Params) -> None:
-    """Check the prepared data set, or what will be prepared."""
+def _check_data(params: Params) -> tuple[list[KdpipeError], list[str]]:
+    """Errors and warnings about the prepared data set, or about what will be prepared."""
     if (DATASET_DIR / MANIFEST_FILE).exists():
         manifest = load_manifest(DATASET_DIR)
         if (manifest.source, manifest.task) == (params.data.source, params.data.task):
-            measured_splits(params, manifest)
-            return
-    check_images(params.data)
+            return raised(measured_splits, params, manifest), []
+    try:
+        return [], check_images(params.data)
+    except KdpipeError as error:
+        return [error], []
 
 
 def _arguments(params: Params) -> list[ParamsError]:

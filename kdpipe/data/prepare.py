@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kdpipe.data import data_yaml, digits, keypoints, shipped
 from kdpipe.data.examine import check_splits, examine
+from kdpipe.data.findings import findings
 from kdpipe.data.labels import PARSERS, LabelRules
 from kdpipe.data.manifest import Manifest, describe
 from kdpipe.data.preview import save_preview
@@ -77,8 +78,8 @@ def check_source(data: Data) -> None:
     header(data)
 
 
-def check_images(data: Data) -> None:
-    """Refuse images and labels of the user that cannot be prepared.
+def check_images(data: Data) -> list[str]:
+    """Refuse images and labels of the user that cannot be prepared; return warnings about the others.
 
     Of large data sets only the files' names are looked at; stage prepare reads their content.
 
@@ -86,12 +87,14 @@ def check_images(data: Data) -> None:
         ParamsError, DataError: naming the files.
     """
     if data.source == EMBEDDED or shipped.find(data.source):
-        return
+        return []
     source = open_source(data)
     rules = _rules(data, source)
     check_splits(source)
-    if sum(path.stat().st_size for path in source.files if path.is_file()) <= SOON_READ:
-        examine(source, rules)
+    if sum(path.stat().st_size for path in source.files if path.is_file()) > SOON_READ:
+        return list(source.warnings)
+    splits = examine(source, rules)
+    return [*source.warnings, *findings(splits, source.names, data.task, source.annotations)]
 
 
 def header(data: Data) -> Header:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from kdpipe.data import coco_annotations
 from kdpipe.data.examine import Problems
+from kdpipe.data.images import Size
 from kdpipe.data.labels import Label, LabelRules
 from kdpipe.data.manifest import Manifest, load_manifest
 from kdpipe.errors import DataError
@@ -62,18 +63,21 @@ def _differences(
 ) -> Iterator[tuple[str, str]]:
     """Yield kind and place of each difference of a split."""
     read = {image.name: image for image in images}
-    own = {image.name: image for image in labelled_images(dataset, split, manifest)}
-    for name, image in own.items():
-        if name in read:
-            yield from _of_image(image, read[name], manifest.rules)
+    sizes: dict[str, Size] = {}
+    objects = 0
+    for image in labelled_images(dataset, split, manifest):
+        sizes[image.name] = image.size
+        objects += len(image.labels)
+        if image.name in read:
+            yield from _of_image(image, read.pop(image.name), manifest.rules)
         else:
-            yield "images that Ultralytics excludes", name
-    for name in sorted(read.keys() - own.keys()):
+            yield "images that Ultralytics excludes", image.name
+    for name in read:
         yield "images that only Ultralytics reads", name
-    counts = manifest.splits[split].images, manifest.splits[split].objects
-    if counts != (len(own), sum(len(image.labels) for image in own.values())):
-        yield "counts in the manifest", f"{counts[0]} images and {counts[1]} objects"
-    yield from _annotated_sizes(dataset, split, own)
+    counted = manifest.splits[split]
+    if (counted.images, counted.objects) != (len(sizes), objects):
+        yield "counts in the manifest", f"{counted.images} images and {counted.objects} objects"
+    yield from _annotated_sizes(dataset, split, sizes)
 
 
 def _of_image(own: LabelledImage, read: ReadImage, rules: LabelRules) -> Iterator[tuple[str, str]]:
@@ -107,12 +111,14 @@ def _same(one: Object, other: Object) -> bool:
     return one.shape == other.shape and float(np.abs(one - other).max()) <= TOLERANCE
 
 
-def _annotated_sizes(dataset: Path, split: str, own: dict[str, LabelledImage]) -> Iterator[tuple[str, str]]:
+def _annotated_sizes(dataset: Path, split: str, sizes: dict[str, Size]) -> Iterator[tuple[str, str]]:
     """Yield differences between the images and COCO's own annotations, if there are any."""
     path = dataset / coco_annotations.FOLDER / f"{split}.json"
-    sizes: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    for image in json.loads(path.read_text(encoding="utf-8"))["images"] if path.is_file() else ():
-        sizes[image["file_name"]].append((image["width"], image["height"]))
-    for name, image in own.items() if sizes else ():
-        if sizes[name] != [image.size]:
-            yield "sizes of images in COCO's annotations", f"{name}: {sizes[name]} for {image.size}"
+    if not path.is_file():
+        return
+    stated: defaultdict[str, list[Size]] = defaultdict(list)
+    for image in json.loads(path.read_text(encoding="utf-8"))["images"]:
+        stated[image["file_name"]].append((image["width"], image["height"]))
+    for name, size in sizes.items():
+        if stated[name] != [size]:
+            yield "sizes of images in COCO's annotations", f"{name}: {stated[name]} for {size}"

@@ -12,6 +12,7 @@ from kdpipe.commands.presets import about, presets, use
 from kdpipe.data.prepare import prepare
 from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.params.load import load
+from tests.data.small import small_set
 from tests.project import REPOSITORY
 from tests.walk import measured
 
@@ -31,8 +32,7 @@ def test_every_preset_passes(name: str, tmp_path: Path, monkeypatch: pytest.Monk
     if source.parent.name == "data":  # is not downloaded
         with pytest.raises(ParamsError, match=r"data\.source.*does not exist"):
             preflight(presets()[name])
-        source.mkdir(parents=True)
-        (source / "data.yaml").write_text("{train: images/train, val: images/val, names: [a, b]}")
+        small_set(source)
     preflight(presets()[name])
     assert 10 < len(about(presets()[name])) < 120
 

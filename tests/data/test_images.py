@@ -15,7 +15,7 @@ from PIL import Image
 
 from kdpipe.data.images import check_image, shown_size
 from kdpipe.errors import DataError
-from tests.data.small import encoded, huge, perfect, picture, prepared, small_set, turned
+from tests.data.small import encoded, huge, newer_ultralytics, perfect, picture, prepared, small_set, turned
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +110,7 @@ def test_a_jpeg_ends_with_its_end() -> None:
             check_image(whole[:-2], "a.jpg", 3)
 
 
+@newer_ultralytics
 @pytest.mark.parametrize("orientation", [1, 3, 5, 6, 7, 8])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
 def test_a_turned_image_has_the_size_that_a_model_sees(kind: str, orientation: int, tmp_path: Path) -> None:
@@ -118,6 +119,7 @@ def test_a_turned_image_has_the_size_that_a_model_sees(kind: str, orientation: i
     assert shown_size(path) == ((48, 64) if orientation in (5, 6, 7, 8) else (64, 48))
 
 
+@newer_ultralytics
 @pytest.mark.parametrize(
     ("kind", "suffix"), [("TIFF", "tif"), ("WEBP", "webp"), ("JPEG", "jpg"), ("PNG", "png")]
 )

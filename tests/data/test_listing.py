@@ -10,7 +10,7 @@ import pytest
 
 from kdpipe.data.listing import list_images
 from kdpipe.errors import DataError
-from tests.data.small import encoded, perfect, picture, prepared, small_set
+from tests.data.small import encoded, newer_ultralytics, perfect, picture, prepared, small_set
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,7 @@ def test_a_link_around_a_circle_is_refused(tmp_path: Path) -> None:
         prepared(source, tmp_path / "out")
 
 
+@newer_ultralytics
 def test_all_formats_of_ultralytics_are_read(tmp_path: Path) -> None:
     source = small_set(tmp_path / "mine")
     made = {"a.avif": "AVIF", "b.jp2": "JPEG2000", "c.mpo": "MPO", "d.webp": "WEBP", "e.bmp": "BMP"}

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from kdpipe.yolo.reading import ReadImage, read_split
-from tests.data.small import encoded, perfect, picture, prepared
+from tests.data.small import encoded, newer_ultralytics, perfect, picture, prepared
 
 NAMES = [
     "a",
@@ -53,6 +53,13 @@ MODES = {
 }
 TURNED = ["JPEG", "PNG", "TIFF", "WEBP"]
 SIDES = st.integers(10, 80)
+SHAPES = {"pose": [[1, 2], [2, 2], [3, 3]], "detect": [None, None, [3, 2], [2, 3]]}  # values of kpt_shape
+KINDS = {  # by task: what the lines of a label file may be
+    "detect": ["boxes", "outlines"],
+    "segment": ["outlines"],
+    "pose": ["keypoints"],
+    "obb": ["corners"],
+}
 
 
 @dataclass(frozen=True)
@@ -88,27 +95,35 @@ def numbers(low: float, high: float) -> st.SearchStrategy[float]:
 
 
 @st.composite
-def a_label(draw: st.DrawFn, keypoints: int) -> str:
-    """The text of a label file: boxes, or outlines, or boxes with keypoints."""
-    kind = draw(st.sampled_from(["boxes", "outlines", *(["keypoints"] if keypoints else [])]))
+def a_label(draw: st.DrawFn, task: str, shape: list[int] | None) -> str:
+    """The text of a label file, with all lines of one kind."""
+    kind = draw(st.sampled_from([*KINDS[task], *(["keypoints"] if shape else [])]))
     lines = []
-    for _ in range(draw(st.integers(0, 4))):
-        cell = draw(st.integers(0, 8))  # objects of one image are apart, so that none hides another
-        left, top = cell % 3 / 3, cell // 3 / 3
+    for cell in draw(st.lists(st.integers(0, 8), max_size=4, unique=task != "detect")):
+        left, top = cell % 3 / 3, cell // 3 / 3  # in cells, so that objects are apart
         width, height = draw(numbers(0.125, 0.25)), draw(numbers(0.125, 0.25))
+        right, bottom = left + width, top + height
         values = [left + width / 2, top + height / 2, width, height]
         if kind == "outlines":
-            values = [left, top, left + width, top, left + width / 2, top + height]
-        values += [draw(numbers(0, 1)) for _ in range(2 * keypoints if kind == "keypoints" else 0)]
-        words = [draw(st.sampled_from(["{:.6f}", "{:.3e}", "{}"])).format(value) for value in values]
+            values = [left, top, right, top, left + width / 2, bottom]
+        elif kind == "corners":
+            values = [left, top, right, top, right, bottom, left, bottom]
+        elif kind == "keypoints" and shape:
+            values += [value for _ in range(shape[0]) for value in draw(a_keypoint(shape[1]))]
+        words = [draw(st.sampled_from(["{:.6f}", "{:.4e}", "{}"])).format(value) for value in values]
         lines.append(" ".join([draw(st.sampled_from(["0", "1", "1.0"])), *words]))
     repeated = lines[:1] if draw(st.booleans()) else []
-    start, end = draw(st.sampled_from(["", "﻿", "\n"])), draw(st.sampled_from(["\n", "\r\n", " \n\n"]))
+    start, end = draw(st.sampled_from(["", "\ufeff", "\n"])), draw(st.sampled_from(["\n", "\r\n", " \n\n"]))
     return start + end.join([*lines, *repeated, ""])
 
 
 @st.composite
-def a_split(draw: st.DrawFn, keypoints: int, seed: int) -> list[Drawn]:
+def a_keypoint(draw: st.DrawFn, values: int) -> list[float]:
+    return [draw(numbers(0, 1)), draw(numbers(0, 1)), draw(st.sampled_from([1, 2]))][:values]
+
+
+@st.composite
+def a_split(draw: st.DrawFn, task: str, shape: list[int] | None, seed: int) -> list[Drawn]:
     places = draw(
         st.lists(
             st.tuples(st.sampled_from(FOLDERS), st.sampled_from(NAMES)), min_size=2, max_size=5, unique=True
@@ -117,16 +132,15 @@ def a_split(draw: st.DrawFn, keypoints: int, seed: int) -> list[Drawn]:
     found = []
     for number, (folder, name) in enumerate(places):
         suffix, content = draw(an_image(seed + number))
-        found.append(Drawn(f"{folder}/{name}", suffix, content, draw(a_label(keypoints))))
-    found.append(
-        Drawn("last", ".png", encoded(picture(seed + 99), "PNG"), "0 0.5 0.5 0.5 0.5\n1 0.2 0.2 0.3 0.3")
-    )
+        found.append(Drawn(f"{folder}/{name}", suffix, content, draw(a_label(task, shape))))
+    whole = encoded(picture(seed + 99), "PNG")
+    found.append(Drawn("last", ".png", whole, draw(a_label(task, shape).filter(lambda text: "." in text))))
     if draw(st.booleans()):
         found.append(Drawn("missing", ".png", encoded(picture(seed + 98), "PNG"), None))
     return found
 
 
-def write(folder: Path, splits: dict[str, list[Drawn]], keypoints: int, names: list[str]) -> None:
+def write(folder: Path, splits: dict[str, list[Drawn]], shape: list[int] | None, names: list[str]) -> None:
     for split, files in splits.items():
         for kind in ("images", "labels"):
             (folder / f"elsewhere-{split}/{kind}").mkdir(parents=True)
@@ -141,8 +155,8 @@ def write(folder: Path, splits: dict[str, list[Drawn]], keypoints: int, names: l
                 label = Path(f"{before}/labels/{after}").with_suffix(".txt")
                 label.parent.mkdir(parents=True, exist_ok=True)
                 label.write_bytes(file.label.encode())
-    content = {"train": "images/train", "val": "images/val", "names": names}
-    content |= {"kpt_shape": [keypoints, 2]} if keypoints else {}  # type: ignore[dict-item]
+    content: dict[str, object] = {"train": "images/train", "val": "images/val", "names": names}
+    content |= {"kpt_shape": shape} if shape else {}
     OmegaConf.save(OmegaConf.create(content), folder / "data.yaml")
 
 
@@ -161,25 +175,27 @@ class_names = st.lists(
 )
 
 
+@newer_ultralytics
 @settings(
     max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "15")),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-@given(data=st.data(), keypoints=st.sampled_from([0, 0, 3]), names=class_names)
-def test_random_data_is_read_alike(data: st.DataObject, keypoints: int, names: list[str]) -> None:
-    splits = {split: data.draw(a_split(keypoints, seed)) for split, seed in (("train", 0), ("val", 1000))}
+@given(data=st.data(), task=st.sampled_from(["detect", *KINDS]), names=class_names)
+def test_random_data_is_read_alike(data: st.DataObject, task: str, names: list[str]) -> None:
+    shape = data.draw(st.sampled_from(SHAPES.get(task, [None])))
+    splits = {name: data.draw(a_split(task, shape, seed)) for name, seed in (("train", 0), ("val", 1000))}
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         place = Path(folder).resolve()
         patch.chdir(place)
         source = place / "mine"
-        write(source, splits, keypoints, names)
-        manifest = prepared(source, place / "out")
+        write(source, splits, shape, names)
+        manifest = prepared(source, place / "out", task)
         assert manifest.names == names
         for split, files in splits.items():
-            theirs = read_split(source / "data.yaml", split, "detect", place / "theirs.log")
-            ours = read_split(place / "out/data.yaml", split, "detect", place / "ours.log")
+            theirs = read_split(source / "data.yaml", split, task, place / "theirs.log")
+            ours = read_split(place / "out/data.yaml", split, task, place / "ours.log")
             assert read(theirs.images) == read(ours.images)
             assert manifest.splits[split].images == len(theirs.images) == len(files)
         assert perfect(place / "out", "val", place)["coco/AP"] == pytest.approx(1)
