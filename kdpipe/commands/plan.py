@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -92,7 +93,10 @@ def _stale_stages() -> set[str]:
 
 
 def _mean_seconds(folders: Iterable[Path]) -> dict[str, float]:
-    records = [load_record(path.parent) for folder in folders for path in folder.rglob(RECORD_FILE)]
+    records = []
+    for path in (path for folder in folders for path in folder.rglob(RECORD_FILE)):
+        with suppress(KdpipeError):  # a damaged one only makes the estimate coarser
+            records.append(load_record(path.parent))
     return {
         kind: mean(times)
         for kind in KINDS

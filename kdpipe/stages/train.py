@@ -25,7 +25,7 @@ from kdpipe.params.schema import PARAMS_FILE, Params
 from kdpipe.paths import digest_of
 from kdpipe.runner.job import Job
 from kdpipe.runner.train import TrainingResult, train
-from kdpipe.tracking import SYSTEM_FILE, LiveRun, RunStart, publish_quietly
+from kdpipe.tracking import SYSTEM_FILE, Deadline, LiveRun, RunStart, publish_quietly
 from kdpipe.yolo import inspect
 from kdpipe.yolo.device import check_device
 
@@ -43,6 +43,7 @@ def train_cell(params: Params, cell: Cell) -> None:
     start = start_weights(params, source)
     identity = identify(params, cell, source, start)
     environment = describe_environment()
+    deadline = Deadline(params.tracking.deadline)
     with alone_with(identity.fingerprint) as work:
         started = first_start(work)
         _begin(identity, work)
@@ -52,7 +53,7 @@ def train_cell(params: Params, cell: Cell) -> None:
         else:
             check_device(identity.arguments)
             begun = RunStart(identity, environment, started, work)
-            with LiveRun(params.tracking, begun, console) as live:
+            with LiveRun(params.tracking, begun, console, deadline) as live:
                 trained = train(_job(identity, source, start), work, live, console)
         imgsz = int(trained.arguments.get("imgsz", model_names.DEFAULT_IMGSZ))
         size = inspect.inspect(trained.best, imgsz)
@@ -72,7 +73,7 @@ def train_cell(params: Params, cell: Cell) -> None:
             environment={**environment, "device": trained.device},
         )
         _export([*trained.files, work / SYSTEM_FILE, Path(PARAMS_FILE)], trained.best, record, cell.train_dir)
-        publish_quietly(params.tracking, cell, console)
+        publish_quietly(params.tracking, cell, console, deadline)
     console.print(f"{cell.id}: {record.epochs} epochs in {record.seconds:.0f} s -> {cell.train_dir}")
 
 
