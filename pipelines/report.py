@@ -18,7 +18,8 @@ def main() -> None:
     checked = preflight()
     done = report_cells(checked.params, checked.warnings)
     if done.synced.published:
-        console.print(f"{len(done.synced.published)} runs brought up to date in {done.synced.store.shown_uri}")
+        where = done.synced.store.shown_uri
+        console.print(f"{len(done.synced.published)} runs brought up to date in {where}")
     for version in done.registered:
         console.print(f"best student -> model {version}")
     console.print(Markdown(over_dis(done.report.gains)))

@@ -41,7 +41,9 @@ def _version(database: sqlite3.Connection) -> str | None:
         return None
     if "alembic_version" not in tables:
         return UNKNOWN
-    return next((str(found) for (found,) in database.execute("SELECT version_num FROM alembic_version")), UNKNOWN)
+    return next(
+        (str(found) for (found,) in database.execute("SELECT version_num FROM alembic_version")), UNKNOWN
+    )
 
 
 def _check_folder(folder: Path) -> None:

@@ -162,7 +162,7 @@ def _changed(values: Mapping[str, float], shown: Mapping[str, float]) -> dict[st
         name: value
         for name, value in values.items()
         if name not in shown
-        or not (shown[name] == max(-LARGEST, min(value, LARGEST)) or isnan(value) and isnan(shown[name]))
+        or not (shown[name] == max(-LARGEST, min(value, LARGEST)) or (isnan(value) and isnan(shown[name])))
     }
 
 

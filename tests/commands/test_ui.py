@@ -80,11 +80,13 @@ def test_a_page_of_another_name_reads_nothing(write_params: Write, monkeypatch: 
         ]
         for method, path, content in asked:
             for host in (f"127.0.0.1:{port}", f"localhost:{port}"):
-                answer = requests.request(method, address + path, json=content, headers={"Host": host})
+                answer = requests.request(
+                    method, address + path, json=content, headers={"Host": host}, timeout=60
+                )
                 assert answer.status_code == 200, (path, host, answer.text)
             for host in forged(port):
                 headers = {"Host": host, "Origin": f"http://{host}"}
-                answer = requests.request(method, address + path, json=content, headers=headers)
+                answer = requests.request(method, address + path, json=content, headers=headers, timeout=60)
                 assert answer.status_code == 403, (path, host, answer.text)
                 assert run.info.run_id not in answer.text
 
