@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from shlex import quote
 
 from kdpipe.checks.database import schema_version
 from kdpipe.errors import KdpipeError
@@ -20,8 +21,8 @@ def check_database(path: Path) -> None:
     if found is not None and found != (expected := _expected_version()):
         raise KdpipeError(
             f"{path} is a database of another version of MLflow (schema {found}, this one's is {expected}); "
-            f"copy it, then run `mlflow db upgrade '{SQLITE}{path}'`, or move it away: `kdpipe sync` makes "
-            "a new one from the records"
+            f"copy it, then run `mlflow db upgrade {quote(f'{SQLITE}{path}')}`, or move it away: "
+            "`kdpipe sync` makes a new one from the records"
         )
 
 

@@ -157,13 +157,17 @@ def _final_metrics(finished: FinishedCell) -> dict[str, float]:
 
 
 def _changed(values: Mapping[str, float], shown: Mapping[str, float]) -> dict[str, float]:
-    """Return the values that are not shown, or otherwise; MLflow has no infinite ones."""
+    """Return the values that are not shown, or shown otherwise."""
     return {
-        name: value
-        for name, value in values.items()
-        if name not in shown
-        or not (shown[name] == max(-LARGEST, min(value, LARGEST)) or (isnan(value) and isnan(shown[name])))
+        name: value for name, value in values.items() if name not in shown or not _same(value, shown[name])
     }
+
+
+def _same(value: float, shown: float) -> bool:
+    """Whether MLflow shows a value; it stores no infinite ones."""
+    if isnan(value) or isnan(shown):
+        return isnan(value) and isnan(shown)
+    return max(-LARGEST, min(value, LARGEST)) == max(-LARGEST, min(shown, LARGEST))
 
 
 def _parent(store: Store, finished: FinishedCell) -> str:

@@ -163,7 +163,7 @@ def test_a_database_of_an_older_mlflow_is_left_as_it_is(revision: str) -> None:
     for look in (store_warnings, lambda some: sync(some, finished_cells([CELL]))):
         with pytest.raises(KdpipeError, match=f"another version of MLflow .schema {revision}") as caught:
             look(TRACKING)
-        assert f"mlflow db upgrade 'sqlite:///{Path.cwd()}/mlflow.db'" in str(caught.value)
+        assert f"mlflow db upgrade sqlite:///{Path.cwd()}/mlflow.db" in str(caught.value)
     assert Path("mlflow.db").read_bytes() == before
     subprocess.run(
         [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{Path.cwd()}/mlflow.db"],
