@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.params.schema import Tracking
 from kdpipe.params.tracking_uri import SQLITE, VARIABLE, database_file
+from kdpipe.paths import project_root
 
 STORES = "write sqlite:///mlflow.db, or the address of a server such as http://127.0.0.1:5000"
 SERVERS, DATABASES = ("http", "https"), ("postgresql", "mysql", "mssql")
@@ -53,12 +54,16 @@ def _sqlite_problem(uri: str, tracking: Tracking) -> str | None:
     """Say what is wrong with the path of a file, which the project's own path may be part of."""
     if uri.removeprefix(SQLITE) in ("", ":memory:"):
         return f"{uri!r} names no file; {STORES}"
-    if "?" in str(path := database_file(tracking)):
-        return (
-            f"{path} holds a '?', which ends a path in the address of a database; rename that folder, or "
-            "write sqlite:////FOLDER/mlflow.db with another one"
-        )
-    return None
+    if {"'", '"'} <= set(str(root := project_root())):
+        return f"{root} holds both ' and \", with which MLflow makes no database; rename that folder"
+    path = str(database_file(tracking))
+    if "?" not in path and unquote(path) == path:
+        return None
+    sign = "?" if "?" in path else "%"
+    return (
+        f"{path} holds a '{sign}', which means something else in the address of a database; rename that "
+        "folder, or write sqlite:////FOLDER/mlflow.db with another one"
+    )
 
 
 def _folder_problem(uri: str) -> str:

@@ -36,8 +36,9 @@ RUNS_PAGE, MODELS_PAGE = 5000, 1000  # entries per request; MLflow allows no mor
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# What it logs are the tables that it creates, and errors that it also raises.
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+# What they log are the tables that are created, errors that are also raised, and that pip has no version.
+for name in ("mlflow.store.db.utils", "mlflow.utils.environment"):
+    logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def place() -> str:

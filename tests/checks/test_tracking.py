@@ -46,13 +46,26 @@ def test_a_bad_address_in_the_environment(
         preflight()
 
 
-def test_a_folder_with_a_question_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "what?"
+@pytest.mark.parametrize("name", ["what?", "50%41"])
+def test_a_folder_that_a_database_cannot_be_in(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / name
     folder.mkdir()
     monkeypatch.chdir(folder)
     (problem,) = tracking_problems(Tracking())
-    assert f"{folder}/mlflow.db holds a '?', which ends a path in the address of a database" in str(problem)
+    sign = next(sign for sign in "?%" if sign in name)
+    assert f"{folder}/mlflow.db holds a '{sign}', which means something else in" in str(problem)
     assert list(tracking_problems(Tracking(uri=f"sqlite:///{tmp_path}/mlflow.db"))) == []
+
+
+def test_a_folder_with_both_kinds_of_quotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / 'it\'s "mine"'
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (problem,) = tracking_problems(Tracking())
+    assert f"{folder} holds both ' and \", with which MLflow makes no database; rename" in str(problem)
+    assert list(tracking_problems(Tracking(uri="http://127.0.0.1:5000"))) == []
 
 
 def test_a_path_from_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,7 +209,7 @@ def test_a_server_that_is_away_is_a_warning_of_check(hanging: Tracking) -> None:
 def test_an_error_says_what_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by nothing")
 
     Store(TRACKING)
@@ -300,7 +300,9 @@ def test_models_are_registered_where_the_runs_are(registry: str, monkeypatch: py
     sync(TRACKING, [finished])
     assert register(TRACKING, {"n-s": finished}) == ["test-n-s 1"]
     monkeypatch.delenv("MLFLOW_REGISTRY_URI")
-    assert Store(TRACKING).client.get_model_version_by_alias("test-n-s", "best").version == "1"
+    assert (
+        Store(TRACKING).client.get_model_version_by_alias("test-n-s", "best").run_id == the_run().info.run_id
+    )
     assert not Path("elsewhere.db").exists()
 
 
@@ -316,9 +318,7 @@ def test_an_experiment_of_any_allowed_name(name: str) -> None:
     assert len(list(Path("mlartifacts").rglob("record.json"))) == 1
 
 
-@pytest.mark.parametrize(
-    "name", ["it's", 'the "best" one', """both ' and " """, "50%41", "a#b", "a;b", "größe"]
-)
+@pytest.mark.parametrize("name", ["it's", 'the "best" one', "50% off", "a#b", "a;b", "größe"])
 def test_a_project_folder_of_any_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / name
     folder.mkdir()
@@ -326,7 +326,8 @@ def test_a_project_folder_of_any_name(name: str, tmp_path: Path, monkeypatch: py
     finish(CELL, 0.4)
     (CELL.train_dir / "best.pt").write_bytes(b"weights")
     record = load_record(CELL.train_dir)
-    replace(record, identity=replace(record.identity, data=str(folder / "data.yaml"))).save(CELL.train_dir)
+    identity = replace(record.identity, data=str(folder / "data.yaml"))
+    replace(record, identity=identity, fingerprint=identity.fingerprint).save(CELL.train_dir)
     trained(replace(TRACKING, deadline=60))
     (finished,) = finished_cells([CELL])
     sync(TRACKING, [finished])
