@@ -26,7 +26,7 @@ from kdpipe.cells.cell import all_cells, baseline_cell
 from kdpipe.cells.record import load_record
 from kdpipe.params.schema import Tracking
 from kdpipe.stages.report import report_cells, sync_cells
-from kdpipe.tracking import LiveRun, RunStart
+from kdpipe.tracking import Deadline, LiveRun, RunStart
 
 EPOCHS_LOGGED = 100
 
@@ -54,9 +54,8 @@ def logging_cost() -> float:
     """Processor seconds per epoch that live logging costs, in whatever thread."""
     record = load_record(baseline_cell("s0", 0).train_dir)
     values = dict.fromkeys(made_up.EPOCH_METRICS, 0.5)
-    with LiveRun(
-        Tracking(), RunStart(record.identity, record.environment, time.time(), Path()), Console()
-    ) as run:
+    begun = RunStart(record.identity, record.environment, time.time(), Path())
+    with LiveRun(Tracking(), begun, Console(), Deadline(Tracking().deadline)) as run:
         time.sleep(5)  # the run is opened
         before = time.process_time()
         for epoch in range(EPOCHS_LOGGED):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +15,7 @@ from rich.table import Table
 from kdpipe import __version__
 from kdpipe.console import FAILED, console, reporting_mistakes
 from kdpipe.errors import KdpipeError, counted, did_you_mean
-from kdpipe.params.schema import UI_HOST, UI_PORT
+from kdpipe.params.schema import UI_PORT
 from kdpipe.paths import project_root
 
 README = Path("README.md")
@@ -192,7 +190,7 @@ def sync(
     for cell in found.killed:
         console.print(f"{cell}: run {would_be}marked as killed")
     published = counted(len(found.published), "run")
-    console.print(f"{published} {would_be}brought up to date in {found.store.uri}")
+    console.print(f"{published} {would_be}brought up to date in {found.store.shown_uri}")
     for version in registered:
         console.print(f"best student -> model {version}")
 
@@ -203,19 +201,9 @@ def ui(
 ) -> None:
     """Start the MLflow UI for this machine only, or print the URL of the tracking server."""
     from kdpipe.checks.preflight import preflight
-    from kdpipe.tracking import sync
+    from kdpipe.commands.ui import serve
 
-    store = sync(preflight().params.tracking, []).store
-    page = f"#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
-    if store.uri.startswith("http"):
-        console.print(f"experiment {store.experiment}: {store.uri}/{page}")
-        return
-    console.print(f"experiment {store.experiment}: http://{UI_HOST}:{port}/{page}")
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
-    command += ["--host", UI_HOST, "--port", str(port), "--workers", "1"]
-    # MLflow's job workers are separate processes that only language models need.
-    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
-    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
+    raise typer.Exit(serve(preflight().params.tracking, port))
 
 
 @app.command()

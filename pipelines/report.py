@@ -25,7 +25,7 @@ def main() -> None:
     written.refuse_edits("report")
     if done.synced.published:
         runs = counted(len(done.synced.published), "run")
-        console.print(f"{runs} brought up to date in {done.synced.store.uri}")
+        console.print(f"{runs} brought up to date in {done.synced.store.shown_uri}")
     for version in done.registered:
         console.print(f"best student -> model {version}")
     console.print(Markdown(over_dis(done.report.gains)))

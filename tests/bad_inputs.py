@@ -324,6 +324,57 @@ def images() -> Iterator[Bad]:
         )
 
 
+def tracking() -> Iterator[Bad]:
+    """Of MLflow's address, and the name of the experiment."""
+    folder = "is a folder, in which MLflow no longer stores runs; write sqlite:///mlflow.db, or"
+    for uri, message in {
+        "./mlruns": folder,
+        "mlruns": folder,
+        "file:///tmp/mlruns": folder,
+        "": "empty; write sqlite:///mlflow.db, or the address of a server",
+        "ftp://x": "'ftp://x': ftp:// is no store of MLflow; write sqlite:///mlflow.db",
+        "databricks": "'databricks': kdpipe does not log to Databricks",
+        "databricks://me": "'databricks://me': kdpipe does not log to Databricks",
+        "localhost:5000": "'localhost:5000' does not say how to reach it; write http://localhost:5000",
+        "mlflow.db": "'mlflow.db' is no address; write sqlite:///mlflow.db",
+        "sqlite:mlflow.db": "'sqlite:mlflow.db' is no address; write sqlite:///mlflow.db",
+        "sqlite://mlflow.db": "sqlite:// is no store of MLflow; write sqlite:///mlflow.db",
+        "sqlite:///": "'sqlite:///' names no file; write sqlite:///mlflow.db",
+        "sqlite:///:memory:": "'sqlite:///:memory:' names no file",
+        "sqlite:///a?b.db": "holds a '?', which means something else in the address of a database;",
+        "sqlite:///a%20b.db": "holds a '%', which means something else in the address of a database;",
+        "http://[bad": "'http://[bad' is no address of a server (",
+        "http://": "'http://' is no address of a server (it names no host)",
+        "http://host:port": "is no address of a server (",
+        "sqlite:///data/dataset/mlflow.db": "lies in data/dataset, which DVC deletes",
+    }.items():
+        yield Bad(f"tracking.uri {uri!r}", {"tracking__uri": uri}, message)
+    for name in (
+        "it's",
+        '"best"',
+        "../../x",
+        "/x",
+        "a//b",
+        "a/../b",
+        "a/",
+        ".",
+        "100%",
+        "a?",
+        " a",
+        "a\nb",
+    ):
+        yield Bad(f"an experiment named {name!r}", {"tracking__experiment": name}, "begin with a letter or a")
+    yield Bad("an empty experiment", {"tracking__experiment": ""}, "tracking.experiment: empty; write a name")
+    yield Bad(
+        "a long experiment", {"tracking__experiment": "e" * 300}, "a name of 300 bytes; write at most 200"
+    )
+    for seconds in (0, -1.0, 1e9, float("nan"), float("inf")):
+        yield Bad(
+            f"a deadline of {seconds}", {"tracking__deadline": seconds}, "write seconds, above 0 and up"
+        )
+    yield Bad("a deadline in words", {"tracking__deadline": "soon"}, "tracking.deadline: wrong type")
+
+
 def _student(**changes: object) -> dict[str, object]:
     return {"students__yolo26n": {**SCRATCH, **changes}}
 
@@ -560,5 +611,5 @@ def trainings() -> Iterator[Bad]:
 
 BAD_INPUTS = [
     *(bad for group in (params, arguments, pairs, own_models, checkpoints, data, images) for bad in group()),
-    *(bad for group in (limits, devices, trainings) for bad in group()),
+    *(bad for group in (limits, devices, trainings, tracking) for bad in group()),
 ]

@@ -128,6 +128,7 @@ NAMES = [
     ("dvc.rwlock:RWLOCK_FILE", None, "a lock file cut short by a kill is not mended"),
     ("dvc.stage.run:prepare_kwargs", ["stage"], "stages run without DVC_STAGE and DVC_ROOT"),
     ("dvc.stage.cache:RunCacheNotFoundError", None, "`kdpipe repro` cannot use the run cache"),
+    ("dvc.parsing:DEFAULT_PARAMS_FILE", None, "`kdpipe tune` writes its trials into params.yaml"),
     ("dvc.utils.serialize:modify_yaml", ["path"], "comments of params.yaml are lost in `kdpipe tune`"),
     ("dvc.utils.serialize:load_yaml", ["path"], "dvc.lock cannot be read"),
     ("dvc.stage:Stage.changed", ["self", "upstream"], "`kdpipe repro` runs what is up to date"),
@@ -170,6 +171,11 @@ NAMES = [
         "mlflow.environment_variables:MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL.get",
         None,
         "the sampling interval cannot be set as in MLflow",
+    ),
+    (
+        "mlflow.store.db.utils:_get_latest_schema_revision",
+        [],
+        "a database of another version of MLflow is changed without a word",
     ),
     (
         "mlflow.protos.databricks_pb2:RESOURCE_ALREADY_EXISTS",

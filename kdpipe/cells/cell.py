@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ PAIR_FILE = "pair.json"
 CHOICE_FILE = "choice.json"
 
 TEACHER_SEED = 0
+TRIALS = "KDPIPE_TRIALS"  # environment variable with values of `dis` that params.yaml does not name
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,12 @@ def all_cells(params: Params) -> Iterator[Cell]:
     yield from map(teacher_cell, params.teachers)
     for student in params.students:
         yield from (baseline_cell(student, seed) for seed in params.sweep.seeds)
+    yield from _distilled(params, params.sweep.dis)
+
+
+def _distilled(params: Params, values: Sequence[int | float]) -> Iterator[Cell]:
     for pair in params.pairs:
-        for dis in params.sweep.dis:
+        for dis in values:
             yield from (distill_cell(pair, dis, seed) for seed in params.sweep.seeds)
 
 
@@ -93,11 +99,13 @@ def this_cell(params: Params, given: Sequence[str]) -> Cell:
     """The training for this process: the one with the given id, or else the one of the current DVC stage.
 
     DVC gives the stage in DVC_STAGE. Names on a command line of dvc.yaml would be interpreted by a shell.
+    `kdpipe tune` gives the values of `dis` that it tries in the environment.
 
     Raises:
         ParamsError: if params.yaml has no such training.
     """
-    cells = list(all_cells(params))
+    tried = json.loads(os.environ.get(TRIALS, "[]"))
+    cells = [*all_cells(params), *_distilled(params, tried)]
     if given:
         known, wanted = {cell.id: cell for cell in cells}, given[0]
     else:

@@ -20,6 +20,7 @@ from kdpipe.cells.committed import is_committed
 from kdpipe.cells.record import IDENTITY_FILE, RECORD_FILE, Record, load_identity, load_record
 from kdpipe.cells.work import FINISHED, is_wanted, lock
 from kdpipe.console import console
+from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Params
 from kdpipe.paths import digest_of, state_dir
 
@@ -61,7 +62,7 @@ def kept(work: Path) -> Record | None:
     try:
         record = load_record(folder)
         whole = digest_of(folder / BEST_FILE) == record.weights_digest
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, KdpipeError):
         whole = False
     if whole and (_ended_since_this_began(folder) or not is_committed(folder)):
         return record
@@ -108,7 +109,7 @@ def superseded(params: Params) -> list[Path]:
         try:
             if out is None or load_record(out).fingerprint != begun.fingerprint:
                 found.append(folder.parent)
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, KdpipeError):
             continue  # not trained again yet
     return found
 

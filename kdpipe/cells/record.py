@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from kdpipe.errors import KdpipeError
+
 RECORD_FILE = "record.json"
 METRICS_FILE = "metrics.json"
 IDENTITY_FILE = "identity.json"
@@ -88,9 +90,7 @@ class Record:
 
     def save(self, folder: Path) -> None:
         """Write the record into the training's folder."""
-        (folder / RECORD_FILE).write_text(
-            json.dumps(asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8"
-        )
+        _write(folder / RECORD_FILE, json.dumps(asdict(self), indent=2, sort_keys=True))
 
 
 def save_identity(identity: Identity, work: Path) -> None:
@@ -109,17 +109,46 @@ def load_identity(work: Path) -> Identity | None:
 
 
 def load_record(folder: Path) -> Record:
-    """Read the record of a finished training."""
-    content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-    return Record(**{**content, "identity": Identity(**content["identity"])})
+    """Read the record of a finished training.
+
+    Raises:
+        KdpipeError: if the file is empty, cut short, or no record.
+    """
+    path = folder / RECORD_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Record(**{**content, "identity": Identity(**content["identity"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise _broken(path, error) from error
 
 
 def save_metrics(folder: Path, metrics: Metrics) -> None:
     """Write a checkpoint's metrics into its validation folder."""
-    (folder / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    _write(folder / METRICS_FILE, json.dumps(metrics, indent=2))
 
 
 def load_metrics(folder: Path) -> Metrics:
-    """Read a checkpoint's metrics."""
-    metrics: Metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+    """Read a checkpoint's metrics.
+
+    Raises:
+        KdpipeError: if the file is empty or cut short.
+    """
+    path = folder / METRICS_FILE
+    try:
+        metrics: Metrics = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _broken(path, error) from error
     return metrics
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that is there as a whole or not at all, also on a full disk."""
+    part = path.with_suffix(".part")
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def _broken(path: Path, error: Exception) -> KdpipeError:
+    size = path.stat().st_size
+    reason = "is empty" if size == 0 else f"is cut short or damaged ({error})"
+    return KdpipeError(f"{path} {reason}; `dvc repro` restores it from DVC's cache, or makes it again")

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdpipe.cells.cell import DATASET_DIR
+from kdpipe.cells.cell import DATASET_DIR, this_stage
 from kdpipe.checks.checkpoints import inspect_all
+from kdpipe.checks.places import place_problems
+from kdpipe.checks.tracking import tracking_problems
 from kdpipe.checks.trainings import training_problems
 from kdpipe.data.manifest import MANIFEST_FILE, load_manifest, measured_splits
 from kdpipe.data.prepare import check_images, check_source
@@ -47,10 +49,13 @@ def preflight(path: Path | str = PARAMS_FILE) -> Preflight:
         problems += _arguments(params)
         problems += _models_and_pairs(params)
         problems += _repetitions(params)
+        problems += tracking_problems(params.tracking)
     raise_all(problems)
     assert params is not None
     problems, warnings = inspect_all(params)
     problems += training_problems(params)
+    if not this_stage():  # when a stage runs, DVC has deleted already
+        problems += place_problems(params)
     wrong, notable = _check_data(params)
     raise_all([*problems, *wrong])
     return Preflight(params, [*warnings, *notable])

@@ -16,13 +16,13 @@ from rich.markup import escape
 
 from kdpipe.checks.preflight import preflight
 from kdpipe.checks.trainings import missing_devices
+from kdpipe.commands.store import registry_warnings, store_problem
 from kdpipe.environment import check_packages, git_commit, git_problem, python_problem, ultralytics_version
 from kdpipe.errors import KdpipeError, counted
 from kdpipe.models.start_weights import all_sources
 from kdpipe.params.schema import RELEASED, Params
-from kdpipe.params.tracking_uri import database_file, tracking_uri
+from kdpipe.params.tracking_uri import database_file, shown_uri
 from kdpipe.paths import project_root, weights_dir
-from kdpipe.tracking import Store, reachable
 
 GIB = 2**30
 LITTLE_SPACE, LITTLE_MEMORY = 10, 8  # GiB
@@ -63,7 +63,7 @@ def examine() -> Iterator[Finding]:
     yield finding
     if params:
         yield from (Finding("device", BAD, str(error)) for error in missing_devices(params))
-        yield _tracking(params)
+        yield from _tracking(params)
         yield from _downloads(params)
     yield _remote()
     yield _scale()
@@ -120,18 +120,16 @@ def _params() -> tuple[Params | None, Finding]:
     return params, Finding("params.yaml", GOOD, "valid; `kdpipe check` prints what would run")
 
 
-def _tracking(params: Params) -> Finding:
-    uri, file = tracking_uri(params.tracking), database_file(params.tracking)
-    if file and not file.exists():
-        return Finding("MLflow", GOOD, f"{uri} will be created")
-
-    def connect() -> str:
-        with reachable(params.tracking):
-            return f"{uri}, experiment {Store(params.tracking).experiment}"
-
-    found = _tried("MLflow", connect)
-    remedy = "; trainings run without it, but the report stage fails"
-    return found if found.level == GOOD else Finding("MLflow", BAD, found.says + remedy)
+def _tracking(params: Params) -> Iterator[Finding]:
+    uri = shown_uri(params.tracking)
+    if problem := store_problem(params.tracking):
+        yield Finding("MLflow", BAD, problem)
+    elif (file := database_file(params.tracking)) and not file.exists():
+        yield Finding("MLflow", GOOD, f"{uri} will be created")
+    else:
+        yield Finding("MLflow", GOOD, f"{uri}, experiment {params.tracking.experiment}")
+    for sentence in registry_warnings(params.tracking):
+        yield Finding("MLflow", WARNING, sentence)
 
 
 def _downloads(params: Params) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -20,6 +21,7 @@ from kdpipe.cells.record import RECORD_FILE, load_record
 from kdpipe.checks.preflight import Preflight
 from kdpipe.checks.trainings import missing_devices
 from kdpipe.commands.drift import drift
+from kdpipe.commands.store import store_warnings
 from kdpipe.environment import git_problem, python_problem
 from kdpipe.errors import KdpipeError, counted, raise_all
 from kdpipe.models.entries import candidates
@@ -64,6 +66,7 @@ def tell(checked: Preflight, console: Console) -> None:
         KdpipeError: if a training could not run on this machine.
     """
     raise_all(missing_devices(checked.params))
+    about_store = store_warnings(checked.params.tracking)
     plan = make_plan(checked.params)
     table = Table("stage", "trainings", "up to date", "to run", title="params.yaml is valid")
     for line in plan.lines:
@@ -71,7 +74,7 @@ def tell(checked: Preflight, console: Console) -> None:
     console.print(table)
     console.print(plan.summary)
     of_machine = filter(None, (python_problem(), git_problem()))
-    for sentence in (*of_machine, *drift(checked.params), *checked.warnings):
+    for sentence in (*of_machine, *drift(checked.params), *about_store, *checked.warnings):
         console.print(f"[yellow]warning:[/] {escape(sentence)}")
 
 
@@ -126,7 +129,10 @@ def _stale_stages() -> set[str]:
 
 
 def _mean_seconds(folders: Iterable[Path]) -> dict[str, float]:
-    records = [load_record(path.parent) for folder in folders for path in folder.rglob(RECORD_FILE)]
+    records = []
+    for path in (path for folder in folders for path in folder.rglob(RECORD_FILE)):
+        with suppress(KdpipeError):  # a damaged one only makes the estimate coarser
+            records.append(load_record(path.parent))
     return {
         kind: mean(times)
         for kind in KINDS

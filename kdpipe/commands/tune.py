@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dvc.utils.serialize import modify_yaml
 from rich.markup import escape
 from rich.table import Table
 
@@ -22,8 +21,9 @@ from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.models.names import preferred_head
 from kdpipe.parallel.cluster import RayCluster
 from kdpipe.parallel.search import Space, Trial, best_of, search
+from kdpipe.parallel.trials import add_dis, trial_stages
 from kdpipe.params.load import load
-from kdpipe.params.schema import PARAMS_FILE, Params, Tracking
+from kdpipe.params.schema import Params, Tracking
 from kdpipe.report.comparisons import DISTILLED_BASELINE
 from kdpipe.report.formatting import HEAD_NAMES, gain, percent
 from kdpipe.report.gains import Gain
@@ -44,7 +44,7 @@ class Answer:
 
 
 def tune(pairs: Sequence[str], trials: int, bounds: tuple[float, float], cluster: RayCluster) -> Answer:
-    """Search for the best `dis`, add it to params.yaml, and write the report.
+    """Search for the best `dis`, add it to params.yaml at the end, and write the report.
 
     A trial is a pair at one `dis`: each of its seeds is a training of the pipeline, which DVC keeps.
 
@@ -58,18 +58,15 @@ def tune(pairs: Sequence[str], trials: int, bounds: tuple[float, float], cluster
         KdpipeError: if there is no second split to measure on, or no trial could be trained.
     """
     params = preflight().params
-    before = list(params.sweep.dis)
     chosen = _pairs(params, pairs)
     if not tell_failures(bring_up_to_date(params, ["prepare"], cluster)):
         raise KdpipeError("the data could not be prepared")
     choice, measure = _splits(params)
-    space = Space(chosen, *bounds, params.sweep.seeds, before)
-    try:
-        found = search(space, trials, cluster.slots, lambda some: _measure(some, before, choice, cluster))
-        best = best_of(found)
-    finally:
-        _write_dis(before)
-    _write_dis([*before, *({best.dis} - set(before))])
+    space = Space(chosen, *bounds, params.sweep.seeds, list(params.sweep.dis))
+    found = search(space, trials, cluster.slots, lambda some: _measure(some, choice, cluster))
+    best = best_of(found)
+    if best.dis not in load().sweep.dis:
+        add_dis([best.dis])
     _log(params.tracking, [_row(trial, choice) for trial in found])
     if not tell_failures(bring_up_to_date(load(), [], cluster)):
         raise KdpipeError(f"dis {best.dis} is the best of {best.pair} on {choice}, but the report failed")
@@ -106,14 +103,15 @@ def _splits(params: Params) -> tuple[str, str]:
     return splits[0], splits[-1]
 
 
-def _measure(
-    some: Sequence[tuple[Trial, int]], before: Sequence[float], split: str, cluster: RayCluster
-) -> list[float | None]:
+def _measure(some: Sequence[tuple[Trial, int]], split: str, cluster: RayCluster) -> list[float | None]:
     """Train, validate and evaluate trials; return AP on the split for each, or None if it failed."""
     cells = [distill_cell(trial.pair, trial.dis, seed) for trial, seed in some]
-    _write_dis([*before, *dict.fromkeys(trial.dis for trial, _ in some if trial.dis not in before)])
     targets = dict.fromkeys(f"evaluate_{cell.stage}" for cell in cells)
-    outcome = bring_up_to_date(load(), list(targets), cluster)
+    params = load()
+    tried = [dis for dis in dict.fromkeys(trial.dis for trial, _ in some) if dis not in params.sweep.dis]
+    whole = replace(params, sweep=replace(params.sweep, dis=[*params.sweep.dis, *tried]))
+    with trial_stages(tried):
+        outcome = bring_up_to_date(whole, list(targets), cluster)
     tell_failures(outcome)
     done = {stage.name for stage in outcome.done}
     return [_ap(cell.eval_dir, split) if f"evaluate_{cell.stage}" in done else None for cell in cells]
@@ -122,15 +120,6 @@ def _measure(
 def _ap(folder: Path, split: str) -> float:
     heads = load_metrics(folder)[split]
     return heads[preferred_head(heads)][METRIC]
-
-
-def _write_dis(values: Sequence[float]) -> None:
-    """Write the values of `dis` into params.yaml, and keep its comments."""
-    with modify_yaml(PARAMS_FILE) as content:
-        written = content["sweep"]["dis"]
-        if list(written) != list(values):
-            written.clear()  # in place: comments belong to the list object
-            written.extend(values)
 
 
 def _row(trial: Trial, split: str) -> dict[str, float | str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from kdpipe.cells.cell import Cell, all_cells
-from kdpipe.cells.record import RECORD_FILE, load_record
-from kdpipe.errors import ParamsError
+from kdpipe.cells.record import load_record
+from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.models.start_weights import source_of
 from kdpipe.parallel.cluster import Need, RayCluster
 from kdpipe.params.arguments import AUTO, device_names
@@ -63,6 +64,9 @@ class Needs:
 def _known_memory(cells: Iterable[Cell], like: Cell) -> int:
     """Return the peak memory (bytes) of finished trainings of the same kind; it is known on CPUs only."""
     alike = (cell for cell in cells if (cell.kind, cell.name) == (like.kind, like.name))
-    records = [load_record(cell.train_dir) for cell in alike if (cell.train_dir / RECORD_FILE).exists()]
+    records = []
+    for cell in alike:
+        with suppress(FileNotFoundError, KdpipeError):  # not trained yet, or a damaged record
+            records.append(load_record(cell.train_dir))
     on_cpu = (record for record in records if record.environment.get("device") == "CPU")
     return max((record.peak_memory_mib * MIB for record in on_cpu), default=0)

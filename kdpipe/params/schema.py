@@ -139,10 +139,13 @@ class Tracking:
     Attributes:
         uri: MLflow tracking URI: a SQLite file, relative to the project root, or a server.
         experiment: Name of the MLflow experiment.
+        deadline: Seconds that the end of a training waits for MLflow, in all. What is not logged by then is
+            logged later, by `kdpipe sync` or the report stage.
     """
 
     uri: str = "sqlite:///mlflow.db"
     experiment: str = "kdpipe"
+    deadline: float = 30.0
 
 
 @dataclass

@@ -10,13 +10,14 @@ from kdpipe.params.schema import UI_HOST, UI_PORT, Tracking
 from kdpipe.paths import project_root
 
 SQLITE = "sqlite:///"
+VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 def tracking_uri(tracking: Tracking) -> str:
     """MLFLOW_TRACKING_URI if set, else `tracking.uri`; SQLite paths are relative to the project root."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking.uri
+    uri = os.environ.get(VARIABLE) or tracking.uri
     if uri.startswith(SQLITE):
-        return SQLITE + str(project_root() / uri.removeprefix(SQLITE))
+        return SQLITE + str(project_root() / Path(uri.removeprefix(SQLITE)).expanduser())
     return uri
 
 
@@ -26,10 +27,22 @@ def database_file(tracking: Tracking) -> Path | None:
     return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
 
 
+def is_server(tracking: Tracking) -> bool:
+    """Whether the tracking URI is that of an MLflow server, which keeps the artifacts too."""
+    return tracking_uri(tracking).startswith(("http://", "https://"))
+
+
+def shown_uri(tracking: Tracking) -> str:
+    """The tracking URI without a password, for messages."""
+    scheme, separator, rest = tracking_uri(tracking).partition("://")
+    user, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}{user.partition(':')[0]}{at}{place}"
+
+
 def runs_page(tracking: Tracking) -> str:
     """URL prefix of the run pages in the MLflow UI: on the tracking server, or else on `kdpipe ui`."""
     uri = urlsplit(tracking_uri(tracking))
-    if not uri.scheme.startswith("http"):
+    if not is_server(tracking):
         return f"http://{UI_HOST}:{UI_PORT}/#/runs/"
     host = uri.netloc.rpartition("@")[2]  # without a password
     return f"{uri.scheme}://{host}{uri.path.rstrip('/')}/#/runs/"

@@ -28,7 +28,7 @@ from kdpipe.params.schema import PARAMS_FILE, Params
 from kdpipe.paths import digest_of
 from kdpipe.runner.job import Job
 from kdpipe.runner.train import TrainingResult, train
-from kdpipe.tracking import SYSTEM_FILE, LiveRun, RunStart, publish_quietly
+from kdpipe.tracking import SYSTEM_FILE, Deadline, LiveRun, RunStart, publish_quietly
 from kdpipe.yolo import inspect
 from kdpipe.yolo.device import check_device
 
@@ -45,11 +45,12 @@ def train_cell(params: Params, cell: Cell) -> None:
     source = source_of(params, cell)
     start = start_weights(params, source)
     identity = identify(params, cell, source, start)
+    deadline = Deadline(params.tracking.deadline)
     with claimed(cell.stage, identity.fingerprint) as claim, alone_with(identity.fingerprint) as work:
         record = kept(work)
         remove_committed()
         if record is None:
-            record = _train(params, identity, source, start, work)
+            record = _train(params, identity, source, start, work, deadline=deadline)
         else:
             console.print(f"{cell.id}: this training is finished; its result is taken from {work}")
         with claim.writing() as allowed:
@@ -57,12 +58,14 @@ def train_cell(params: Params, cell: Cell) -> None:
                 console.print(f"{cell.id}: kept in {work} for the process that has taken over this stage")
                 return
             hand_over(work, cell.train_dir)
-        publish_quietly(params.tracking, cell, console)
+        publish_quietly(params.tracking, cell, console, deadline)
     epochs = counted(record.epochs, "epoch")
     console.print(f"{cell.id}: {epochs} in {record.seconds:.0f} s -> {cell.train_dir}")
 
 
-def _train(params: Params, identity: Identity, source: Source, start: Path | None, work: Path) -> Record:
+def _train(
+    params: Params, identity: Identity, source: Source, start: Path | None, work: Path, *, deadline: Deadline
+) -> Record:
     """Train, and keep the result in the work folder."""
     environment = describe_environment()
     started = first_start(work)
@@ -74,7 +77,7 @@ def _train(params: Params, identity: Identity, source: Source, start: Path | Non
     else:
         check_device(identity.arguments)
         begun = RunStart(identity, environment, started, work)
-        with LiveRun(params.tracking, begun, console) as live:
+        with LiveRun(params.tracking, begun, console, deadline) as live:
             trained = train(_job(identity, source, start), work, live, console)
     imgsz = int(trained.arguments.get("imgsz", model_names.DEFAULT_IMGSZ))
     size = inspect.inspect(trained.best, imgsz)

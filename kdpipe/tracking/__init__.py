@@ -1,16 +1,19 @@
 """Log trainings to MLflow: live while they run, and again from their records afterwards."""
 
+from kdpipe.tracking.deadline import Deadline
+from kdpipe.tracking.errors import reachable, reason
 from kdpipe.tracking.finished import FinishedCell, finished_cells
 from kdpipe.tracking.live import LiveRun, RunStart
 from kdpipe.tracking.registry import register
 from kdpipe.tracking.revisions import experiments, finished_at
-from kdpipe.tracking.store import Store, reachable
+from kdpipe.tracking.store import Store
 from kdpipe.tracking.sync import SyncResult, publish_quietly, sync
 from kdpipe.tracking.system_metrics import SYSTEM_FILE
 from kdpipe.tracking.trials import log_trials
 
 __all__ = [
     "SYSTEM_FILE",
+    "Deadline",
     "FinishedCell",
     "LiveRun",
     "RunStart",
@@ -22,6 +25,7 @@ __all__ = [
     "log_trials",
     "publish_quietly",
     "reachable",
+    "reason",
     "register",
     "sync",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -119,7 +120,7 @@ def history(rows: Iterable[Mapping[str, float]], steps: str | None = None) -> It
 
 def datasets(identity: Identity) -> list[DatasetInput]:
     """Return the data set as an input of the run; MLflow searches runs by `dataset.digest`."""
-    dataset = Dataset(identity.data, identity.data_digest, "local", f'{{"uri": "{identity.data}"}}')
+    dataset = Dataset(identity.data, identity.data_digest, "local", json.dumps({"uri": identity.data}))
     return [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
 
 

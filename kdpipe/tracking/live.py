@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from types import TracebackType
 from typing import Self
@@ -18,11 +19,13 @@ from rich.markup import escape
 from kdpipe.cells.record import Identity
 from kdpipe.params.schema import PARAMS_FILE, Tracking
 from kdpipe.tracking import fields
+from kdpipe.tracking.deadline import Deadline
+from kdpipe.tracking.errors import reason
 from kdpipe.tracking.parents import state_of
 from kdpipe.tracking.store import PLACE, Store, place
 from kdpipe.tracking.system_metrics import SYSTEM_FILE, SystemWatch
 
-PATIENCE = 15.0  # seconds that a finished training waits for what is not logged yet
+INTERRUPTED = 10.0  # seconds that an interrupted training waits at most: it may be killed soon
 Action = Callable[[Store, str], object]
 
 
@@ -46,17 +49,19 @@ class LiveRun:
     prints one warning; what is still missing at the end is added from the record later.
     """
 
-    def __init__(self, tracking: Tracking, begun: RunStart, console: Console) -> None:
+    def __init__(self, tracking: Tracking, begun: RunStart, console: Console, deadline: Deadline) -> None:
         """Prepare to log a training; nothing is logged before the context is entered.
 
         Args:
             tracking: The MLflow settings of params.yaml.
             begun: The training.
             console: Where to print a warning.
+            deadline: How long the end of the training waits for what is not logged yet.
         """
         self._tracking = tracking
         self._begun = begun
         self._console = console
+        self._deadline = deadline
         self._queue: SimpleQueue[Action | None] = SimpleQueue()
         self._system = SystemWatch(begun.work / SYSTEM_FILE, self._log)
         # A daemon does not keep the process of a finished training alive.
@@ -78,7 +83,7 @@ class LiveRun:
             status = "FAILED" if issubclass(kind, Exception) else "KILLED"
             self._queue.put(lambda store, run_id: store.client.set_terminated(run_id, status))
         self._queue.put(None)
-        self._thread.join(PATIENCE)
+        self._deadline.wait_for(self._thread, *(() if kind is None else (INTERRUPTED,)))
 
     def epoch(self, epoch: int, values: Mapping[str, float], ended: float) -> None:
         """Log an epoch.
@@ -97,9 +102,12 @@ class LiveRun:
     def _work(self) -> None:
         opened: tuple[Store, str] | None = None
         waiting: list[Action] = []
-        warned = False
-        while (action := self._queue.get()) is not None:
-            waiting.append(action)
+        warned = ended = False
+        while not ended:
+            # One attempt for all that is queued: a store that does not answer may take long to fail.
+            actions = self._queued()
+            ended = actions[-1] is None
+            waiting += (action for action in actions if action is not None)
             try:
                 opened = opened or self._open()
                 while waiting:
@@ -109,6 +117,14 @@ class LiveRun:
                 if not warned:
                     self._warn(error)
                 warned = True
+
+    def _queued(self) -> list[Action | None]:
+        """Wait for an action, and return it with those behind it; None is the last one."""
+        found = [self._queue.get()]
+        with suppress(Empty):
+            while found[-1] is not None:
+                found.append(self._queue.get_nowait())
+        return found
 
     def _open(self) -> tuple[Store, str]:
         store, begun = Store(self._tracking), self._begun
@@ -126,6 +142,6 @@ class LiveRun:
 
     def _warn(self, error: Exception) -> None:
         self._console.print(
-            f"[yellow]warning:[/] MLflow is not available; the report stage or `kdpipe sync` will complete "
-            f"this run ({escape(str(error))})"
+            f"[yellow]warning:[/] {escape(reason(self._tracking, error))}; the training goes on; the report "
+            "stage or `kdpipe sync` will complete its run"
         )

@@ -17,9 +17,10 @@ from kdpipe.cells.record import DECISIVE_PACKAGES
 from kdpipe.models.names import DEFAULT_IMGSZ
 from kdpipe.params.schema import Tracking
 from kdpipe.tracking import pyfunc_model
+from kdpipe.tracking.errors import reachable
 from kdpipe.tracking.fields import WEIGHTS_DIGEST
 from kdpipe.tracking.finished import FinishedCell
-from kdpipe.tracking.store import Store, reachable
+from kdpipe.tracking.store import Store
 
 ALIAS = "best"
 FOLDER = "model"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Experiment, LifecycleStage, Run
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
@@ -23,9 +22,10 @@ from mlflow.store.entities import PagedList
 from kdpipe.cells.record import Identity
 from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Tracking
-from kdpipe.params.tracking_uri import database_file, tracking_uri
+from kdpipe.params.tracking_uri import database_file, is_server, shown_uri, tracking_uri
 from kdpipe.paths import project_root, state_dir
 from kdpipe.tracking import fields
+from kdpipe.tracking.database import check_database
 from kdpipe.tracking.fields import FINGERPRINT
 from kdpipe.tracking.parents import STAGE, STATE, State
 
@@ -36,26 +36,14 @@ RUNS_PAGE, MODELS_PAGE = 5000, 1000  # entries per request; MLflow allows no mor
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# What they log are the tables that are created, errors that are also raised, and that pip has no version.
+for name in ("mlflow.store.db.utils", "mlflow.utils.environment"):
+    logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def place() -> str:
     """Return a name for this repository on this machine."""
     return f"{platform.node()}:{project_root()}"
-
-
-@contextmanager
-def reachable(tracking: Tracking) -> Iterator[None]:
-    """Raise any error of a store as a KdpipeError that names the store.
-
-    Raises:
-        KdpipeError: instead of any error of MLflow, its database, the network or the disk.
-    """
-    try:
-        yield
-    except KdpipeError:
-        raise
-    except Exception as error:
-        raise KdpipeError(f"MLflow at {tracking_uri(tracking)} cannot be used: {error}") from error
 
 
 T = TypeVar("T")
@@ -76,16 +64,23 @@ class Store:
         """Connect; create the tables and the experiment on first use.
 
         Raises:
+            KdpipeError: if the database cannot be used, or the experiment is deleted.
             mlflow.exceptions.MlflowException: if the store cannot be reached.
         """
-        self.uri = tracking_uri(tracking)
+        self.uri, self.shown_uri = tracking_uri(tracking), shown_uri(tracking)
         self.experiment = tracking.experiment
         self._parents: dict[str, Run] = {}
         state_dir().mkdir(exist_ok=True)
         # Processes that create the tables of one sqlite file at the same time break it.
         with self._alone():
-            self.client = MlflowClient(self.uri)
-            self.experiment_id = self._find_or_create(database_file(tracking))
+            if database := database_file(tracking):
+                check_database(database)
+            # Models are registered where their runs are, whatever MLFLOW_REGISTRY_URI says.
+            self.client = MlflowClient(self.uri, registry_uri=self.uri)
+            # Without a location, MLflow would store this process's working directory.
+            home = database.parent if database else project_root()
+            artifacts = None if is_server(tracking) else (home / "mlartifacts" / self.experiment).as_uri()
+            self.experiment_id = self._find_or_create(artifacts)
 
     def runs_of(self, fingerprint: str) -> list[Run]:
         """Return the runs of a training, finished ones first; several if two machines trained it."""
@@ -161,18 +156,25 @@ class Store:
     def _alone(self) -> FileLock:
         return FileLock(state_dir() / "mlflow.lock")
 
-    def _find_or_create(self, database: Path | None) -> str:
+    def _find_or_create(self, artifacts: str | None) -> str:
         experiment = self.client.get_experiment_by_name(self.experiment)
         if experiment is not None:
+            self._check_active(experiment)
             return str(experiment.experiment_id)
-        # Without a location, MLflow would store this process's working directory.
-        location = (database.parent / "mlartifacts" / self.experiment).as_uri() if database else None
         try:
-            return str(self.client.create_experiment(self.experiment, artifact_location=location))
+            return str(self.client.create_experiment(self.experiment, artifact_location=artifacts))
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
                 raise
-            return self._find_or_create(database)  # another machine has just created it
+            return self._find_or_create(artifacts)  # another machine has just created it
+
+    def _check_active(self, experiment: Experiment) -> None:
+        if experiment.lifecycle_stage != LifecycleStage.ACTIVE:
+            raise KdpipeError(
+                f"the experiment {self.experiment!r} is deleted in MLflow at {self.shown_uri}; restore it: "
+                f"`mlflow experiments restore --experiment-id {experiment.experiment_id}` with "
+                f"MLFLOW_TRACKING_URI set to that address, or write another tracking.experiment"
+            )
 
 
 def _pages(search: Callable[[str | None], PagedList[T]]) -> Iterator[T]:

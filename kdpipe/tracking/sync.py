@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import time
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,10 +20,14 @@ from kdpipe.cells.work import is_running
 from kdpipe.models.names import HEADS
 from kdpipe.params.schema import Tracking
 from kdpipe.tracking import fields
+from kdpipe.tracking.deadline import Deadline
+from kdpipe.tracking.errors import reachable, reason
 from kdpipe.tracking.finished import KEPT, FinishedCell, finished_cells
-from kdpipe.tracking.store import RunIndex, Store, reachable
+from kdpipe.tracking.store import RunIndex, Store
 
 CONTENT = "record_digest"
+WRITES = "record_writes"  # how often the final metrics of a run were written
+LARGEST = sys.float_info.max  # MLflow stores infinity as this
 
 
 @dataclass(frozen=True)
@@ -73,21 +78,25 @@ def sync(tracking: Tracking, finished: Iterable[FinishedCell], *, dry_run: bool 
         )
 
 
-def publish_quietly(tracking: Tracking, cell: Cell, console: Console) -> None:
-    """Publish a training now if MLflow is available; otherwise the report stage does it later.
+def publish_quietly(tracking: Tracking, cell: Cell, console: Console, deadline: Deadline) -> None:
+    """Publish a training now if MLflow takes it in time; otherwise the report stage does it later.
 
     Args:
         tracking: The MLflow settings of params.yaml.
         cell: The finished training.
         console: Where to print a warning.
+        deadline: How long to wait; what the end of the training has used of it counts.
     """
-    try:
+
+    def publish() -> None:
         store, (finished,) = Store(tracking), finished_cells([cell])
         _publish(store, store.runs_of(finished.record.fingerprint), finished)
-    except Exception as error:  # the result is on disk whatever a store raises
+
+    error = deadline.run(publish)
+    if error is not None:  # the result is on disk whatever a store raises
         console.print(
-            f"[yellow]warning:[/] MLflow is not available; the report stage will log {cell.id} "
-            f"({escape(str(error))})"
+            f"[yellow]warning:[/] {escape(reason(tracking, error))}; the report stage or `kdpipe sync` will "
+            f"log {cell.id}"
         )
 
 
@@ -96,7 +105,9 @@ def _is_right(found: list[Run], finished: FinishedCell, known: RunIndex) -> bool
     if len(found) != 1:
         return False
     tags = found[0].data.tags
-    return tags.get(CONTENT) == finished.digest and tags.get(fields.PARENT) in known.ids
+    if tags.get(CONTENT) != finished.digest or tags.get(fields.PARENT) not in known.ids:
+        return False
+    return not _changed(_final_metrics(finished), found[0].data.metrics)
 
 
 def _publish(store: Store, found: list[Run], finished: FinishedCell) -> Run:
@@ -109,9 +120,13 @@ def _publish(store: Store, found: list[Run], finished: FinishedCell) -> Run:
     tags = fields.tags(record.identity, record.environment, finished.state, parent)
     tags += fields.weights(finished.cell, record)
     run_id = right[0].info.run_id if right else _recreate(store, finished)
+    shown = right[0].data.metrics if right else {}
+    writes = _writes(right[0], finished) if right else 0
+    # Before the metrics: after an interruption, the next write has another step in any case.
+    store.client.set_tag(run_id, WRITES, str(writes + 1))
     store.client.log_batch(
         run_id,
-        metrics=_outcome(finished, right[0].data.metrics if right else {}),
+        metrics=_outcome(finished, shown, writes),
         params=fields.params(record.identity, record.arguments),
         tags=tags,
     )
@@ -121,16 +136,38 @@ def _publish(store: Store, found: list[Run], finished: FinishedCell) -> Run:
     return store.client.get_run(run_id)
 
 
-def _outcome(finished: FinishedCell, shown: Mapping[str, float]) -> list[Metric]:
-    """Return final metrics and costs.
+def _writes(run: Run, finished: FinishedCell) -> int:
+    """Return how often the final metrics of a run were written; runs of kdpipe 0.1 do not say it."""
+    written = not _final_metrics(finished).keys().isdisjoint(run.data.metrics)
+    return int(run.data.tags.get(WRITES, written))
 
-    Changed values get the current time: of two values with the same time and step MLflow shows the larger.
+
+def _outcome(finished: FinishedCell, shown: Mapping[str, float], writes: int) -> list[Metric]:
+    """Return the final metrics and costs that a run does not show yet.
+
+    MLflow shows the value of the largest step, and of equal steps that of the latest time. Each write has a
+    step of its own, because clocks may be wrong.
     """
-    record, values = finished.record, finished.overall_metrics | fields.costs(finished.record)
-    changed = {name: value for name, value in values.items() if shown.get(name, value) != value}
-    others = {name: value for name, value in values.items() if name not in changed}
-    times = ((others, record.finished), (changed, time.time()))
-    return [metric for some, at in times for metric in fields.metrics(some, at, record.epochs)]
+    changed = _changed(_final_metrics(finished), shown)
+    return fields.metrics(changed, finished.record.finished, finished.record.epochs + writes)
+
+
+def _final_metrics(finished: FinishedCell) -> dict[str, float]:
+    return finished.overall_metrics | fields.costs(finished.record)
+
+
+def _changed(values: Mapping[str, float], shown: Mapping[str, float]) -> dict[str, float]:
+    """Return the values that are not shown, or shown otherwise."""
+    return {
+        name: value for name, value in values.items() if name not in shown or not _same(value, shown[name])
+    }
+
+
+def _same(value: float, shown: float) -> bool:
+    """Whether MLflow shows a value; it stores no infinite ones."""
+    if isnan(value) or isnan(shown):
+        return isnan(value) and isnan(shown)
+    return max(-LARGEST, min(value, LARGEST)) == max(-LARGEST, min(shown, LARGEST))
 
 
 def _parent(store: Store, finished: FinishedCell) -> str:

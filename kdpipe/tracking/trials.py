@@ -9,7 +9,8 @@ import pandas as pd
 
 from kdpipe.params.schema import Tracking
 from kdpipe.tracking import fields
-from kdpipe.tracking.store import Store, reachable
+from kdpipe.tracking.errors import reachable
+from kdpipe.tracking.store import Store
 
 STAGE = "tune"
 

@@ -69,7 +69,7 @@ def test_a_server_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     found = findings()["MLflow"]
     assert found.level == BAD
-    assert "http://127.0.0.1:9 cannot be used" in found.says
+    assert "MLflow at http://127.0.0.1:9 is not available" in found.says
     assert "trainings run without it" in found.says
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,15 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
+from kdpipe.cells.cell import distill_cell, this_cell
 from kdpipe.cells.history import read_history
-from kdpipe.commands.tune import _log, _write_dis
+from kdpipe.commands.tune import _log
 from kdpipe.console import console
 from kdpipe.errors import KdpipeError
+from kdpipe.parallel.dvc_stages import Pipeline
 from kdpipe.parallel.search import MISSING, Space, Trial, best_of, search
+from kdpipe.parallel.trials import add_dis, trial_stages
+from kdpipe.params.load import load
 from kdpipe.params.schema import Tracking
 from tests.processes import wait_for
 from tests.project import REPOSITORY, copy_of, fresh_clone
@@ -116,10 +122,35 @@ def test_what_cannot_be_searched_is_refused(
 
 def test_params_yaml_keeps_its_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copyfile(REPOSITORY / "params.yaml", "params.yaml")
+    shutil.copyfile(REPOSITORY / "params.yaml", "real.yaml")
+    (tmp_path / "params.yaml").symlink_to("real.yaml")
     before = (tmp_path / "params.yaml").read_text()
-    _write_dis([1.0, 6.0, 1.2])
+    add_dis([6.0, 1.2])
     assert (tmp_path / "params.yaml").read_text() == before.replace("dis: [1.0, 6.0]", "dis: [1.0, 6.0, 1.2]")
+    assert {path.name for path in tmp_path.iterdir()} == {"params.yaml", "real.yaml"}
+    assert (tmp_path / "params.yaml").is_symlink()
+
+
+def test_trials_are_stages_without_params_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = fresh_clone(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = (tmp_path / "params.yaml").read_bytes()
+    target = "evaluate_distill@n-s-2.3-0"
+    with trial_stages([2.3, 6]):
+        pipeline = Pipeline(tmp_path, [target])
+        assert {stage.name for stage in pipeline.stages} >= {target, "distill@n-s-2.3-0"}
+        pipeline.close()
+        monkeypatch.setenv("DVC_STAGE", "distill@n-s-2.3-0")
+        assert this_cell(load(), ()) == distill_cell("n-s", 2.3, 0)
+        monkeypatch.setenv("DVC_STAGE", target.replace("2.3", "6"))
+        assert str(this_cell(load(), ()).dis) == "6"
+        assert (tmp_path / "params.yaml").read_bytes() == before
+    with pytest.raises(KdpipeError, match=r"2\.3"):
+        Pipeline(tmp_path, [target])
+    with pytest.raises(KdpipeError, match="names no cell"):
+        this_cell(load(), ())
+    assert (tmp_path / "params.yaml").read_bytes() == before
+    assert project.run("git", "status", "--porcelain").stdout == ""
 
 
 def test_a_store_that_is_away_costs_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,3 +193,28 @@ def test_real_trainings_on_nodes_and_side_by_side(first_run: Path, tmp_path: Pat
     assert isinstance(runs, pd.DataFrame)
     history = mlflow.MlflowClient().get_metric_history(runs["run_id"][0], "tune/val/AP")
     assert [metric.step for metric in history] == [0, 1]
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_leaves_params_yaml_as_it_was(first_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a clone"
+    project = copy_of(first_run, folder)
+    written = (folder / "params.yaml").read_bytes()
+    project.edit("students.yolo26n.train", {"epochs": 2})
+    project.edit("sweep.seeds", [0])
+    written = (folder / "params.yaml").read_bytes()
+    search = ["kdpipe", "tune", "n-s", "--trials", "2", "--low", "2", "--high", "9", "--jobs", "1"]
+    running = project.start(*search)
+    tried = folder / ".kdpipe/stages"
+    log = wait_for(lambda: next((path for path in tried.glob("distill@*/log.txt")), None))
+    wait_for(lambda: "epoch 1/" in log.read_text())
+    assert (folder / "params.yaml").read_bytes() == written
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert (folder / "params.yaml").read_bytes() == written
+    assert "2 problems" not in project.run("kdpipe", "check").stdout
+    answer = project.run(*search).stdout
+    assert "best on val: n-s at dis" in answer
+    best = OmegaConf.load(folder / "params.yaml").sweep.dis
+    assert best[0] == 1.0
+    assert len(best) == 2

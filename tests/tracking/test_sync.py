@@ -19,8 +19,7 @@ from kdpipe.cells.history import read_rows
 from kdpipe.cells.record import load_metrics, load_record, save_metrics
 from kdpipe.cells.work import lock
 from kdpipe.params.schema import Tracking
-from kdpipe.tracking import LiveRun, RunStart, Store, finished_cells, publish_quietly, sync
-from kdpipe.tracking import live as live_run
+from kdpipe.tracking import Deadline, LiveRun, RunStart, Store, finished_cells, publish_quietly, sync
 from tests.processes import wait_for
 from tests.project import REPOSITORY
 from tests.reported import HISTORY, SYSTEM, finish
@@ -33,7 +32,6 @@ TRACKING = Tracking(experiment="test")
 @pytest.fixture(autouse=True)
 def _finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(live_run, "PATIENCE", 60.0)  # a new database takes its time
     finish(CELL, 0.4)
 
 
@@ -44,9 +42,8 @@ def runs(store: Store) -> list[Run]:
 
 def live(tracking: Tracking = TRACKING, console: Console = QUIET) -> LiveRun:
     record = load_record(CELL.train_dir)
-    return LiveRun(
-        tracking, RunStart(record.identity, record.environment, record.started, Path.cwd()), console
-    )
+    begun = RunStart(record.identity, record.environment, record.started, Path.cwd())
+    return LiveRun(tracking, begun, console, Deadline(60.0))  # a new database takes its time
 
 
 def synced() -> list[str]:
@@ -214,7 +211,7 @@ def test_the_machine_is_watched_and_an_interruption_loses_no_sample(
 def test_a_deleted_database_is_rebuilt(tmp_path: Path) -> None:
     script = (
         "from kdpipe.tracking import publish_quietly; from tests.tracking.test_sync import *;"
-        "publish_quietly(TRACKING, CELL, QUIET)"
+        "publish_quietly(TRACKING, CELL, QUIET, Deadline(60))"
     )
     # In a process of its own: MLflow keeps a database open until its process ends.
     subprocess.run(
@@ -254,8 +251,9 @@ def test_a_store_that_is_away_costs_a_warning_only(capsys: pytest.CaptureFixture
     with live(away, console) as training:
         training.epoch(1, {"train/box_loss": 2.5}, time.time())
         training.epoch(2, {"train/box_loss": 2.0}, time.time())
-    publish_quietly(away, CELL, console)
-    assert capsys.readouterr().out.count("MLflow is not available") == 2  # during training, at its end
+    publish_quietly(away, CELL, console, Deadline(60))
+    said = capsys.readouterr().out
+    assert said.count("MLflow at http://127.0.0.1:9 is not available") == 2  # during training, at its end
 
 
 def test_the_store_is_that_of_the_repository_not_of_the_working_directory(

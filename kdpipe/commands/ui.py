@@ -1,0 +1,47 @@
+"""Serve the MLflow UI to this machine only."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from kdpipe.console import console
+from kdpipe.params.schema import UI_HOST, Tracking
+from kdpipe.params.tracking_uri import is_server
+from kdpipe.tracking import sync
+
+HTTP_PORT = 80
+UNSAFE = "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE"
+
+
+def serve(tracking: Tracking, port: int) -> int:
+    """Run MLflow's UI until it is stopped, or print the URL of the tracking server.
+
+    Returns:
+        The exit code.
+    """
+    store = sync(tracking, []).store
+    page = f"#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
+    if is_server(tracking):
+        console.print(f"experiment {store.experiment}: {store.shown_uri}/{page}")
+        return 0
+    console.print(f"experiment {store.experiment}: http://{UI_HOST}:{port}/{page}")
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
+    command += ["--host", UI_HOST, "--port", str(port), "--workers", "1", *_only_this_machine(port)]
+    # MLflow's job workers are separate processes that only language models need.
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
+    environment.pop(UNSAFE, None)
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def _only_this_machine(port: int) -> list[str]:
+    """Return options with the exact hosts that a browser may name.
+
+    A web page that has its own name resolved to 127.0.0.1 (DNS rebinding) sends that name as Host; MLflow's
+    own patterns, such as 192.168.*, also match names such as 192.168.1.1.example.com.
+    """
+    names = [UI_HOST, "localhost"]
+    hosts = [f"{name}:{port}" for name in names] + (names if port == HTTP_PORT else [])
+    origins = [f"http://{host}" for host in hosts]
+    return ["--allowed-hosts", ",".join(hosts), "--cors-allowed-origins", ",".join(origins)]
