@@ -94,7 +94,7 @@ def _decode(content: bytes, name: str, channels: int) -> None:
     except Exception as error:  # Pillow's readers raise anything for broken files
         raise OSError(f"no image, or a broken one ({error})") from error
     if image.format not in FORMATS:
-        raise OSError(f"a {image.format} file, which Ultralytics does not read; save it as PNG")
+        raise OSError(f"its format is {image.format}, which Ultralytics does not read; save it as PNG")
     if min(image.size) < SMALLEST_SIDE:
         raise OSError(f"smaller than {SMALLEST_SIDE} pixels: {image.size[0]} x {image.size[1]}")
     if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):

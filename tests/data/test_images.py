@@ -51,11 +51,23 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a GIF": (
         "a.jpg",
         lambda: encoded(picture(0), "GIF"),
-        "a GIF file, which Ultralytics does not read; save",
+        "its format is GIF, which Ultralytics does not read; save",
     ),
-    "an ICO": ("a.png", lambda: encoded(picture(0), "ICO"), "a ICO file, which Ultralytics does not read"),
-    "a PPM": ("a.png", lambda: encoded(picture(0), "PPM"), "a PPM file, which Ultralytics does not read"),
-    "a TGA": ("a.jpg", lambda: encoded(picture(0), "TGA"), "a TGA file, which Ultralytics does not read"),
+    "an ICO": (
+        "a.png",
+        lambda: encoded(picture(0), "ICO"),
+        "its format is ICO, which Ultralytics does not read",
+    ),
+    "a PPM": (
+        "a.png",
+        lambda: encoded(picture(0), "PPM"),
+        "its format is PPM, which Ultralytics does not read",
+    ),
+    "a TGA": (
+        "a.jpg",
+        lambda: encoded(picture(0), "TGA"),
+        "its format is TGA, which Ultralytics does not read",
+    ),
     "a wrong checksum": ("a.png", wrong_checksum, "broken PNG file"),
     "a PNG without end": ("a.png", without_end, "PNG"),
     "half a JPEG": ("a.jpg", lambda: encoded(picture(0), "JPEG")[:900], "truncated"),
@@ -188,4 +200,4 @@ def test_what_ultralytics_drops_is_named(kind: str, tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="unreadable images: 1") as error:
         prepared(small_set(tmp_path / "mine", replace), tmp_path / "out")
-    assert f"images/val/0.png: a {kind} file, which Ultralytics does not read" in str(error.value)
+    assert f"images/val/0.png: its format is {kind}, which Ultralytics does not read" in str(error.value)
