@@ -77,7 +77,8 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "first run"
-    with FileLock(f"{folder}.lock"):
+    with FileLock(f"{folder}.lock"), pytest.MonkeyPatch.context() as patch:
+        forget_others(patch)
         if not (folder / "repro.txt").exists():
             shutil.rmtree(folder, ignore_errors=True)
             project = fresh_clone(folder / "clone")
