@@ -302,7 +302,9 @@ def images() -> Iterator[Bad]:
     )
     too_many = "too large: Image size (182000000 pixels) exceeds limit of 178956970 pixels"
     yield Bad("14000 x 13000 pixels", _data(_file("images/val/0.png", huge)), too_many)
-    yield Bad("a GIF named .png", _data(_gif), "its format is GIF, which Ultralytics does not read; save it as PNG")
+    yield Bad(
+        "a GIF named .png", _data(_gif), "its format is GIF, which Ultralytics does not read; save it as PNG"
+    )
     yield Bad(
         "32 bits per channel", _data(_float_tiff), "32 bits per channel, which Ultralytics does not read"
     )
