@@ -33,8 +33,7 @@ from kdpipe.cells.history import read_history
 from kdpipe.cells.record import load_metrics
 from tests.conftest import Project, fresh_clone
 
-WHOLE = ("dvc repro",)
-PARALLEL = ("dvc repro", "kdpipe repro")
+COMMANDS = ("dvc repro", "kdpipe repro")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 TIMES = ("seconds", "ended", "peak_memory_mib")
 KDPIPE_TARGETS = ("group", "main", "stage", "worker", "guard")
@@ -42,7 +41,6 @@ DVC_TARGETS = ("group", "main", "stage")
 PATIENCE = 900.0  # seconds for a run, and for what outlives it
 MADE = ("data/dataset", "models", "runs", "reports", "dvc.lock", "mlflow.db", "mlartifacts", ".kdpipe")
 OF_DVC = (".dvc/cache", ".dvc/tmp")
-LONGEST = 12.0  # seconds into a run at which a random kill comes
 
 
 @dataclass
@@ -86,12 +84,15 @@ class Killer:
         self.chance = np.random.default_rng(seed)
         self.epochs = Epochs(project.folder)
         self.kills: Counter[str] = Counter()
+        self.seconds = 0.0  # that a run takes
         self._ended = Event()
 
     def undisturbed(self) -> dict[str, Any]:
         """Run once without kills, and return what came out."""
+        start = time.monotonic()
         answer = self._wait(self._start("dvc repro"))
         assert answer == 0, self._said()
+        self.seconds = time.monotonic() - start
         return self.outcome()
 
     def rounds(self, kills: int, commands: tuple[str, ...], expected: dict[str, Any]) -> None:
@@ -210,7 +211,8 @@ class Killer:
             self._until(process, lambda: self._found("finished") - known["commit"])
             time.sleep(self.chance.uniform(0.0, 4.0))
         else:
-            moment = time.monotonic() + self.chance.uniform(0.0, LONGEST if kind == "any" else 3 * LONGEST)
+            longest = self.seconds / (4 if kind == "any" else 2)
+            moment = time.monotonic() + self.chance.uniform(0.0, longest)
             self._until(process, lambda: time.monotonic() > moment)
         return process.poll() is None
 
@@ -305,7 +307,7 @@ def _wait_until(what: Callable[[], object], otherwise: str) -> None:
 def main(kills: int) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         killer = Killer(fresh_clone(Path(temporary) / "project"), (), seed=kills)
-        killer.rounds(kills, PARALLEL, killer.undisturbed())
+        killer.rounds(kills, COMMANDS, killer.undisturbed())
     for target, count in sorted(killer.kills.items()):
         sys.stdout.write(f"{target} killed {count} times\n")
     sys.stdout.write(f"{killer.kills.total()} kills, {killer.epochs.twice} epochs trained twice\n")
