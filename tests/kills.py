@@ -111,9 +111,16 @@ class Killer:
                 self._round(commands[self.epochs.round % len(commands)], kills)
                 self.check(expected)
                 self.epochs.round += 1
+                self.tell(f"after {self.kills.total()} kills as if nothing had happened")
         finally:
             self._ended.set()
             watcher.join()
+
+    @staticmethod
+    def tell(line: str) -> None:
+        """Print a line at once."""
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
     def reset(self) -> None:
         """Back to a clone in which nothing has run."""
@@ -139,14 +146,13 @@ class Killer:
     def outcome(self) -> dict[str, Any]:
         """Weights, histories and metrics of every training, and the runs in MLflow."""
         folder, found = self.project.folder, {}
-        for path in sorted(folder.glob("**/best.pt")):
-            if ".kdpipe" not in path.parts:
-                name = str(path.parent.relative_to(folder))
-                found[f"weights of {name}"] = torch.load(path, weights_only=False)["model"].state_dict()
-                rows = read_history(path.with_name("history.csv"))
-                found[f"history of {name}"] = [
-                    {key: value for key, value in row.items() if key not in TIMES} for row in rows
-                ]
+        for path in sorted([*folder.glob("models/teachers/*/best.pt"), *folder.glob("runs/**/best.pt")]):
+            name = path.parent.relative_to(folder)
+            found[f"weights of {name}"] = torch.load(path, weights_only=False)["model"].state_dict()
+            rows = read_history(path.with_name("history.csv"))
+            found[f"history of {name}"] = [
+                {key: value for key, value in row.items() if key not in TIMES} for row in rows
+            ]
         for path in sorted(folder.glob("runs/**/metrics.json")):
             found[f"metrics of {path.parent.relative_to(folder)}"] = {
                 (split, head, key): value
@@ -309,8 +315,8 @@ def main(kills: int) -> None:
         killer = Killer(fresh_clone(Path(temporary) / "project"), (), seed=kills)
         killer.rounds(kills, COMMANDS, killer.undisturbed())
     for target, count in sorted(killer.kills.items()):
-        sys.stdout.write(f"{target} killed {count} times\n")
-    sys.stdout.write(f"{killer.kills.total()} kills, {killer.epochs.twice} epochs trained twice\n")
+        killer.tell(f"{target} killed {count} times")
+    killer.tell(f"{killer.kills.total()} kills, {killer.epochs.twice} epochs trained twice")
     sys.exit(killer.epochs.twice > 0)
 
 
