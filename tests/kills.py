@@ -33,8 +33,7 @@ from kdpipe.cells.history import read_history
 from kdpipe.cells.record import load_metrics
 from tests.project import Project, fresh_clone
 
-WHOLE = ("dvc repro",)
-PARALLEL = ("dvc repro", "kdpipe repro")
+COMMANDS = ("dvc repro", "kdpipe repro")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 TIMES = ("seconds", "ended", "peak_memory_mib")
 KDPIPE_TARGETS = ("group", "main", "stage", "worker", "guard")
@@ -42,7 +41,6 @@ DVC_TARGETS = ("group", "main", "stage")
 PATIENCE = 900.0  # seconds for a run, and for what outlives it
 MADE = ("data/dataset", "models", "runs", "reports", "dvc.lock", "mlflow.db", "mlartifacts", ".kdpipe")
 OF_DVC = (".dvc/cache", ".dvc/tmp")
-LONGEST = 12.0  # seconds into a run at which a random kill comes
 
 
 @dataclass
@@ -86,12 +84,15 @@ class Killer:
         self.chance = np.random.default_rng(seed)
         self.epochs = Epochs(project.folder)
         self.kills: Counter[str] = Counter()
+        self.seconds = 0.0  # that a run takes
         self._ended = Event()
 
     def undisturbed(self) -> dict[str, Any]:
         """Run once without kills, and return what came out."""
+        start = time.monotonic()
         answer = self._wait(self._start("dvc repro"))
         assert answer == 0, self._said()
+        self.seconds = time.monotonic() - start
         return self.outcome()
 
     def rounds(self, kills: int, commands: tuple[str, ...], expected: dict[str, Any]) -> None:
@@ -110,9 +111,16 @@ class Killer:
                 self._round(commands[self.epochs.round % len(commands)], kills)
                 self.check(expected)
                 self.epochs.round += 1
+                self.tell(f"after {self.kills.total()} kills as if nothing had happened")
         finally:
             self._ended.set()
             watcher.join()
+
+    @staticmethod
+    def tell(line: str) -> None:
+        """Print a line at once."""
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
     def reset(self) -> None:
         """Back to a clone in which nothing has run."""
@@ -138,14 +146,13 @@ class Killer:
     def outcome(self) -> dict[str, Any]:
         """Weights, histories and metrics of every training, and the runs in MLflow."""
         folder, found = self.project.folder, {}
-        for path in sorted(folder.glob("**/best.pt")):
-            if ".kdpipe" not in path.parts:
-                name = str(path.parent.relative_to(folder))
-                found[f"weights of {name}"] = torch.load(path, weights_only=False)["model"].state_dict()
-                rows = read_history(path.with_name("history.csv"))
-                found[f"history of {name}"] = [
-                    {key: value for key, value in row.items() if key not in TIMES} for row in rows
-                ]
+        for path in sorted([*folder.glob("models/teachers/*/best.pt"), *folder.glob("runs/**/best.pt")]):
+            name = path.parent.relative_to(folder)
+            found[f"weights of {name}"] = torch.load(path, weights_only=False)["model"].state_dict()
+            rows = read_history(path.with_name("history.csv"))
+            found[f"history of {name}"] = [
+                {key: value for key, value in row.items() if key not in TIMES} for row in rows
+            ]
         for path in sorted(folder.glob("runs/**/metrics.json")):
             found[f"metrics of {path.parent.relative_to(folder)}"] = {
                 (split, head, key): value
@@ -210,7 +217,8 @@ class Killer:
             self._until(process, lambda: self._found("finished") - known["commit"])
             time.sleep(self.chance.uniform(0.0, 4.0))
         else:
-            moment = time.monotonic() + self.chance.uniform(0.0, LONGEST if kind == "any" else 3 * LONGEST)
+            longest = self.seconds / (4 if kind == "any" else 2)
+            moment = time.monotonic() + self.chance.uniform(0.0, longest)
             self._until(process, lambda: time.monotonic() > moment)
         return process.poll() is None
 
@@ -305,10 +313,10 @@ def _wait_until(what: Callable[[], object], otherwise: str) -> None:
 def main(kills: int) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         killer = Killer(fresh_clone(Path(temporary) / "project"), (), seed=kills)
-        killer.rounds(kills, PARALLEL, killer.undisturbed())
+        killer.rounds(kills, COMMANDS, killer.undisturbed())
     for target, count in sorted(killer.kills.items()):
-        sys.stdout.write(f"{target} killed {count} times\n")
-    sys.stdout.write(f"{killer.kills.total()} kills, {killer.epochs.twice} epochs trained twice\n")
+        killer.tell(f"{target} killed {count} times")
+    killer.tell(f"{killer.kills.total()} kills, {killer.epochs.twice} epochs trained twice")
     sys.exit(killer.epochs.twice > 0)
 
 

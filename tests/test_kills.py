@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kills import PARALLEL, Killer
 from tests.project import fresh_clone
+from tests.kills import COMMANDS, Killer
 
 pytestmark = pytest.mark.slow
 
@@ -16,5 +16,5 @@ def test_no_kill_costs_an_epoch_that_was_saved(tmp_path: Path) -> None:
     project = fresh_clone(tmp_path / "project")
     project.edit("students.yolo26n.train", {"epochs": 4})
     killer = Killer(project, ("evaluate_baseline@yolo26n-0",), seed=1)
-    killer.rounds(10, PARALLEL, killer.undisturbed())
+    killer.rounds(10, COMMANDS, killer.undisturbed())
     assert (killer.kills.total(), killer.epochs.twice) == (10, 0)
