@@ -50,5 +50,5 @@ def _problem(tracking: Tracking) -> tuple[str | None, bool]:
         return None, False
     from kdpipe.tracking import Deadline, Store, reason
 
-    error = Deadline(tracking.deadline).run(lambda: Store(tracking))
-    return (reason(tracking, error), not isinstance(error, KdpipeError)) if error else (None, False)
+    failure = Deadline(tracking.deadline).run(lambda: Store(tracking))
+    return (reason(tracking, failure), not isinstance(failure, KdpipeError)) if failure else (None, False)

@@ -30,4 +30,4 @@ def check_database(path: Path) -> None:
 def _expected_version() -> str:
     from mlflow.store.db.utils import _get_latest_schema_revision  # imports what servers do not need
 
-    return str(_get_latest_schema_revision())
+    return str(_get_latest_schema_revision())  # type: ignore[no-untyped-call]
