@@ -101,19 +101,19 @@ def python_problem() -> str | None:
     """Why the stages of `dvc repro` would run with another Python than this one; None if they would not."""
     here = Path(sys.executable).parent
     found = shutil.which("python")
-    if found is not None and _prefix_of(found) == sys.prefix:
+    if found is not None and _prefix_of(found) == Path(sys.prefix).resolve():
         return None
     remedy = f"source {here}/activate" if (here / "activate").exists() else f"export PATH={here}:$PATH"
     what = f"`python` is {found}" if found else "there is no `python` on PATH"
-    return f"{what}, not {sys.executable}, so the stages of `dvc repro` would lack packages; run `{remedy}`"
+    return f"{what}, not {sys.executable}: stages of `dvc repro` would lack its packages; run `{remedy}`"
 
 
 @cache
-def _prefix_of(python: str) -> str:
+def _prefix_of(python: str) -> Path:
     """The folder of the environment that a Python belongs to."""
     command = [python, "-c", "import sys; print(sys.prefix)"]
     answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
-    return answer.stdout.strip()
+    return Path(answer.stdout.strip() or os.devnull).resolve()
 
 
 def of_this_python(environment: Mapping[str, str]) -> dict[str, str]:

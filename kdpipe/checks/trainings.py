@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 
 from kdpipe.cells.cell import DATASET_DIR
 from kdpipe.data.manifest import MANIFEST_FILE, load_manifest
-from kdpipe.data.prepare import EMBEDDED
+from kdpipe.data.prepare import EMBEDDED, source_changed
 from kdpipe.errors import KdpipeError, ParamsError, counted, raised
 from kdpipe.models.layers import layer_count
 from kdpipe.models.start_weights import Source, all_sources
@@ -22,7 +24,7 @@ def training_problems(params: Params) -> list[KdpipeError]:
 
     Some need the number of training images, and are not checked before it is known.
     """
-    images = _training_images(params)
+    images = cache(lambda: _training_images(params))
     found: dict[str, KdpipeError] = {}
     for source in all_sources(params):
         if source.as_it_is:
@@ -49,10 +51,10 @@ def missing_devices(params: Params) -> list[KdpipeError]:
 
 
 def _training_images(params: Params) -> int | None:
-    """The number of training images; None if they are not prepared yet."""
+    """The number of training images; None if they are not prepared yet, or have changed since."""
     if params.data.source == EMBEDDED:
         return params.data.digits.train
-    if not (DATASET_DIR / MANIFEST_FILE).exists():
+    if not (DATASET_DIR / MANIFEST_FILE).exists() or source_changed(params.data):
         return None
     manifest = load_manifest(DATASET_DIR)
     return manifest.splits["train"].images if manifest.source == params.data.source else None
@@ -75,11 +77,12 @@ def _frozen(source: Source) -> ParamsError | None:
     return None
 
 
-def _too_few(source: Source, images: int | None) -> ParamsError | None:
+def _too_few(source: Source, count: Callable[[], int | None]) -> ParamsError | None:
     """Check that `fraction` is a part of the images: Ultralytics takes one image, or all, without a word."""
-    fraction, known = _fraction(source), counted(images or 0, "training image")
+    images = count() if "fraction" in source.arguments else None
     if images is None:
         return None
+    fraction, known = _fraction(source), counted(images, "training image")
     if _used(fraction, images) < 1:
         return _error(source, "fraction", f"{fraction} of {known} is not even one; write a larger share")
     if _used(fraction, images) > images:
@@ -87,17 +90,18 @@ def _too_few(source: Source, images: int | None) -> ParamsError | None:
     return None
 
 
-def _single_value(source: Source, images: int | None) -> ParamsError | None:
+def _single_value(source: Source, count: Callable[[], int | None]) -> ParamsError | None:
     """Check that no batch is one image with one cell of features: its normalisation would divide by zero."""
     arguments = source.arguments
-    processes = len(device_names(arguments.get("device")))
-    batch = max(int(str(arguments.get("batch", 16))) // processes, 1)
-    used = None if images is None else math.ceil(_used(_fraction(source), images) / processes)
-    last = 1 if batch == 1 else None if used is None else used % batch or batch
     stride = STRIDE_OF_P6 if source.architecture.variant == "-p6" else STRIDE
     whole = max(math.ceil(source.imgsz / stride), 1) * stride
     smallest = max(stride, int(whole * (1 - float(str(arguments.get("multi_scale", 0))))) // stride * stride)
-    if last != 1 or smallest >= 2 * stride:
+    if smallest >= 2 * stride:
+        return None
+    processes, images = len(device_names(arguments.get("device"))), count()
+    batch = max(int(str(arguments.get("batch", 16))) // processes, 1)
+    used = None if images is None else math.ceil(_used(_fraction(source), images) / processes)
+    if batch > 1 and (used is None or used % batch != 1):
         return None
     how = f"a last batch of one image ({used} images, batch {batch})" if batch > 1 else "a batch of one image"
     return _error(
