@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from PIL import Image
 from rich.progress import track
 
@@ -21,6 +20,7 @@ from kdpipe.data import coco_annotations
 from kdpipe.data.labels import Label, LabelRules
 from kdpipe.data.source import Example, Source
 from kdpipe.errors import DataError
+from kdpipe.params.yaml_text import dump
 
 FIRST_OFFENDERS = 5
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -207,7 +207,7 @@ def _carry_annotations(splits: dict[str, list[CheckedExample]], source: Source, 
 def _write_yaml(source: Source, out: Path) -> None:
     content: dict[str, Any] = {split: f"images/{split}" for split in source.splits}
     content |= {"names": dict(source.names), **source.extra}
-    OmegaConf.save(OmegaConf.create(content), out / "data.yaml")
+    (out / "data.yaml").write_text(dump(content), encoding="utf-8")
 
 
 def count_classes(examples: Iterable[CheckedExample]) -> Counter[int]:

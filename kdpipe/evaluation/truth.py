@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 from hotcoco import COCO, mask
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 from PIL import Image
 
 from kdpipe.data import coco_annotations
 from kdpipe.data.labels import Label, LabelRules
 from kdpipe.data.manifest import Manifest, load_manifest
+from kdpipe.data.names import read_fields
 from kdpipe.errors import KdpipeError
 
 EXIF_ORIENTATION, EXIF_TURNED = 0x0112, (5, 6, 7, 8)  # rotated by 90 degrees: width and height are swapped
@@ -102,7 +102,7 @@ def _sigmas(rules: LabelRules, yaml: Path) -> list[float] | None:
     """Sigmas from the data yaml; else COCO's for COCO's keypoints, or equal ones, as in Ultralytics."""
     if rules.kpt_shape is None:
         return None
-    fields: Any = OmegaConf.load(yaml)
+    fields = read_fields(yaml)
     if own := fields.get("kpt_oks_sigmas"):
         return [float(sigma) for sigma in own]
     count = rules.kpt_shape[0]
