@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
+
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.report.write import PAGE_FILE, REPORTS_DIR
-from kdpipe.stages.page import make_page
+from kdpipe.stages.page import glyphs_warning, make_page
 
 
 @reporting_mistakes
 def main() -> None:
     """Draw the figures and write the page."""
     plots = make_page(preflight().params)
+    if sentence := glyphs_warning():
+        console.print(f"[yellow]warning:[/] {escape(sentence)}")
     console.print(f"{len(plots)} figures and the page -> {REPORTS_DIR / PAGE_FILE}; open it in a browser")
 
 

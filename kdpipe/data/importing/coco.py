@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from hotcoco import COCO
 
@@ -41,7 +41,7 @@ def from_cvat(file: Path, task: str, images: Sequence[Path]) -> Annotations:
 
 
 def _subsets(file: Path) -> dict[str, str]:
-    tree = ElementTree.parse(file)  # noqa: S314 - expat bounds what entities expand to
+    tree = ET.parse(file)  # noqa: S314 - expat bounds what entities expand to
     return {
         image.get("name", ""): image.get("subset", "") for image in tree.iter("image") if image.get("subset")
     }

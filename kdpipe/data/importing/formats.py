@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from kdpipe.data.data_yaml import IMAGE_SUFFIXES
 from kdpipe.data.importing import coco
@@ -169,7 +169,7 @@ def _read(place: Path, task: str, images: tuple[Path, ...], source: Path) -> Ann
         jsons = sorted(place.glob("*.json")) if place.is_dir() else []
         if len(jsons) == 1:
             return coco.from_json(jsons[0], place, task, images)
-    except (OSError, ValueError, KeyError, ElementTree.ParseError) as error:
+    except (OSError, ValueError, KeyError, ET.ParseError) as error:
         raise DataError(f"{place} cannot be read: {error}") from error
     if place.is_dir() and any(place.rglob("*.txt")):
         return from_yolo(place, images, source)

@@ -80,6 +80,8 @@ def split_off(images: Sequence[Image], groups: Sequence[str], seed: int) -> tupl
         raise DataError("all images are of one group, so none can be kept for validation; see --groups")
     frequency = Counter(class_id for image in images for class_id in image.classes)
     strata = [min(image.classes, key=lambda found: frequency[found], default=NOTHING) for image in images]
+    if folds > max(Counter(strata).values()):  # too few images of each class to stratify by it
+        strata = [NOTHING] * len(images)
     folder = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings(action="ignore"):  # about classes with fewer images than folds
         train, val = next(folder.split(images, strata, groups))
