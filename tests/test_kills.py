@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import fresh_clone
 from tests.kills import COMMANDS, Killer
+from tests.project import fresh_clone
 
 pytestmark = pytest.mark.slow
 

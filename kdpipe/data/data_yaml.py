@@ -9,11 +9,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
 from kdpipe.data import coco_annotations
 from kdpipe.data.label_files import check_label_files, label_path
 from kdpipe.data.listing import list_images
+from kdpipe.data.names import class_names, read_fields
 from kdpipe.data.source import Example, Source
 from kdpipe.errors import DataError, ParamsError
 from kdpipe.params.schema import SPLITS
@@ -55,7 +54,7 @@ def read(yaml: Path, task: str, base: Path | None = None) -> Source:
         DataError: if the yaml cannot be read, an image folder or list does not exist, or labels do not meet
             their images.
     """
-    fields = _fields(yaml)
+    fields = read_fields(yaml)
     root = _root(yaml, fields.get("path"), base)
     listings = {split: list_images(yaml, split, root, fields.get(split)) for split in SPLITS}
     images = {split: listing.images for split, listing in listings.items()}
@@ -68,7 +67,7 @@ def read(yaml: Path, task: str, base: Path | None = None) -> Source:
         split: coco_annotations.find(root, fields.get(split), task) for split in MEASURED if images[split]
     }
     return Source(
-        names=_names(yaml, fields),
+        names=class_names(yaml, fields),
         splits={split: _examples(paths) for split, paths in images.items() if paths},
         origin=str(fields.get("origin", "")) or f"Read from {yaml.name}; licence as its owner says.\n",
         extra={key: value for key, value in fields.items() if key not in NOT_CARRIED},
@@ -87,19 +86,8 @@ def header(yaml: Path) -> tuple[list[str], int]:
     Raises:
         DataError: if the yaml cannot be read.
     """
-    fields = _fields(yaml)
-    return list(_names(yaml, fields).values()), _channels(yaml, fields)
-
-
-def _fields(yaml: Path) -> dict[str, Any]:
-    try:
-        content = OmegaConf.load(yaml)
-    except Exception as error:
-        raise DataError(f"{yaml}: not readable as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, DictConfig) or "names" not in content:
-        raise DataError(f"{yaml}: no data yaml: it needs train, val and names")
-    fields: dict[str, Any] = OmegaConf.to_container(content)  # type: ignore[assignment]
-    return fields
+    fields = read_fields(yaml)
+    return list(class_names(yaml, fields).values()), _channels(yaml, fields)
 
 
 def _channels(yaml: Path, fields: dict[str, Any]) -> int:
@@ -122,22 +110,6 @@ def _root(yaml: Path, path: object, base: Path | None) -> Path:
     if not existing:
         raise DataError(f"{yaml}: path: {path} is no folder; looked in {options[0]}")
     return existing[0]
-
-
-def _names(yaml: Path, fields: dict[str, Any]) -> dict[int, str]:
-    names = fields["names"]
-    if isinstance(names, list):
-        names = dict(enumerate(names))
-    if not isinstance(names, dict) or not all(str(index).isdigit() for index in names):
-        raise DataError(f"{yaml}: names: write a list, or a mapping such as {{0: cat, 1: dog}}")
-    named = {int(index): str(names[index]) for index in sorted(names, key=int)}
-    if twice := [name for name, times in Counter(named.values()).items() if times > 1]:
-        raise DataError(f"{yaml}: names: more than one class is called {twice[0]}")
-    if list(named) != list(range(len(named))) or not named:
-        raise DataError(f"{yaml}: names: class ids must run from 0 without gaps; found {list(named)}")
-    if fields.get("nc", len(named)) != len(named):
-        raise DataError(f"{yaml}: nc: {fields['nc']} classes, but {len(named)} names")
-    return named
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:

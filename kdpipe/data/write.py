@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from kdpipe.data import coco_annotations
 from kdpipe.data.examine import CheckedExample, check_splits, examine
 from kdpipe.data.findings import findings
 from kdpipe.data.labels import LabelRules
 from kdpipe.data.source import Source
+from kdpipe.params.yaml_text import dump
 
 
 @dataclass(frozen=True)
@@ -78,4 +77,4 @@ def _carry_annotations(splits: dict[str, list[CheckedExample]], source: Source, 
 def _write_yaml(source: Source, out: Path) -> None:
     content: dict[str, Any] = {split: f"images/{split}" for split in source.splits}
     content |= {"names": dict(source.names), **source.extra}
-    OmegaConf.save(OmegaConf.create(content), out / "data.yaml")
+    (out / "data.yaml").write_text(dump(content), encoding="utf-8")

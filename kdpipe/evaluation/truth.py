@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 from hotcoco import COCO, mask
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 
 from kdpipe.data import coco_annotations
 from kdpipe.data.images import Size, shown_size
 from kdpipe.data.labels import Label, LabelRules
 from kdpipe.data.manifest import Manifest, load_manifest
+from kdpipe.data.names import read_fields
 from kdpipe.errors import KdpipeError
 
 AREA_OF_BOX = 0.53  # object area as a share of the box area, as in Ultralytics for keypoints
@@ -122,7 +122,7 @@ def _sigmas(rules: LabelRules, yaml: Path) -> list[float] | None:
     """Sigmas from the data yaml; else COCO's for COCO's keypoints, or equal ones, as in Ultralytics."""
     if rules.kpt_shape is None or rules.task != "pose":
         return None
-    fields: Any = OmegaConf.load(yaml)
+    fields = read_fields(yaml)
     if own := fields.get("kpt_oks_sigmas"):
         return [float(sigma) for sigma in own]
     count = rules.kpt_shape[0]

@@ -12,18 +12,20 @@ from typing import Any
 
 import cv2
 import pandas as pd
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from kdpipe.cells.cell import DATASET_DIR, Cell
 from kdpipe.evaluation import Truth, found_per_image, load_predictions, load_truth, predictions_file
 from kdpipe.evaluation.predictions import BOX, ROTATED_BOX
 from kdpipe.models.names import HEADS
+from kdpipe.page import fonts
 from kdpipe.report.formatting import HEAD_NAMES
 
 CONFIDENCE = 0.25  # as in Ultralytics' predict
 MOST_PAIRS, EACH_WAY = 3, 2  # images that gain most, and as many that lose most
 WIDEST, NARROWEST = 420, 200  # pixels
 QUALITY = 82
+TEXT_SIZE = 10  # pixels, as Pillow's own font
 INKS = ("#3ddc84", "#ffb000", "#4da3ff", "#ff5d8f", "#c792ff", "#ffffff", "#00d7d7", "#ff8a3d")
 
 
@@ -122,10 +124,18 @@ def _picture(split: str, name: str, boxes: Sequence[Drawn], caption: str) -> Pic
         draw.polygon(points, outline=ink, width=2)
         left, top = min(x for x, _ in points), min(y for _, y in points)
         place = (max(0.0, left), max(0.0, top - 11))
-        draw.rectangle(draw.textbbox(place, label), fill="black")
-        draw.text(place, label, fill=ink)
+        font = _font(label)
+        draw.rectangle(draw.textbbox(place, label, font=font), fill="black")
+        draw.text(place, label, fill=ink, font=font)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=QUALITY)
     source = f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
     count = f"{len(boxes)} box{'' if len(boxes) == 1 else 'es'}"
     return Picture(source, f"{caption}, {count}")
+
+
+def _font(label: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font has the letters of Western Europe only."""
+    if label.isascii():
+        return ImageFont.load_default()
+    return ImageFont.truetype(fonts.file_for(label), TEXT_SIZE)

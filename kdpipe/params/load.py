@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean, raise_all
 from kdpipe.params.limits import SECTIONS, limit_problems
-from kdpipe.params.raw import missing_names, read
+from kdpipe.params.raw import missing_names, read, unlike_values
 from kdpipe.params.schema import PARAMS_FILE, SPLITS, Evaluate, Params, Sweep, Validate
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -44,7 +44,8 @@ def read_params(path: Path) -> tuple[Params | None, list[KdpipeError]]:
         ParamsError: if the file does not exist, or is not a mapping of plain values.
     """
     raw = read(path, _keys(Params))
-    problems: list[KdpipeError] = [*missing_names(raw), *_remove_unknown(raw, Params)]
+    unlike = list(unlike_values(path))
+    problems: list[KdpipeError] = [*unlike, *missing_names(raw), *_remove_unknown(raw, Params)]
     try:
         merged = OmegaConf.merge(OmegaConf.structured(Params), raw)
         OmegaConf.to_container(merged, throw_on_missing=True)
@@ -52,7 +53,7 @@ def read_params(path: Path) -> tuple[Params | None, list[KdpipeError]]:
     except OmegaConfBaseException as error:
         sentence = _sentence(error)
         named = [problem.key for problem in problems if isinstance(problem, ParamsError)]
-        if not any(key == sentence.key or key.startswith(f"{sentence.key}.") for key in named):
+        if not unlike and not any(key == sentence.key or key.startswith(f"{sentence.key}.") for key in named):
             problems.append(sentence)
         return None, problems
     assert isinstance(params, Params)

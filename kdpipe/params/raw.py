@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from kdpipe.errors import ParamsError
+from kdpipe.params.yaml_text import Scalar, YamlError, compose, differing, is_text, scalars
 
 # Keys that have a default but must be written, because dvc.yaml refers to them; each with an example.
 NAMED_BY_DVC = {
@@ -17,6 +19,8 @@ NAMED_BY_DVC = {
     "evaluate": "evaluate: {resamples: 1000}",
     "tracking": "tracking: {experiment: kdpipe}",
 }
+# A name of a student, a teacher or a pair. One with other characters is refused when names are checked.
+NAMED = re.compile(r"(students|teachers|pairs)\.[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def read(path: Path, keys: Iterable[str]) -> DictConfig:
@@ -32,9 +36,12 @@ def read(path: Path, keys: Iterable[str]) -> DictConfig:
     """
     raw: object
     try:
+        compose(path)
         raw = OmegaConf.load(path)
     except FileNotFoundError:
         raise ParamsError("(file)", f"not found in {path.parent.resolve()}") from None
+    except YamlError as error:
+        raise ParamsError("(file)", str(error)) from error
     except OSError:  # OmegaConf raises it for a file with only a number or a word
         raw = None
     except Exception as error:
@@ -44,6 +51,30 @@ def read(path: Path, keys: Iterable[str]) -> DictConfig:
     _refuse_interpolation(raw)
     _require_mappings(raw)
     return raw
+
+
+def unlike_values(path: Path) -> Iterator[ParamsError]:
+    """Report what YAML 1.1 and 1.2 read differently: DVC would see other values than kdpipe.
+
+    Names of students, teachers and pairs must be text even without quotes, because DVC writes them without
+    when it changes the file.
+    """
+    node = compose(path)
+    for scalar in scalars(node) if node is not None else ():
+        if scalar.is_key and NAMED.fullmatch(scalar.key):
+            if not is_text(scalar.text):
+                yield _no_name(scalar)
+        elif problem := differing(scalar):
+            yield ParamsError(scalar.key, problem)
+
+
+def _no_name(scalar: Scalar) -> ParamsError:
+    kind = scalar.key.partition("s.")[0]
+    return ParamsError(
+        scalar.key,
+        f"YAML takes {scalar.text} for a number, a date or a truth value; "
+        f"write a name such as {kind}-{scalar.text}",
+    )
 
 
 def _refuse_interpolation(raw: DictConfig) -> None:

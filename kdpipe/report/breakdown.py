@@ -7,7 +7,7 @@ from math import isnan
 
 from kdpipe.evaluation.ap import ERRORS, OVERALL
 from kdpipe.models.names import HEADS
-from kdpipe.report.formatting import HEAD_NAMES, markdown, percent
+from kdpipe.report.formatting import HEAD_NAMES, markdown, percent, verbatim
 from kdpipe.report.results import PairAt, Results
 
 HOW_TO_READ = """\
@@ -62,4 +62,4 @@ def class_gains(results: Results, item: PairAt, head: str) -> dict[str, float]:
 
 
 def _named(changes: Iterable[tuple[str, float]]) -> str:
-    return ", ".join(f"{name} {100 * value:+.1f}" for name, value in changes)
+    return ", ".join(f"{verbatim(name)} {100 * value:+.1f}" for name, value in changes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -13,9 +15,27 @@ from kdpipe.report.gains import Gain, Summary
 HEAD_NAMES = {"e2e": "e2e", "nms": "NMS"}
 
 
+# What Markdown gives a meaning to; an underscore between letters has none.
+MARKS = re.compile(r"[\\`*\[\]~$#!]|(?<![^\W_])_|_(?![^\W_])")
+
+
 def markdown(lines: Sequence[Mapping[str, object]]) -> str:
-    """Return rows with the same columns as a Markdown table; an empty text if there are no rows."""
-    return tabulate(lines, headers="keys", tablefmt="pipe", disable_numparse=True) if lines else ""
+    """Return rows with the same columns as a Markdown table; an empty text if there are no rows.
+
+    A cell cannot end its row or its column, and holds no HTML.
+    """
+    rows = [{name: no_html(str(value)).replace("|", r"\|") for name, value in line.items()} for line in lines]
+    return tabulate(rows, headers="keys", tablefmt="pipe", disable_numparse=True) if rows else ""
+
+
+def no_html(text: str) -> str:
+    """Return a text in one line, whose HTML Markdown shows and does not obey."""
+    return escape(" ".join(text.split()), quote=False)
+
+
+def verbatim(name: str) -> str:
+    """Return a name of the user, such as a class name, as Markdown that shows its characters as they are."""
+    return MARKS.sub(lambda match: f"\\{match[0]}", name)
 
 
 def percent(value: float | None) -> str:

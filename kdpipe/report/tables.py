@@ -18,7 +18,16 @@ from kdpipe.report.comparisons import (
     STUDENT_TEACHER,
     Comparison,
 )
-from kdpipe.report.formatting import HEAD_NAMES, gain, gain_row, markdown, percent, probability, spread
+from kdpipe.report.formatting import (
+    HEAD_NAMES,
+    gain,
+    gain_row,
+    markdown,
+    no_html,
+    percent,
+    probability,
+    spread,
+)
 from kdpipe.report.results import BOX_METRIC, METRIC, OWN_BOX_METRIC, OWN_METRIC, Results
 
 HOW_TO_READ = """\
@@ -76,7 +85,7 @@ def benchmark(
         "COCO AP and Ultralytics' own mAP50-95": [both_metrics(results)],
     }
     parts = ["# Benchmark", _how_to_read(results)]
-    parts += ["\n".join(f"> **Warning:** {note}" for note in notes)] if notes else []
+    parts += ["\n".join(f"> **Warning:** {no_html(note)}" for note in notes)] if notes else []
     parts += [*_sections(main), DETAILS, *_sections(details)]
     return "\n\n".join(parts) + "\n"
 

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from kdpipe.cells.cell import DATASET_DIR, Cell, all_cells
 from kdpipe.cells.record import load_record
 from kdpipe.data.manifest import load_manifest
-from kdpipe.page import figures, html, pictures
+from kdpipe.page import figures, fonts, html, pictures
 from kdpipe.page.provenance import provenance
 from kdpipe.params.schema import Params
 from kdpipe.params.tracking_uri import runs_page
 from kdpipe.report.read import Content, load_content
 from kdpipe.report.write import PAGE_FILE, PLOTS_DIR, REPORTS_DIR
+
+MOST_SHOWN = 20  # characters
 
 
 def make_page(params: Params) -> list[figures.Plot]:
@@ -29,6 +31,18 @@ def make_page(params: Params) -> list[figures.Plot]:
     page = html.render(content, plots, rows, facts, runs_page(params.tracking))
     (REPORTS_DIR / PAGE_FILE).write_text(page, encoding="utf-8")
     return plots
+
+
+def glyphs_warning() -> str | None:
+    """A sentence about characters in names that the PNG figures cannot show; None if there are none."""
+    missing = fonts.without_glyph(fonts.names_of(load_content()))
+    if not missing:
+        return None
+    return (
+        f"no installed font has {missing[:MOST_SHOWN]}, so the PNG figures and the pictures show boxes; "
+        f"install one, such as {fonts.SUGGESTED}, and run `dvc repro --force --single-item page`; the SVG "
+        "figures and the page use the fonts of whoever looks at them"
+    )
 
 
 def _of_one_seed(content: Content, cells: Mapping[str, Cell]) -> Iterator[tuple[str, dict[str, Cell]]]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.parallel.test_schedule import Dummies
+from tests.project import REPOSITORY
 from tests.test_cli import KDPIPE
 
 pytestmark = pytest.mark.slow

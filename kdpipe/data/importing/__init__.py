@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from kdpipe.data.data_yaml import unique_names
 from kdpipe.data.images import SUFFIXES as IMAGE_SUFFIXES
-from kdpipe.data.importing.formats import read
-from kdpipe.data.importing.splitting import group_of, split_off
+from kdpipe.data.importing.annotations import Image
+from kdpipe.data.importing.formats import read_all
+from kdpipe.data.importing.given import refuse_shared
+from kdpipe.data.importing.splitting import groups_of, split_off
 from kdpipe.errors import DataError
-
-SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+from kdpipe.params.schema import SPLITS
+from kdpipe.params.yaml_text import dump
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,9 @@ def import_data(
 ) -> ImportResult:
     """Convert Pascal VOC, COCO JSON, CVAT XML or plain YOLO files to a data set in Ultralytics' layout.
 
-    Folders named train, val (valid, validation) and test become the splits. Without a val folder, a fifth of
-    the training images becomes val, stratified by class; images of one group stay in one split.
+    Splits that are given are kept: folders, lists of images or annotation files named train, val (valid,
+    validation, ...) and test. Without a val split, a fifth of the training images becomes val, stratified by
+    class; images of one group stay in one split.
 
     Args:
         source: A file or folder of annotations. It is only read; images are copied.
@@ -48,40 +50,48 @@ def import_data(
     """
     if out.exists() and any(out.iterdir()):
         raise DataError(f"{out} is not empty; choose another folder with --out, or remove it")
-    parts = {split: read(place, task, images) for split, place in _places(source).items()}
-    names = parts["train"].names
-    parts = {split: part.with_classes_of(names, split) for split, part in parts.items()}
-    warnings = [line for part in parts.values() for line in part.warnings]
-    splits = {split: list(part.images) for split, part in parts.items()}
+    parts, warnings = read_all(source, task, images)
+    splits = {split: parts[split].images for split in SPLITS if split in parts}
+    refuse_shared(splits)
     if "val" not in splits:
-        splits["train"], splits["val"] = split_off(
-            splits["train"], [group_of(image.path.name, groups) for image in splits["train"]], seed
-        )
-        warnings.append(f"there was no val: {len(splits['val'])} images were split off from train")
-    for split, found in splits.items():
-        copied = zip(unique_names([image.path for image in found]), found, strict=True)
-        for name, image in copied:
+        together = groups_of([image.path.name for image in splits["train"]], groups)
+        train, val = split_off(splits["train"], together, seed)
+        splits |= {"train": train, "val": val}
+        warnings.append(f"there was no val: {len(val)} images were split off from train")
+    elif groups:
+        warnings.append("--groups changes nothing: the data has its own val")
+    content: dict[str, object] = {split: f"images/{split}" for split in SPLITS if split in splits}
+    content |= {"names": parts["train"].names, **parts["train"].extra}
+    with _whole(out) as folder:
+        _write(splits, folder)
+        (folder / "data.yaml").write_text(dump(content), encoding="utf-8")
+    return ImportResult(
+        out / "data.yaml", {split: len(splits[split]) for split in SPLITS if split in splits}, warnings
+    )
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its place once everything is written, so that nothing half stays."""
+    folder = out.with_name(f".{out.name}.part")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+        if out.exists():
+            out.rmdir()
+        folder.rename(out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(splits: Mapping[str, Sequence[Image]], out: Path) -> None:
+    for split, images in splits.items():
+        (out / "labels" / split).mkdir(parents=True)
+        for name, image in zip(unique_names([image.path for image in images]), images, strict=True):
             _copy(image.path, out / "images" / split / name)
             label = (out / "labels" / split / name).with_suffix(".txt")
-            label.parent.mkdir(parents=True, exist_ok=True)
             label.write_text(image.labels, encoding="utf-8")
-    content = {split: f"images/{split}" for split in ("train", "val", "test") if split in splits}
-    yaml = out / "data.yaml"
-    yaml.write_text(OmegaConf.to_yaml({**content, "names": names, **parts["train"].extra}), encoding="utf-8")
-    return ImportResult(yaml, {split: len(found) for split, found in splits.items()}, warnings)
-
-
-def _places(source: Path) -> dict[str, Path]:
-    """Folder or file of each split; without split folders everything is train."""
-    if not source.exists():
-        raise DataError(f"{source} does not exist")
-    if source.is_file():
-        return {"train": source}
-    yamls = [*source.glob("*.yaml"), *source.glob("*.yml")]
-    if yamls:
-        raise DataError(f"{source} has a data yaml already: write data.source: {yamls[0]} into params.yaml")
-    found = {SPLIT_NAMES[path.name]: path for path in source.iterdir() if path.name in SPLIT_NAMES}
-    return found if "train" in found else {"train": source}
 
 
 def _copy(image: Path, to: Path) -> None:

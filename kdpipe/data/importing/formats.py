@@ -1,198 +1,179 @@
-"""Readers for annotation formats of other tools; the conversions are done by maintained libraries."""
+"""Detect the format of annotations, and read those of each split that they come with."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
-
-from hotcoco import COCO
+from xml.etree import ElementTree as ET
 
 from kdpipe.data.images import SUFFIXES as IMAGE_SUFFIXES
-from kdpipe.data.label_files import label_path
+from kdpipe.data.importing import coco
+from kdpipe.data.importing.annotations import Annotations, Image
+from kdpipe.data.importing.given import by_folders, by_lists, lists, split_files, split_folders
+from kdpipe.data.importing.yolo import NAME_FILES, from_yolo
 from kdpipe.errors import DataError
 
-NAME_FILES = ("classes.txt", "obj.names", "labels.txt")  # as labelImg, Darknet and others name them
-# Fields that annotations need for each task; none of the formats has rotated boxes.
-BESIDE_BOXES = {"detect": None, "segment": "segmentation", "pose": "keypoints", "obb": "rotated boxes"}
-FEW = 3  # missing files that are listed in a message
+# Folders that are parts of a format, and so no data sets of their own.
+PARTS = {"annotations", "images", "labels", "jpegimages", "imagesets"}
 
 
-@dataclass(frozen=True)
-class Image:
-    """An image file and its labels in Ultralytics' format, one object per line."""
-
-    path: Path
-    labels: str
-
-    @property
-    def classes(self) -> set[int]:
-        """Class ids of the objects in the image."""
-        return {int(float(line.split()[0])) for line in self.labels.splitlines() if line.strip()}
-
-    def renumbered(self, numbers: Mapping[int, int]) -> Image:
-        """A copy with other class ids; invalid ids are kept, so that the data set's check reports them."""
-        rows = (line.split() for line in self.labels.splitlines() if line.strip())
-        lines = (" ".join([_renumbered(own, numbers), *rest]) for own, *rest in rows)
-        return replace(self, labels="".join(f"{line}\n" for line in lines))
-
-
-@dataclass(frozen=True)
-class Annotations:
-    """Annotations from one file or folder.
-
-    Attributes:
-        names: Class names, ordered by class id.
-        images: Images with their labels.
-        extra: Other keys for the data yaml, such as `kpt_shape`.
-        warnings: Messages for the user.
-    """
-
-    names: list[str]
-    images: list[Image]
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-    def with_classes_of(self, names: list[str], split: str) -> Annotations:
-        """A copy with the class ids of train; a split may lack classes, but may not have others.
-
-        Raises:
-            DataError: if the split has a class that train does not have.
-        """
-        unknown = [name for name in self.names if name not in names]
-        if unknown:
-            raise DataError(f"{split} has classes that train has not: {', '.join(unknown)}")
-        numbers = {own: names.index(name) for own, name in enumerate(self.names)}
-        return replace(self, images=[image.renumbered(numbers) for image in self.images])
-
-
-def _renumbered(own: str, numbers: Mapping[int, int]) -> str:
-    try:
-        return str(numbers[int(float(own))])
-    except (ValueError, OverflowError, KeyError):
-        return own
-
-
-def read(place: Path, task: str, images: Path | None) -> Annotations:
-    """Read annotations, and detect their format: Pascal VOC, COCO JSON, CVAT XML or plain YOLO files.
+def read_all(source: Path, task: str, images: Path | None) -> tuple[dict[str, Annotations], list[str]]:
+    """Read annotations by split; all of them are `train` if they come without splits.
 
     Args:
-        place: A file or folder of annotations.
+        source: A file or folder of annotations.
         task: Task of the labels.
         images: Folder of the images, if they are not beside the annotations.
 
+    Returns:
+        The annotations of each split, and messages for the user.
+
     Raises:
-        DataError: if the format is unknown or a file is broken.
+        DataError: if there is nothing to read, or splits are given that cannot be kept.
     """
+    if not source.exists():
+        raise DataError(f"{source} does not exist")
+    place = source if source.is_file() else _with_content(source)
+    if place.is_dir() and (yamls := [*place.glob("*.yaml"), *place.glob("*.yml")]):
+        raise DataError(f"{place} has a data yaml already: write data.source: {yamls[0]} into params.yaml")
+    places = _places(place)
+    if places:
+        parts = {
+            split: _read(its_place, task, _images_of(split, its_place, images), place)
+            for split, its_place in places.items()
+        }
+        return _of_train(parts, place), [line for part in parts.values() for line in part.warnings]
+    whole = _read(place, task, (images,) if images else (), place)
+    splits, warnings = _given(whole.images, place)
+    warnings += _unused(place)
+    if splits:
+        _require_train(splits, place)
+    parts = {
+        split: Annotations(whole.names, its_images, whole.extra)
+        for split, its_images in (splits or {"train": whole.images}).items()
+    }
+    return parts, [*whole.warnings, *warnings]
+
+
+def _with_content(source: Path) -> Path:
+    """The folder itself, or the only folder in it if there is nothing else, as many archives have it."""
+    content = [path for path in source.iterdir() if not path.name.startswith((".", "__MACOSX"))]
+    folders = [path for path in content if path.is_dir()]
+    useful = [
+        path for path in content if path.name in NAME_FILES or path.suffix in (".json", ".xml", ".yaml")
+    ]
+    if len(folders) != 1 or useful or folders[0].name.lower() in PARTS or split_folders(source):
+        return source
+    if any(path.suffix.lower() in IMAGE_SUFFIXES for path in content):
+        return source
+    return _with_content(folders[0])
+
+
+def _places(source: Path) -> dict[str, Path]:
+    """Folder or file of each split, where splits have their own annotations; empty if they have not."""
+    if source.is_file() or any((source / name).is_file() for name in NAME_FILES):
+        return {}
+    for folder in (source, source / "annotations"):
+        files = sorted(folder.glob("*.json"))
+        if len(files) > 1 and (places := split_files(files)):
+            _require_train(places, folder)
+            if unused := [path.name for path in files if path not in places.values()]:
+                raise DataError(
+                    f"{folder}: {', '.join(places[split].name for split in places)} are of splits, but not "
+                    f"{', '.join(unused)}; move what is not to be imported elsewhere"
+                )
+            return places
+        if files:
+            return {}
+    places = split_folders(source)
+    if not places:
+        return {}
+    _require_train(places, source)
+    others = [path for path in source.iterdir() if path.is_dir() and path not in places.values()]
+    if with_images := [path for path in others if _has_images(path)]:
+        raise DataError(
+            f"{with_images[0]} has images too, beside {' and '.join(path.name for path in places.values())}; "
+            "call it train, val or test, or move it elsewhere"
+        )
+    return places
+
+
+def _has_images(folder: Path) -> bool:
+    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*"))
+
+
+def _images_of(split: str, place: Path, images: Path | None) -> tuple[Path, ...]:
+    """Folders in which to look for the images of one split; empty for those where they are by default."""
+    if images:
+        own = split_folders(images).get(split)
+        return (own, images) if own else (images,)
+    if place.is_dir():
+        return ()
+    above = place.parent.parent if place.parent.name == "annotations" else place.parent
+    for root in (above, above / "images"):
+        if root.is_dir() and (own := split_folders(root).get(split)):
+            return own, root, place.parent
+    return ()
+
+
+def _unused(place: Path) -> list[str]:
+    """A warning if a file was given, and others beside it are of other splits."""
+    with suppress(DataError):
+        files = split_files(list(place.parent.glob(f"*{place.suffix}"))) if place.is_file() else {}
+        if place in files.values() and len(files) > 1:
+            others = " and ".join(path.name for path in files.values() if path != place)
+            return [f"{others} beside {place.name} is not used; give the folder to import all splits"]
+    return []
+
+
+def _require_train(splits: Mapping[str, object], where: Path) -> None:
+    if "train" not in splits:
+        raise DataError(
+            f"{where}: found {' and '.join(splits)}, but no train; add it, or rename what is no split"
+        )
+
+
+def _of_train(parts: dict[str, Annotations], source: Path) -> dict[str, Annotations]:
+    """The annotations with the class ids of train, in the order train, val, test."""
+    names = parts["train"].names
+    parts = {split: part.with_classes_of(names, split) for split, part in parts.items()}
+    for split, part in parts.items():
+        if not part.images:
+            raise DataError(f"{source}: {split} has no images")
+    return parts
+
+
+def _given(images: list[Image], source: Path) -> tuple[dict[str, list[Image]], list[str]]:
+    """Images by split, as lists or folders say, and messages; empty if nothing does."""
+    files = lists(source, (image.path.stem for image in images)) if source.is_dir() else {}
+    if not files:
+        return by_folders(images), []
+    splits, warnings = by_lists(images, files)
+    for split, its_images in splits.items():
+        for other in set(by_folders(its_images)) - {split}:
+            raise DataError(
+                f"{files[split]} lists images in folders named {other}; rename those, or correct the list"
+            )
+    return splits, warnings
+
+
+def _read(place: Path, task: str, images: tuple[Path, ...], source: Path) -> Annotations:
     try:
         if place.suffix == ".json":
-            return _from_coco(COCO(str(place)), place.parent, task, images)
+            return coco.from_json(place, place.parent, task, images)
         if place.suffix == ".xml":
-            return _from_coco(COCO.from_cvat(str(place)), place.parent, task, images)
+            return coco.from_cvat(place, task, images)
         if place.is_dir() and (any(place.glob("*.xml")) or any(place.glob("Annotations/*.xml"))):
-            return _from_coco(COCO.from_voc(str(place)), place, task, images)
+            return coco.from_voc(place, task, images)
         jsons = sorted(place.glob("*.json")) if place.is_dir() else []
         if len(jsons) == 1:
-            return _from_coco(COCO(str(jsons[0])), place, task, images)
-    except (OSError, ValueError, KeyError) as error:
+            return coco.from_json(jsons[0], place, task, images)
+    except (OSError, ValueError, KeyError, ET.ParseError) as error:
         raise DataError(f"{place} cannot be read: {error}") from error
     if place.is_dir() and any(place.rglob("*.txt")):
-        return _from_yolo(place, images)
+        return from_yolo(place, images, source)
     raise DataError(
         f"{place}: found no Pascal VOC (xml files), COCO (one json file), CVAT (an xml file) "
         "or YOLO (txt files)"
     )
-
-
-def _from_coco(coco: COCO, folder: Path, task: str, images: Path | None) -> Annotations:
-    health = coco.healthcheck()
-    if health["errors"]:
-        raise DataError(f"{folder}: {'; '.join(_messages(health['errors']))}")
-    data = dict(coco.dataset)
-    wanted = BESIDE_BOXES[task]
-    if wanted and not any(annotation.get(wanted) for annotation in data["annotations"]):
-        raise DataError(f"{folder} has no {wanted}, which {task} learns from")
-    used = {annotation["category_id"] for annotation in data["annotations"]}
-    categories = sorted((c for c in data["categories"] if c["id"] in used), key=lambda c: int(c["id"]))
-    if not categories:
-        raise DataError(f"{folder}: no object is annotated")
-    numbers = {category["id"]: number for number, category in enumerate(categories, start=1)}
-    data["categories"] = [{**category, "id": numbers[category["id"]]} for category in categories]
-    data["annotations"] = [{**a, "category_id": numbers[a["category_id"]]} for a in data["annotations"]]
-    paths = _find_images([image["file_name"] for image in data["images"]], folder, images)
-    labels = _labels(data, task)
-    found = [Image(path, labels.get(name, "")) for name, path in paths.items()]
-    extra = {"kpt_shape": [len(categories[0].get("keypoints", [])), 3]} if task == "pose" else {}
-    return Annotations(
-        [str(c["name"]) for c in categories], found, extra, list(_messages(health["warnings"]))
-    )
-
-
-def _labels(data: dict[str, Any], task: str) -> dict[str, str]:
-    """Text of the label file of each image, made by Ultralytics' converter.
-
-    The converter writes to paths made from image names, so the images get numbers as names.
-    """
-    from kdpipe.yolo.datasets import convert_coco
-
-    numbered = [{**image, "file_name": f"{n}.jpg"} for n, image in enumerate(data["images"])]
-    with TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        (folder / "json").mkdir()
-        (folder / "json/all.json").write_text(json.dumps({**data, "images": numbered}), encoding="utf-8")
-        convert_coco(folder / "json", folder / "out", task)
-        files = {
-            image["file_name"]: folder / f"out/labels/all/{n}.txt" for n, image in enumerate(data["images"])
-        }
-        return {name: path.read_text(encoding="utf-8") for name, path in files.items() if path.is_file()}
-
-
-def _from_yolo(folder: Path, images: Path | None) -> Annotations:
-    names_file = next((folder / name for name in NAME_FILES if (folder / name).is_file()), None)
-    if names_file is None:
-        wanted = folder / NAME_FILES[0]
-        raise DataError(f"{folder}: the class names are missing; write them into {wanted}, one a line")
-    root = images or folder
-    paths = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not paths:
-        raise DataError(f"{root}: there are no images; say where they are with --images")
-    found = [Image(path, _text_of(path, folder)) for path in paths]
-    if not any(image.labels.strip() for image in found):
-        raise DataError(f"{folder}: no image has a label file of its name")
-    names = [line.strip() for line in names_file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return Annotations(names, found)
-
-
-def _text_of(image: Path, folder: Path) -> str:
-    """Labels of an image: from beside it, from its labels folder, or from `folder`."""
-    name = f"{image.stem}.txt"
-    places = (image.with_suffix(".txt"), label_path(image), folder / name, folder / "labels" / name)
-    return next((path.read_text(encoding="utf-8") for path in places if path.is_file()), "")
-
-
-def _find_images(names: list[str], folder: Path, images: Path | None) -> dict[str, Path]:
-    """Paths of the annotated images, by file name."""
-    beside = [place / name for place in (folder, folder.parent) for name in ("", "images", "JPEGImages")]
-    roots = [images] if images else beside
-    found = {}
-    missing = []
-    for name in names:
-        path = next((root / name for root in roots if (root / name).is_file()), None)
-        if path is None:
-            missing.append(name)
-        else:
-            found[name] = path
-    if missing:
-        raise DataError(
-            f"{len(missing)} of {len(names)} images are missing ({', '.join(missing[:FEW])}); looked in "
-            f"{', '.join(map(str, roots))}; say where they are with --images"
-        )
-    return found
-
-
-def _messages(findings: list[Any]) -> Iterator[str]:
-    for finding in findings:
-        yield str(finding.get("message", finding)) if isinstance(finding, dict) else str(finding)

@@ -2,35 +2,60 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from typing import TypeVar
 
 from sklearn.model_selection import StratifiedGroupKFold
 
-from kdpipe.data.importing.formats import Image
+from kdpipe.data.importing.annotations import Image
 from kdpipe.errors import DataError
 
 FOLDS = 5  # one fold becomes val
 COPY = re.compile(r"(.+)\.rf\.\w+\.\w+")  # Roboflow's names for augmented copies of one image
 NOTHING = -1  # stratum of images without objects
+# A process of its own can be stopped: some regular expressions take years.
+SEARCH = """\
+import json, re, sys
+pattern, names = json.load(sys.stdin)
+found = [(name, re.search(pattern, name)) for name in names]
+print(json.dumps([match.group(match.lastindex or 0) if match else name for name, match in found]))
+"""
+LONGEST = 20  # seconds
 
-T = TypeVar("T")
 
-
-def group_of(name: str, groups: str | None) -> str:
-    """Group of an image: the text that the regular expression matches in its name, or else the name itself.
+def groups_of(names: Sequence[str], groups: str | None) -> list[str]:
+    """Group of each image: the text that the regular expression matches in its name, or else the name itself.
 
     Raises:
-        DataError: if the regular expression is invalid.
+        DataError: if the regular expression is invalid, or takes too long.
     """
+    if groups is None:
+        return [match[1] if (match := COPY.fullmatch(name)) else name for name in names]
     try:
-        match = re.search(groups, name) if groups else COPY.fullmatch(name)
-    except re.error as error:
+        re.compile(groups)
+    except (re.error, OverflowError, RecursionError) as error:
         raise DataError(f"--groups {groups!r} is no regular expression: {error}") from error
-    return match.group(match.lastindex or 0) if match else name
+    try:
+        found = subprocess.run(
+            [sys.executable, "-I", "-c", SEARCH],
+            input=json.dumps([groups, names]),
+            capture_output=True,
+            text=True,
+            encoding="ascii",
+            check=True,
+            timeout=LONGEST,
+        )
+    except subprocess.TimeoutExpired:
+        raise DataError(
+            f"--groups {groups!r} takes longer than {LONGEST} s on the names of the images; "
+            "write it without repeats within repeats, such as (a+)+"
+        ) from None
+    return [str(group) for group in json.loads(found.stdout)]
 
 
 def split_off(images: Sequence[Image], groups: Sequence[str], seed: int) -> tuple[list[Image], list[Image]]:
@@ -55,6 +80,8 @@ def split_off(images: Sequence[Image], groups: Sequence[str], seed: int) -> tupl
         raise DataError("all images are of one group, so none can be kept for validation; see --groups")
     frequency = Counter(class_id for image in images for class_id in image.classes)
     strata = [min(image.classes, key=lambda found: frequency[found], default=NOTHING) for image in images]
+    if folds > max(Counter(strata).values()):  # too few images of each class to stratify by it
+        strata = [NOTHING] * len(images)
     folder = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings(action="ignore"):  # about classes with fewer images than folds
         train, val = next(folder.split(images, strata, groups))

@@ -1,0 +1,124 @@
+"""Annotations of other tools in one form: images, with labels in Ultralytics' format."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kdpipe.errors import DataError
+
+FEW = 3  # files that are listed in a message
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image file and its labels in Ultralytics' format, one object per line.
+
+    Attributes:
+        path: The image file.
+        labels: Text of its label file.
+        folders: Names of the folders that it lies in, below the folder that was given.
+    """
+
+    path: Path
+    labels: str
+    folders: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> set[int]:
+        """Class ids of the objects in the image."""
+        return {int(float(line.split()[0])) for line in self.labels.splitlines() if line.strip()}
+
+    def renumbered(self, numbers: Mapping[int, int]) -> Image:
+        """A copy with other class ids."""
+        rows = (line.split() for line in self.labels.splitlines() if line.strip())
+        lines = (" ".join([str(numbers[int(float(own))]), *rest]) for own, *rest in rows)
+        return replace(self, labels="".join(f"{line}\n" for line in lines))
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Annotations from one file or folder.
+
+    Attributes:
+        names: Class names, ordered by class id.
+        images: Images with their labels.
+        extra: Other keys for the data yaml, such as `kpt_shape`.
+        warnings: Messages for the user.
+    """
+
+    names: list[str]
+    images: list[Image]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def with_classes_of(self, names: list[str], split: str) -> Annotations:
+        """A copy with the class ids of train; a split may lack classes, but may not have others.
+
+        Raises:
+            DataError: if the split has a class that train does not have.
+        """
+        unknown = [name for name in self.names if name not in names]
+        if unknown:
+            raise DataError(f"{split} has classes that train has not: {', '.join(unknown)}")
+        numbers = {own: names.index(name) for own, name in enumerate(self.names)}
+        return replace(self, images=[image.renumbered(numbers) for image in self.images])
+
+
+def check_names(names: Sequence[str], where: Path) -> None:
+    """Refuse class names that are empty or equal.
+
+    Raises:
+        DataError: naming the file or folder, and the class.
+    """
+    if not all(name.strip() for name in names):
+        raise DataError(f"{where}: a class has an empty name")
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise DataError(f"{where}: more than one class is called {twice[0]}")
+
+
+def label_problem(text: str, classes: int) -> str | None:
+    """What is wrong with the first line that is no label: words that are no numbers, or an unknown class id.
+
+    The rest is checked with the data set, by the rules of its task.
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        for word in line.split():
+            if not _is_finite(word):
+                return f"line {number}: {word[:20]!r} is no number"
+        if line.strip():
+            class_id = float(line.split()[0])
+            if not class_id.is_integer() or not 0 <= class_id < classes:
+                return f"line {number}: class id {class_id:g}, but there are {classes} class names"
+    return None
+
+
+def _is_finite(word: str) -> bool:
+    try:
+        return math.isfinite(float(word))
+    except ValueError:
+        return False
+
+
+def read_text(path: Path, what: str) -> str:
+    """Text of a small file of the user.
+
+    Raises:
+        DataError: if it is no text in UTF-8; `what` says what the file should be.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: {what} must be text in UTF-8, but byte {error.start + 1} is none; save it as UTF-8"
+        ) from None
+
+
+def listed(items: Iterable[object]) -> str:
+    """The first few of some items, for a message."""
+    found = [str(item) for item in items]
+    return ", ".join(found[:FEW]) + (", ..." if len(found) > FEW else "")

@@ -1,0 +1,117 @@
+"""Loose YOLO files: images, label files of their names, and a file with the class names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from kdpipe.data.images import SUFFIXES as IMAGE_SUFFIXES
+from kdpipe.data.importing.annotations import (
+    Annotations,
+    Image,
+    check_names,
+    label_problem,
+    listed,
+    read_text,
+)
+from kdpipe.data.importing.given import lists
+from kdpipe.data.label_files import label_path
+from kdpipe.errors import DataError
+
+NAME_FILES = ("classes.txt", "obj.names", "labels.txt")  # as labelImg, Darknet and others name them
+BOX_WORDS = 4  # after the class id
+MAC_FOLDER, MAC_FILE = "__MACOSX", "._"  # in archives made on a Mac: no images, despite their names
+
+
+def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = None) -> Annotations:
+    """Annotations of a folder with label files.
+
+    Args:
+        folder: The folder.
+        images: Folders in which the images may be, if they are elsewhere; the first one counts.
+        names_from: Folder with the class names, if `folder` has none.
+
+    Raises:
+        DataError: if class names, images or labels are missing, or a label file is none.
+    """
+    names_file = _names_file(folder, names_from)
+    names = [line.strip() for line in read_text(names_file, "class names").splitlines() if line.strip()]
+    check_names(names, names_file)
+    root = images[0] if images else folder
+    paths = sorted(path for path in root.rglob("*") if _is_image(path))
+    if not paths:
+        raise DataError(f"{root}: there are no images; say where they are with --images")
+    no_labels = {names_file, *_other_name_files(names_file, folder)}
+    no_labels |= set(lists(folder, (path.stem for path in paths)).values())
+    files = {path: _label_file(path, root, folder, no_labels) for path in paths}
+    warnings = _check_labels([file for file in files.values() if file], folder, no_labels, len(names))
+    found = [
+        Image(path, read_text(file, "labels") if file else "", path.relative_to(root).parent.parts)
+        for path, file in files.items()
+    ]
+    return Annotations(names, found, warnings=warnings)
+
+
+def _is_image(path: Path) -> bool:
+    leftover = path.name.startswith(MAC_FILE) or MAC_FOLDER in path.parts
+    return path.suffix.lower() in IMAGE_SUFFIXES and not leftover and path.is_file()
+
+
+def _names_file(folder: Path, names_from: Path | None) -> Path:
+    for place in (folder, *([names_from] if names_from else [])):
+        if file := next((place / name for name in NAME_FILES if (place / name).is_file()), None):
+            _refuse_other_names(file, folder)
+            return file
+    wanted = (names_from or folder) / NAME_FILES[0]
+    raise DataError(f"{folder}: the class names are missing; write them into {wanted}, one a line")
+
+
+def _refuse_other_names(file: Path, folder: Path) -> None:
+    for other in _other_name_files(file, folder):
+        if read_text(other, "class names").split() != read_text(file, "class names").split():
+            raise DataError(
+                f"{file} and {other} name other classes; keep the one that the labels were made with"
+            )
+
+
+def _other_name_files(file: Path, folder: Path) -> list[Path]:
+    others = (other for name in NAME_FILES for other in folder.rglob(name) if other != file)
+    return sorted(other for other in others if other.is_file() and not _looks_like_labels(other))
+
+
+def _label_file(image: Path, root: Path, folder: Path, no_labels: set[Path]) -> Path | None:
+    """Label file of an image: beside it, in the folder of labels, or at the same place below `folder`."""
+    relative = image.relative_to(root).with_suffix(".txt")
+    places = [image.with_suffix(".txt"), label_path(image)]
+    places += [start / name for name in (relative, relative.name) for start in (folder, folder / "labels")]
+    return next((path for path in places if path.is_file() and path not in no_labels), None)
+
+
+def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], classes: int) -> list[str]:
+    """Refuse label files that are none, and folders most of whose label files belong to no image.
+
+    Returns:
+        A warning if a few belong to no image.
+    """
+    wrong = {file: problem for file in used if (problem := label_problem(read_text(file, "labels"), classes))}
+    if wrong:
+        lines = listed(f"{file}: {problem}" for file, problem in wrong.items())
+        raise DataError(f"{len(wrong)} label files cannot be used: {lines}")
+    if not any(read_text(file, "labels").strip() for file in used):
+        raise DataError(f"{folder}: no image has a label file of its name")
+    unused = sorted({*folder.rglob("*.txt")} - set(used) - set(no_labels))
+    unused = [file for file in unused if _looks_like_labels(file)]
+    if not unused:
+        return []
+    said = f"{len(unused)} label files belong to no image ({listed(unused)})"
+    if len(unused) > len(used):
+        raise DataError(
+            f"{said}; images and labels need the same names, or say where the images are with --images"
+        )
+    return [said]
+
+
+def _looks_like_labels(file: Path) -> bool:
+    """Whether a text file begins with a class id and a box, and not with a name or a path."""
+    words = file.read_bytes().strip().partition(b"\n")[0].split()
+    return len(words) > BOX_WORDS and words[0].isdigit()
