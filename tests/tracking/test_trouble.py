@@ -37,7 +37,7 @@ from tests.reported import finish
 
 CELL = baseline_cell("yolo26n", 0)
 TRACKING = Tracking(experiment="test")
-LATE = 3.0  # seconds that a busy machine may add
+LATE = 8.0  # seconds that a busy machine may add; a request alone waits 10
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +130,7 @@ BROKEN = {
 def test_a_database_that_cannot_be_opened(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
     spoil(kind)
     tracking = Tracking(uri="sqlite:///place/mlflow.db") if "file" in kind else TRACKING
-    assert trained(tracking) < 2 * LATE
+    assert trained(tracking) < LATE
     said = capfd.readouterr()
     assert said.out.count(BROKEN[kind]) == 2  # while it trains, and at the end
     assert said.err == ""
