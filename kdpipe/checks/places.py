@@ -96,9 +96,11 @@ def _links_in(folder: Path) -> Iterator[Path]:
 
 
 def _listed_in(file: Path) -> Iterator[Path]:
-    """Yield the folders of the images in a list."""
-    lines = (line.strip() for line in file.read_text(errors="replace", encoding="utf-8").split("\n"))
-    yield from dict.fromkeys((file.parent / line).parent for line in lines if line and "\0" not in line)
+    """Yield the folders of the images in a list; a file that is no text is refused elsewhere."""
+    text = file.read_text(errors="replace", encoding="utf-8")
+    if "\0" not in text:
+        lines = (line.strip() for line in text.split("\n"))
+        yield from dict.fromkeys((file.parent / line).parent for line in lines if line)
 
 
 def _models(params: Params) -> Iterator[tuple[str, Path]]:

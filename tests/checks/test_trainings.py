@@ -29,7 +29,9 @@ def test_a_share_of_own_images_is_checked_once_they_are_counted(write_params: Wr
     with pytest.raises(ParamsError, match=r"train\.fraction: 0\.1 of 3 training images is not even one"):
         preflight(path)
     for index in range(3, 9):  # more images: they are counted when they are prepared
-        shutil.copy(tmp_path / "theirs/images/train/0.png", tmp_path / f"theirs/images/train/{index}.png")
+        for kind, suffix in (("images", "png"), ("labels", "txt")):
+            folder = tmp_path / "theirs" / kind / "train"
+            shutil.copy(folder / f"0.{suffix}", folder / f"{index}.{suffix}")
     preflight(path)
 
 

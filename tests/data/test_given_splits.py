@@ -208,7 +208,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
         lambda f: _shortened(darknet(f)),
         "valid.txt lists 1 images that are not there: data/obj/val0.png",
     ),
-    "lists and folders that differ": (conflicting, "valid.txt lists images in folders named train"),
+    "lists and folders that differ": (conflicting, "2 images lie in no folder of a split"),
     "a list in two places": (
         lambda f: _copied(darknet(f)),
         "are lists of the same split; keep one",

@@ -104,7 +104,7 @@ def _is_finite(word: str) -> bool:
         return False
 
 
-def read_text(path: Path, what: str) -> str:
+def text_of(path: Path, what: str) -> str:
     """Text of a small file of the user.
 
     Raises:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from kdpipe.data.importing.annotations import Image, listed, read_text
+from kdpipe.data.importing.annotations import Image, listed, text_of
 from kdpipe.errors import DataError
 
 WORDS = {
@@ -94,7 +94,7 @@ def by_lists(images: Sequence[Image], given: Mapping[str, Path]) -> tuple[dict[s
             known[name].append(image)
     splits: dict[str, list[Image]] = {}
     for split, file in given.items():
-        lines = [line.strip() for line in read_text(file, "a list of images").splitlines() if line.strip()]
+        lines = [line.strip() for line in text_of(file, "a list of images").splitlines() if line.strip()]
         found = [_closest(line, known) for line in lines]
         if missing := [line for line, image in zip(lines, found, strict=True) if image is None]:
             raise DataError(f"{file} lists {len(missing)} images that are not there: {listed(missing)}")

@@ -12,7 +12,7 @@ from kdpipe.data.importing.annotations import (
     check_names,
     label_problem,
     listed,
-    read_text,
+    text_of,
 )
 from kdpipe.data.importing.given import lists
 from kdpipe.data.label_files import label_path
@@ -35,7 +35,7 @@ def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = No
         DataError: if class names, images or labels are missing, or a label file is none.
     """
     names_file = _names_file(folder, names_from)
-    names = [line.strip() for line in read_text(names_file, "class names").splitlines() if line.strip()]
+    names = [line.strip() for line in text_of(names_file, "class names").splitlines() if line.strip()]
     check_names(names, names_file)
     root = images[0] if images else folder
     paths = sorted(path for path in root.rglob("*") if _is_image(path))
@@ -46,7 +46,7 @@ def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = No
     files = {path: _label_file(path, root, folder, no_labels) for path in paths}
     warnings = _check_labels([file for file in files.values() if file], folder, no_labels, len(names))
     found = [
-        Image(path, read_text(file, "labels") if file else "", path.relative_to(root).parent.parts)
+        Image(path, text_of(file, "labels") if file else "", path.relative_to(root).parent.parts)
         for path, file in files.items()
     ]
     return Annotations(names, found, warnings=warnings)
@@ -68,7 +68,7 @@ def _names_file(folder: Path, names_from: Path | None) -> Path:
 
 def _refuse_other_names(file: Path, folder: Path) -> None:
     for other in _other_name_files(file, folder):
-        if read_text(other, "class names").split() != read_text(file, "class names").split():
+        if text_of(other, "class names").split() != text_of(file, "class names").split():
             raise DataError(
                 f"{file} and {other} name other classes; keep the one that the labels were made with"
             )
@@ -93,11 +93,11 @@ def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], cla
     Returns:
         A warning if a few belong to no image.
     """
-    wrong = {file: problem for file in used if (problem := label_problem(read_text(file, "labels"), classes))}
+    wrong = {file: problem for file in used if (problem := label_problem(text_of(file, "labels"), classes))}
     if wrong:
         lines = listed(f"{file}: {problem}" for file, problem in wrong.items())
         raise DataError(f"{len(wrong)} label files cannot be used: {lines}")
-    if not any(read_text(file, "labels").strip() for file in used):
+    if not any(text_of(file, "labels").strip() for file in used):
         raise DataError(f"{folder}: no image has a label file of its name")
     unused = sorted({*folder.rglob("*.txt")} - set(used) - set(no_labels))
     unused = [file for file in unused if _looks_like_labels(file)]
