@@ -180,7 +180,9 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             project = fresh_clone(folder / "clone")
             (folder / "check.txt").write_text(project.run("kdpipe", "check").stdout)
             printed = project.run("dvc", "repro", cold=True).stdout
-            of_this_place = shutil.ignore_patterns("mlflow.db", "mlartifacts")  # paths of artifacts are absolute
+            of_this_place = shutil.ignore_patterns(
+                "mlflow.db", "mlartifacts"
+            )  # paths of artifacts are absolute
             shutil.copytree(project.folder, folder / "copy", ignore=of_this_place)
             (folder / "repro.txt").write_text(printed)
     return folder

@@ -51,8 +51,11 @@ def validate(
     configure()
     from ultralytics import YOLO
 
+    from kdpipe.yolo.opening import rebuilding
+
     seen: list[Any] = []
-    model = YOLO(weights)
+    with rebuilding(weights):
+        model = YOLO(weights)
     model.add_callback("on_val_start", _leave_coco_out)
     model.add_callback("on_val_end", seen.append)
     with log_to(log):
