@@ -13,7 +13,7 @@ from ultralytics.nn import tasks
 
 from kdpipe.errors import KdpipeError
 from kdpipe.models.layers import layer_problems
-from kdpipe.yolo.reading import Inert, is_plain, plain, read_inert
+from kdpipe.yolo.inert import Inert, is_plain, plain, read_inert
 from kdpipe.yolo.tree import Tree, class_of, tree_of
 
 MODELS = {

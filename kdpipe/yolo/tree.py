@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from kdpipe.errors import KdpipeError
-from kdpipe.yolo.reading import Inert
+from kdpipe.yolo.inert import Inert
 
 MODULES, PARAMETERS, BUFFERS = "_modules", "_parameters", "_buffers"
 HOOKS = re.compile(r"_\w*hooks\w*")

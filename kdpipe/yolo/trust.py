@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from kdpipe.errors import KdpipeError
-from kdpipe.yolo.reading import globals_of, read_inert
+from kdpipe.yolo.inert import globals_of, read_inert
 
 # Classes that models consist of, and those that are saved with a model during training.
 PARTS = re.compile(

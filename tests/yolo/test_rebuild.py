@@ -15,7 +15,7 @@ from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_g
 from kdpipe.errors import KdpipeError
 from kdpipe.yolo.inspect import inspect
 from kdpipe.yolo.opening import rebuilding, save_rebuilt
-from kdpipe.yolo.reading import Inert, read_inert
+from kdpipe.yolo.inert import Inert, read_inert
 from kdpipe.yolo.trust import foreign_parts
 from tests.bad_inputs import model_file
 
