@@ -53,12 +53,6 @@ def check_use(params: Params, source: Source, path: Path) -> list[str]:
         ParamsError: if the checkpoint cannot be used this way.
     """
     weights, data = inspected(source, path), header(params.data)
-    if weights.fused:
-        raise ParamsError(
-            source.key,
-            f"{path} is fused (its normalisation is gone, as in an export), so it can neither learn nor "
-            "teach; take the checkpoint that its training saved",
-        )
     if weights.channels != data.channels:
         raise ParamsError(
             source.key,

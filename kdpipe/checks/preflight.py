@@ -10,6 +10,7 @@ from typing import Any
 
 from kdpipe.cells.cell import DATASET_DIR, this_stage
 from kdpipe.checks.checkpoints import inspect_all
+from kdpipe.checks.own_models import check_building
 from kdpipe.checks.places import place_problems
 from kdpipe.checks.tracking import tracking_problems
 from kdpipe.checks.trainings import training_problems
@@ -128,6 +129,8 @@ def _check_model(key: str, name: str, model: Model, task: str) -> None:
     if found.task != task:
         right = model_names.ModelName(found.family, found.size, task)
         raise ParamsError(key, f"{found} solves {found.task}, data.task is {task}; take {right}")
+    if found.file:
+        check_building(f"{key}.model", found)
     if model.init == RELEASED and (found.file or found.variant):
         raise ParamsError(f"{key}.init", f"no weights of {found} are released; write scratch or a path")
     untrained = as_it_is(model.train)

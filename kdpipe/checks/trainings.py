@@ -10,7 +10,7 @@ from kdpipe.cells.cell import DATASET_DIR
 from kdpipe.data.manifest import MANIFEST_FILE, load_manifest
 from kdpipe.data.prepare import EMBEDDED, source_changed
 from kdpipe.errors import KdpipeError, ParamsError, counted, raised
-from kdpipe.models.layers import layer_count
+from kdpipe.models.layer_count import layer_count
 from kdpipe.models.start_weights import Source, all_sources
 from kdpipe.params.arguments import AUTO, device_names
 from kdpipe.params.schema import Params

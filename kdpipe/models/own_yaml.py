@@ -6,16 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+import yaml
 
 from kdpipe.models import names as model_names
+from kdpipe.models.layers import HEADS, head_of, layer_problems, scale_problems
 from kdpipe.models.tasks import TASKS
 from kdpipe.paths import digest_of, resolve
 
-HEADS = {"detect": "Detect", "segment": "Segment", "pose": "Pose", "obb": "OBB"}
-
-
-ACTIVATION = re.compile(r"(torch\.)?nn\.\w+\([\w=., -]*\)")
+MOST_BYTES = 100_000  # of a model yaml; those of Ultralytics have 3000
 
 
 def yaml_of(model: model_names.ModelName) -> str:
@@ -38,20 +36,16 @@ def check_own(found: model_names.ModelName, path: str) -> None:
     file = _file(path)
     if file is None:
         raise ValueError(f"{path!r} is not there; looked for {resolve(path)}")
-    try:
-        content: Any = OmegaConf.to_container(OmegaConf.load(file))
-        levels, _, head, *_ = content["head"][-1]
-        end_to_end, kind = bool(content.get("end2end")), re.sub(r"\d+$", "", str(head))
-    except Exception as error:
-        raise ValueError(f"{path!r} is no model yaml of Ultralytics: {error}") from error
-    if not ACTIVATION.fullmatch(str(content.get("activation", "nn.SiLU()"))):
-        raise ValueError(f"{path!r}: activation is run as code; write a layer, such as nn.SiLU()")
-    if kind not in HEADS.values():
-        raise ValueError(f"{path!r} ends with {head}, which is not distilled; it must be {HEADS[found.task]}")
+    content = _content(path, file)
+    problems = [*layer_problems(content), *scale_problems(content, found.size)]
+    if problems:
+        raise ValueError(f"{path!r}: {'; '.join(problems)}")
+    levels, kind = head_of(content)
+    end_to_end = bool(content.get("end2end"))
     task = next(task for task, known in HEADS.items() if known == kind)
     if task != found.task:
         raise ValueError(
-            f"{path!r} ends with {head}, which solves {task}; name it {found.family}{found.size}"
+            f"{path!r} ends with {kind}, which solves {task}; name it {found.family}{found.size}"
             f"{TASKS[task].suffix}-...{model_names.YAML}"
         )
     if end_to_end != ("e2e" in found.heads):
@@ -64,6 +58,19 @@ def check_own(found: model_names.ModelName, path: str) -> None:
             f"{path!r}: the head takes {len(levels)} levels, {found.levels} are "
             f"{last - first + 1}; name it ...-p2{model_names.YAML} or ...-p6{model_names.YAML} if it is that"
         )
+
+
+def _content(path: str, file: Path) -> dict[str, Any]:
+    """Read a model yaml as Ultralytics does (`ultralytics.utils.YAML.load`)."""
+    if file.stat().st_size > MOST_BYTES:
+        raise ValueError(f"{path!r} is no model yaml of Ultralytics: it is larger than {MOST_BYTES} bytes")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8", errors="ignore"))
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(f"{path!r} is no model yaml of Ultralytics: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path!r} is no model yaml of Ultralytics: it is no mapping")  # noqa: TRY004
+    return content
 
 
 def _file(path: str) -> Path | None:

@@ -17,7 +17,6 @@ class Weights:
         channels: Channels of the input images.
         parameters: Number of parameters.
         gflops: GFLOPs for one image of the requested size.
-        fused: Whether its BatchNorm layers are fused into the convolutions.
         unfinished: Whether it is from a training that has not finished.
         data: Data yaml of its training; None if unknown.
         imgsz: Image size of its training in pixels; None if unknown.
@@ -28,7 +27,6 @@ class Weights:
     channels: int
     parameters: int
     gflops: float
-    fused: bool
     unfinished: bool
     data: str | None
     imgsz: int | None

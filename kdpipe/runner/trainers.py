@@ -18,6 +18,7 @@ from ultralytics.utils.torch_utils import unwrap_model
 from kdpipe.runner.compiled import compile_layers
 from kdpipe.runner.cpu import give_back_freed_memory, keep_freed_memory, multiply_pointwise
 from kdpipe.runner.lean_teacher import make_lean
+from kdpipe.yolo.opening import rebuilding
 
 
 class Faster(BaseTrainer):
@@ -41,6 +42,12 @@ class Faster(BaseTrainer):
     def used_arguments(self) -> dict[str, Any]:
         """Final arguments, including `compile`."""
         return {**vars(self.args), "compile": self.compile_mode}
+
+    def _setup_train(self) -> None:
+        """Set up a training; start weights and teacher are built afresh, nothing of their files is run."""
+        files = [path for path in (self.args.model, self.args.distill_model) if path]
+        with rebuilding(*files):
+            super()._setup_train()
 
     def setup_model(self) -> Any:
         """Build the model, with channels-last weights on a CPU."""

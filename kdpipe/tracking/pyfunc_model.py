@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,7 +17,8 @@ class Student(PythonModel):
     """Predicts objects in image files with Ultralytics."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the weights."""
+        """Load the weights, with Ultralytics' safe loading: MLflow may have them from elsewhere."""
+        os.environ.setdefault("ULTRALYTICS_SAFE_LOAD", "true")
         from ultralytics import YOLO
 
         self._model = YOLO(context.artifacts["weights"])

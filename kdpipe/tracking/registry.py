@@ -89,11 +89,17 @@ def _save(best: FinishedCell, folder: Path) -> None:
     from mlflow import pyfunc
 
     versions = best.record.environment
+    weights = best.folder / BEST_FILE
+    if not best.record.epochs:  # a file of others: what is registered is loaded without kdpipe's checks
+        from kdpipe.yolo.opening import save_rebuilt
+
+        weights = folder.with_name(BEST_FILE)
+        save_rebuilt(best.folder / BEST_FILE, weights)
     with warnings.catch_warnings(action="ignore"):  # an input example would be a path of this machine
         pyfunc.save_model(
             folder,
             python_model=pyfunc_model.__file__,
-            artifacts={"weights": str(best.folder / BEST_FILE)},
+            artifacts={"weights": str(weights)},
             pip_requirements=[f"{name}=={versions[name]}" for name in DECISIVE_PACKAGES if name in versions],
             signature=_signature(best),
         )

@@ -20,14 +20,15 @@ def cpu_threads() -> int:
 def isolate() -> None:
     """Set the environment variables that Ultralytics reads at import.
 
-    They give it a settings folder of its own, disable installation with pip and progress bars, and allow all
-    cores; by default it leaves one idle.
+    They give it a settings folder of its own, disable installation with pip and progress bars, allow all
+    cores (by default it leaves one idle), and restrict its own loading of checkpoints to parts of models.
     """
     config_dir = state_dir() / "ultralytics"
     config_dir.mkdir(parents=True, exist_ok=True)
     os.environ["YOLO_CONFIG_DIR"] = str(config_dir)
     os.environ["YOLO_AUTOINSTALL"] = "false"
     os.environ["YOLO_VERBOSE"] = "false"
+    os.environ["ULTRALYTICS_SAFE_LOAD"] = "true"
     os.environ["OMP_NUM_THREADS"] = str(cpu_threads())
 
 

@@ -53,10 +53,12 @@ def validate(
     configure()
     from ultralytics import YOLO
 
+    from kdpipe.yolo.opening import rebuilding
     from kdpipe.yolo.reading import count_images
 
     seen: list[Any] = []
-    model = YOLO(weights)
+    with rebuilding(weights):
+        model = YOLO(weights)
     model.add_callback("on_val_start", _leave_coco_out)
     model.add_callback("on_val_end", seen.append)
     with log_to(log):

@@ -12,7 +12,7 @@ from kdpipe.cells.cell import DATASET_DIR
 from kdpipe.checks.preflight import preflight
 from kdpipe.data.prepare import prepare
 from kdpipe.errors import ParamsError
-from kdpipe.models.layers import layer_count
+from kdpipe.models.layer_count import layer_count
 from kdpipe.models.names import names, parse
 from kdpipe.yolo.device import device_name
 from tests.bad_inputs import _data
