@@ -166,7 +166,7 @@ def own_models() -> Iterator[Bad]:
     )
     yield Bad("a yaml with P2", _own_yaml("yolo26n-mine.yaml", variant="-p2"), "the head takes 4 levels")
     code = _own_yaml("yolo26n-mine.yaml", activation="__import__('os').abort()")
-    yield Bad("a yaml that runs code", code, "activation is run as code; write a layer")
+    yield Bad("a yaml that runs code", code, "is run as code; write a layer, such as nn.SiLU()")
     yield Bad(
         "a yaml without e2e",
         _own_yaml("yolo26n-mine.yaml", end2end=False),
@@ -189,7 +189,7 @@ def checkpoints() -> Iterator[Bad]:
     yield Bad(
         "a layer that is none",
         _checkpoint(_layer_that_is_none),
-        "more than a model: building it would run open('gotcha', 'w'), torch_safe_load",
+        "is more than a model: its yaml is none of layers: activation: \"open('gotcha', 'w')\" is run as code",
     )
     yield Bad("a program", _checkpoint(_program), "opening it would run posix.system; if you trust this file")
     yield Bad(
@@ -209,7 +209,7 @@ def checkpoints() -> Iterator[Bad]:
     yield Bad(
         "a fused checkpoint",
         _checkpoint(model_file(fused=True)),
-        "as a fused model does: take the checkpoint",
+        "so it can neither learn nor teach; take the checkpoint",
     )
     yield Bad(
         "a fused checkpoint that is trusted",

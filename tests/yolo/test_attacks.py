@@ -129,7 +129,9 @@ def test_a_validation_does_not_run_it(attack: Attack, dataset: Path) -> None:
     attacking(attack)(Path("mine.pt"))
     options, log = Validate(batch=8), Path("validate.log")
     with pytest.raises(KdpipeError, match=r"mine\.pt is (more than a|not the) model"):
-        validation.validate(Path("mine.pt"), dataset, "val", "nms", options, imgsz=64, device="cpu", log=log)
+        validation.validate(
+            Path("mine.pt"), dataset, "val", "nms", options, images=8, imgsz=64, device="cpu", log=log
+        )
     assert not Path(MARKER).exists()
 
 
