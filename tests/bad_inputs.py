@@ -189,7 +189,7 @@ def checkpoints() -> Iterator[Bad]:
     yield Bad(
         "a layer that is none",
         _checkpoint(_layer_that_is_none),
-        "is more than a model: its yaml is none of layers: activation: \"open('gotcha', 'w')\" is run as code",
+        "is more than a model: its yaml is none of layers: activation: \"open('gotcha', 'w')\" is run as",
     )
     yield Bad("a program", _checkpoint(_program), "opening it would run posix.system; if you trust this file")
     yield Bad(
