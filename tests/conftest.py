@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from tests.project import REPOSITORY, TINY, Project, fresh_clone
 
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+AT_ONCE = 4  # files of tests, in `make test`
 
 
 def forget_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +139,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture in ("first_run", "clone")
     )
     copying -= changing
-    items.sort(key=lambda item: (not slow[item.path], item.path in copying, -slow[item.path]))
+    longest = sorted((path for path in slow if path not in copying), key=lambda path: -slow[path])
+    order = [*longest[:AT_ONCE], *sorted(copying), *longest[AT_ONCE:]]
+    items.sort(key=lambda item: order.index(item.path) if item.path in order else len(order))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

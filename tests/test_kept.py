@@ -62,7 +62,7 @@ def project(first_run: Path, tmp_path: Path) -> Kept:
     return project
 
 
-@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("at_once", [True, pytest.param(False, marks=pytest.mark.nightly)])
 def test_a_training_that_outlives_dvc_is_taken_by_the_next(project: Kept, *, at_once: bool) -> None:
     """SIGTERM, as a scheduler sends it, ends DVC alone."""
     running = project.start("dvc", "repro", STAGE)
@@ -97,7 +97,7 @@ def test_a_training_with_other_settings_ends_the_one_that_was_left_behind(projec
     assert len(project.ended()) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])
 def test_a_kill_between_the_end_and_the_commit_costs_nothing(project: Kept, number: int) -> None:
     running = project.start("dvc", "repro", STAGE)
     wait_for(project.kept)
@@ -164,6 +164,7 @@ def test_an_edit_while_a_stage_trains_is_refused_at_its_end(project: Kept) -> No
     assert len(project.ended()) == 4
 
 
+@pytest.mark.nightly
 def test_two_experiments_that_need_one_training_train_it_once(project: Kept) -> None:
     """In folders of their own, as DVC's workers run them."""
     answers = [

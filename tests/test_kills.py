@@ -12,9 +12,10 @@ from tests.project import fresh_clone
 pytestmark = pytest.mark.slow
 
 
-def test_no_kill_costs_an_epoch_that_was_saved(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [4, pytest.param(10, marks=pytest.mark.nightly)])
+def test_no_kill_costs_an_epoch_that_was_saved(tmp_path: Path, kills: int) -> None:
     project = fresh_clone(tmp_path / "project")
     project.edit("students.yolo26n.train", {"epochs": 4})
     killer = Killer(project, ("evaluate_baseline@yolo26n-0",), seed=1)
-    killer.rounds(10, COMMANDS, killer.undisturbed())
-    assert (killer.kills.total(), killer.epochs.twice) == (10, 0)
+    killer.rounds(kills, COMMANDS, killer.undisturbed())
+    assert (killer.kills.total(), killer.epochs.twice) == (kills, 0)

@@ -196,6 +196,7 @@ def test_real_trainings_on_nodes_and_side_by_side(first_run: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_search_that_is_killed_leaves_params_yaml_as_it_was(first_run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "a clone"
     project = copy_of(first_run, folder)

@@ -198,7 +198,8 @@ def test_a_seed_means_the_same_whatever_is_validated_on(baseline: TrainingResult
     """Ultralytics' set-up draws random numbers by the number of validation images (here 16 and 24)."""
     digits = Digits(train=32, val=24, test=16, size=64)
     prepare(Data(source="digits", task="detect", digits=digits), tmp_path / "dataset")
-    other = train(job(tmp_path), tmp_path / "work", Heard(), Console(quiet=True))
+    wanted = replace(job(tmp_path), images={"train": 32, "val": 24})
+    other = train(wanted, tmp_path / "work", Heard(), Console(quiet=True))
     losses = [
         [row["train/box_loss"] for row in read_history(trained.files[0])] for trained in (baseline, other)
     ]

@@ -76,7 +76,7 @@ def the_run(tracking: Tracking = TRACKING) -> Run:
     return run
 
 
-@pytest.mark.parametrize("epochs", [2, 30])
+@pytest.mark.parametrize("epochs", [pytest.param(2, marks=pytest.mark.nightly), 30])
 def test_a_training_waits_for_a_hanging_server_until_its_deadline(
     hanging: Tracking, capsys: pytest.CaptureFixture[str], epochs: int
 ) -> None:
