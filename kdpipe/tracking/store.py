@@ -25,7 +25,7 @@ from kdpipe.params.schema import Tracking
 from kdpipe.params.tracking_uri import database_file, is_server, shown_uri, tracking_uri
 from kdpipe.paths import project_root, state_dir
 from kdpipe.tracking import fields
-from kdpipe.tracking.database import check_database
+from kdpipe.tracking.database import make_ready
 from kdpipe.tracking.fields import FINGERPRINT
 from kdpipe.tracking.parents import STAGE, STATE, State
 
@@ -74,7 +74,7 @@ class Store:
         # Processes that create the tables of one sqlite file at the same time break it.
         with self._alone():
             if database := database_file(tracking):
-                check_database(database)
+                make_ready(database)
             # Models are registered where their runs are, whatever MLFLOW_REGISTRY_URI says.
             self.client = MlflowClient(self.uri, registry_uri=self.uri)
             # Without a location, MLflow would store this process's working directory.

@@ -32,6 +32,7 @@ from kdpipe.tracking import (
     register,
     sync,
 )
+from tests.processes import forkserver, wait_for
 from tests.project import REPOSITORY
 from tests.reported import finish
 
@@ -351,3 +352,17 @@ def test_mlflow_says_nothing_of_its_own(tmp_path: Path) -> None:
     )
     assert (answer.stdout, answer.stderr) == ("", "")
     assert (tmp_path / "mlflow.db").exists()
+
+
+def test_a_kill_while_the_tables_are_created_leaves_no_half_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tracking = Tracking(uri="sqlite:///mlflow.db", experiment="test")
+    process = forkserver().Process(target=Store, args=(tracking,))
+    process.start()
+    wait_for(lambda: Path("mlflow.db.part").exists() and Path("mlflow.db.part").stat().st_size)
+    process.kill()
+    process.join()
+    assert not Path("mlflow.db").exists()
+    assert Store(tracking).runs().ids == set()
