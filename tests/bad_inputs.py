@@ -348,7 +348,7 @@ def tracking() -> Iterator[Bad]:
         "http://[bad": "'http://[bad' is no address of a server (",
         "http://": "'http://' is no address of a server (it names no host)",
         "http://host:port": "is no address of a server (",
-        "sqlite:///data/dataset/mlflow.db": "lies in data/dataset, which DVC deletes",
+        "sqlite:///data/dataset/mlflow.db": "is in data/dataset, which DVC deletes",
     }.items():
         yield Bad(f"tracking.uri {uri!r}", {"tracking__uri": uri}, message)
     for name in (

@@ -18,7 +18,7 @@ from kdpipe.cells.record import RECORD_FILE
 from kdpipe.paths import project_root
 
 SLACK = 3600.0  # seconds that the clocks of two machines may differ
-# Of a folder, as it stands in dvc.lock and in entries of the run cache. Unlike a YAML parser, this can read a
+# Of a folder, as written in dvc.lock and in entries of the run cache. Unlike a YAML parser, this can read a
 # file that is being written.
 FOLDER_HASH = re.compile(r"md5: ([0-9a-f]{32}\.dir)")
 

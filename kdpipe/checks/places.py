@@ -1,4 +1,4 @@
-"""Check that nothing of the user lies where DVC deletes: it removes the outputs of a stage before it runs."""
+"""Check that nothing of the user is where DVC deletes: it removes the outputs of a stage before it runs."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def place_problems(params: Params) -> Iterator[ParamsError]:
     """Yield an error for each key that names files under an output of the pipeline, also by a link."""
     yield from _data(params.data.source)
     if (file := database_file(params.tracking)) and (output := _output_at(file, OUTPUTS)):
-        yield ParamsError("tracking.uri", f"{file} lies in {output}, {REMEDY}")
+        yield ParamsError("tracking.uri", f"{file} is in {output}, {REMEDY}")
     written = [PAIRS_DIR / pair for pair in params.pairs]
     for cell in all_cells(params):
         written += [cell.train_dir, cell.val_dir, cell.eval_dir]
     for key, path in _models(params):
         if output := _output_at(path, written):
-            yield ParamsError(key, f"{path} lies in {output}, {REMEDY}")
+            yield ParamsError(key, f"{path} is in {output}, {REMEDY}")
 
 
 def _data(source: str) -> Iterator[ParamsError]:
     for place in _places_of_data(source):
         if output := _output_at(place, OUTPUTS):
-            yield ParamsError("data.source", f"{place} lies in {output}, {REMEDY}")
+            yield ParamsError("data.source", f"{place} is in {output}, {REMEDY}")
             return
         if output := _output_in(place):
             yield ParamsError(
@@ -115,7 +115,7 @@ def _models(params: Params) -> Iterator[tuple[str, Path]]:
 
 
 def _output_at(place: Path, outputs: tuple[Path, ...] | list[Path]) -> Path | None:
-    """Return the output that a path is, or lies in."""
+    """Return the output that a path is, or is in."""
     real = place.resolve()
     return next((output for output in outputs if real.is_relative_to(_real(output))), None)
 

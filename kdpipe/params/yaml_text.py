@@ -188,7 +188,7 @@ def is_text(text: str) -> bool:
 
 
 def _plain_text(text: str) -> bool:
-    """Whether a text is surely read as text: a quick answer for most, and the only one for what stands in
+    """Whether a text is surely read as text: a quick answer for most, and the only one for what is written in
     several lines or is an interpolation.
     """
     return "\n" in text or "${" in text or text in ("=", "<<") or (len(text) > 5 and text.isalpha())  # noqa: PLR2004

@@ -190,7 +190,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     ),
     "an image in no split": (
         lambda f: also(yolo(f, "images/{}", "labels/{}"), "images/a.png"),
-        "1 images lie in no folder of a split",
+        "1 images are in no folder of a split",
     ),
     "a folder that is no split": (
         lambda f: also(own_class_files(f), "holdout/a.png"),
@@ -202,13 +202,13 @@ REFUSED: dict[str, tuple[Write, str]] = {
     ),
     "a folder within another": (
         lambda f: also(yolo(f, "images/{}", "labels/{}"), "images/train/test/a.png"),
-        "lies in folders of test and train",
+        "is in folders of test and train",
     ),
     "a list of what is not there": (
         lambda f: _shortened(darknet(f)),
         "valid.txt lists 1 images that are not there: data/obj/val0.png",
     ),
-    "lists and folders that differ": (conflicting, "2 images lie in no folder of a split"),
+    "lists and folders that differ": (conflicting, "2 images are in no folder of a split"),
     "a list in two places": (
         lambda f: _copied(darknet(f)),
         "are lists of the same split; keep one",

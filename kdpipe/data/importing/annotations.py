@@ -21,7 +21,7 @@ class Image:
     Attributes:
         path: The image file.
         labels: Text of its label file.
-        folders: Names of the folders that it lies in, below the folder that was given.
+        folders: Names of the folders that it is in, below the folder that was given.
     """
 
     path: Path

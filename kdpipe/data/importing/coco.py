@@ -36,7 +36,7 @@ def from_voc(folder: Path, task: str, images: Sequence[Path]) -> Annotations:
 
 
 def from_cvat(file: Path, task: str, images: Sequence[Path]) -> Annotations:
-    """Annotations of a CVAT XML file; an image's subset counts as a folder that it lies in."""
+    """Annotations of a CVAT XML file; an image's subset counts as a folder that it is in."""
     return _from_coco(lambda: COCO.from_cvat(str(file)), file.parent, task, images, _subsets(file))
 
 
@@ -164,7 +164,7 @@ Found = dict[str, tuple[Path, tuple[str, ...]]]
 
 
 def _find_images(names: list[str], folder: Path, images: Sequence[Path]) -> Found:
-    """Path of each annotated image, and the folders that it lies in, by its name in the annotations."""
+    """Path of each annotated image, and the folders that it is in, by its name in the annotations."""
     given = [*images] or [folder]
     if leading_out := [name for name in names if _leads_out(name, [*given, folder])]:
         raise DataError(

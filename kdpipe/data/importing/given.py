@@ -131,16 +131,14 @@ def by_folders(images: Sequence[Image]) -> dict[str, list[Image]]:
     for image in images:
         own = {named[folder] for folder in image.folders if folder in named}
         if len(own) > 1:
-            raise DataError(
-                f"{image.path} lies in folders of {' and '.join(sorted(own))}; rename one of them"
-            )
+            raise DataError(f"{image.path} is in folders of {' and '.join(sorted(own))}; rename one of them")
         if own:
             splits[own.pop()].append(image)
         else:
             elsewhere.append(image.path)
     if splits and elsewhere:
         raise DataError(
-            f"{len(elsewhere)} images lie in no folder of a split ({listed(elsewhere)}), others in "
+            f"{len(elsewhere)} images are in no folder of a split ({listed(elsewhere)}), others in "
             f"{' and '.join(named)}; move them into one, or rename those folders if they are no splits"
         )
     return dict(splits)
