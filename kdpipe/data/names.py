@@ -20,8 +20,8 @@ def read_fields(yaml: Path) -> dict[str, Any]:
     """Read a data yaml as Ultralytics reads it.
 
     Raises:
-        DataError: if it is no data yaml, or YAML reads a class name or a number as something else than what is
-            written.
+        DataError: if it is no data yaml, or YAML reads a class name or a number as
+            something else than what is written.
     """
     try:
         fields = load(yaml, MOST_VALUES)
