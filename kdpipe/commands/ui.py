@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 
 from kdpipe.console import console
+from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import UI_HOST, Tracking
 from kdpipe.params.tracking_uri import is_server
 from kdpipe.tracking import sync
@@ -20,12 +22,16 @@ def serve(tracking: Tracking, port: int) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        KdpipeError: If the port cannot be used.
     """
     store = sync(tracking, []).store
     page = f"#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
     if is_server(tracking):
         console.print(f"experiment {store.experiment}: {store.shown_uri}/{page}")
         return 0
+    _check_port(port)
     console.print(f"experiment {store.experiment}: http://{UI_HOST}:{port}/{page}")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
     command += ["--host", UI_HOST, "--port", str(port), "--workers", "1", *_only_this_machine(port)]
@@ -33,6 +39,16 @@ def serve(tracking: Tracking, port: int) -> int:
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     environment.pop(UNSAFE, None)
     return subprocess.run(command, env=environment, check=False).returncode
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that was just closed is free
+        try:
+            tried.bind((UI_HOST, port))
+        except OSError as error:
+            message = f"port {port} of {UI_HOST}: {error.strerror}; choose another one: `kdpipe ui --port NUMBER`"
+            raise KdpipeError(message) from error
 
 
 def _only_this_machine(port: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ import psutil
 import pytest
 import requests
 
+from kdpipe.commands.ui import serve
+from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Tracking
 from kdpipe.tracking import Store, finished_cells, sync
 from tests.reported import finish
@@ -44,6 +47,20 @@ def test_it_listens_on_this_machine_only(write_params: Write, monkeypatch: pytes
         assert listening(port) == {"127.0.0.1"}
         mlflow, server, *others = psutil.Process(process.pid).children(recursive=True)
         assert ("ui" in mlflow.cmdline(), "uvicorn" in server.cmdline(), others) == (True, True, [])
+
+
+def test_a_port_in_use_is_said_at_once(
+    write_params: Write, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(write_params().parent)
+    with socket.create_server(("127.0.0.1", free_port())) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(KdpipeError) as caught:
+            serve(Tracking(experiment="test"), port)
+    assert str(caught.value) == (
+        f"port {port} of 127.0.0.1: Address already in use; choose another one: `kdpipe ui --port NUMBER`"
+    )
+    assert "http" not in capfd.readouterr().out
 
 
 def listening(port: int) -> set[str]:
