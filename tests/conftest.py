@@ -11,6 +11,7 @@ import pytest
 from filelock import FileLock
 from omegaconf import OmegaConf
 
+from kdpipe.tracking.database import _create
 from tests.project import REPOSITORY, TINY, Project, fresh_clone
 
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -69,24 +70,49 @@ def teacher_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """One folder for all processes that run tests."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @pytest.fixture(scope="session")
-def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables in an SQLite file, created once: MLflow takes two seconds for it."""
+    path = shared_folder(tmp_path_factory) / "empty.db"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            _create(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _no_database_is_created_twice(empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copied(path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(empty_database, path)
+
+    monkeypatch.setattr("kdpipe.tracking.database._create", copied)
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
     """A clone in which `dvc repro` has run, made once for all processes that run tests.
 
     `clone` is for the tests that change it one after another, `copy` for those that want their own;
     `check.txt` and `repro.txt` have what the commands printed.
     """
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "first run"
+    folder = shared_folder(tmp_path_factory) / "first run"
     with FileLock(f"{folder}.lock"), pytest.MonkeyPatch.context() as patch:
         forget_others(patch)
         if not (folder / "repro.txt").exists():
             shutil.rmtree(folder, ignore_errors=True)
             project = fresh_clone(folder / "clone")
             (folder / "check.txt").write_text(project.run("kdpipe", "check").stdout)
-            printed = project.run("dvc", "repro", cold=True).stdout
+            printed = project.run("dvc", "repro").stdout
             store = shutil.ignore_patterns("mlflow.db", "mlartifacts")  # which has absolute paths
             shutil.copytree(project.folder, folder / "copy", ignore=store)
+            shutil.copyfile(empty_database, folder / "copy/mlflow.db")
             (folder / "repro.txt").write_text(printed)
     return folder
 

@@ -39,8 +39,6 @@ TIMES = ("seconds", "ended", "peak_memory_mib")
 KDPIPE_TARGETS = ("group", "main", "stage", "worker", "guard")
 DVC_TARGETS = ("group", "main", "stage")
 PATIENCE = 900.0  # seconds for a run, and for what outlives it
-MADE = ("data/dataset", "models", "runs", "reports", "dvc.lock", "mlflow.db", "mlartifacts", ".kdpipe")
-OF_DVC = (".dvc/cache", ".dvc/tmp")
 
 
 @dataclass
@@ -72,23 +70,25 @@ class Epochs:
 class Killer:
     """A pipeline that is killed."""
 
-    def __init__(self, project: Project, targets: tuple[str, ...], seed: int) -> None:
+    def __init__(self, start: Path, targets: tuple[str, ...], seed: int) -> None:
         """Prepare.
 
         Args:
-            project: A clone in which nothing has run.
+            start: A project as it is before each round, which runs in a copy of it.
             targets: Stages to run; all if empty.
             seed: Another one kills at other moments.
         """
-        self.project, self.targets = project, targets
+        self.start, self.targets = start, targets
+        self.project = Project(start.with_name("project"))
         self.chance = np.random.default_rng(seed)
-        self.epochs = Epochs(project.folder)
+        self.epochs = Epochs(self.project.folder)
         self.kills: Counter[str] = Counter()
         self.seconds = 0.0  # that a run takes
         self._ended = Event()
 
     def undisturbed(self) -> dict[str, Any]:
         """Run once without kills, and return what came out."""
+        self.reset()
         start = time.monotonic()
         answer = self._wait(self._start("dvc repro"))
         assert answer == 0, self._said()
@@ -123,13 +123,9 @@ class Killer:
         sys.stdout.flush()
 
     def reset(self) -> None:
-        """Back to a clone in which nothing has run."""
-        for name in (*MADE, *OF_DVC):
-            path = self.project.folder / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        """Back to the start."""
+        shutil.rmtree(self.project.folder, ignore_errors=True)
+        shutil.copytree(self.start, self.project.folder, symlinks=True)
 
     def check(self, expected: dict[str, Any]) -> None:
         """Everything came out as if nothing had happened, and nothing is left behind."""
@@ -312,7 +308,7 @@ def _wait_until(what: Callable[[], object], otherwise: str) -> None:
 
 def main(kills: int) -> None:
     with tempfile.TemporaryDirectory() as temporary:
-        killer = Killer(fresh_clone(Path(temporary) / "project"), (), seed=kills)
+        killer = Killer(fresh_clone(Path(temporary) / "start").folder, (), seed=kills)
         killer.rounds(kills, COMMANDS, killer.undisturbed())
     for target, count in sorted(killer.kills.items()):
         killer.tell(f"{target} killed {count} times")

@@ -18,6 +18,7 @@ def forkserver() -> ForkServerContext:
             "tests.runner.test_runner",
             "tests.tracking.test_server",
             "matplotlib.pyplot",
+            "mlflow.store.db.utils",
             "mlflow.store.tracking.sqlalchemy_store",
             "torch._inductor.config",
             "torchvision",

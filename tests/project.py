@@ -58,11 +58,10 @@ class Project:
             stderr=subprocess.DEVNULL,
         )
 
-    def run(self, *command: str, check: bool = True, cold: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run to its end; `cold` imports everything in each process, as a user's do."""
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run to its end."""
         environment = self.environment
-        if not cold:
-            environment["PATH"] = f"{warm.folder()}{os.pathsep}{environment['PATH']}"
+        environment["PATH"] = f"{warm.folder()}{os.pathsep}{environment['PATH']}"
         answer = subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
         )
@@ -108,6 +107,6 @@ def fresh_clone(folder: Path) -> Project:
 
 
 def copy_of(first_run: Path, folder: Path) -> Project:
-    """The clone after its first run; its store of runs is made again by the next report."""
+    """The clone after its first run; its runs are logged again by the next report."""
     shutil.copytree(first_run / "copy", folder)
     return Project(folder)

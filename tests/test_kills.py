@@ -1,4 +1,4 @@
-"""The short form of `make test-kills`: one training from its data to its evaluation."""
+"""The short form of `make test-kills`: one training from its begin to its evaluation."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.kills import COMMANDS, Killer
-from tests.project import fresh_clone
+from tests.project import copy_of
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(10, marks=pytest.mark.nightly)])
-def test_no_kill_costs_an_epoch_that_was_saved(tmp_path: Path, kills: int) -> None:
-    project = fresh_clone(tmp_path / "project")
+def test_no_kill_costs_an_epoch_that_was_saved(first_run: Path, tmp_path: Path, kills: int) -> None:
+    project = copy_of(first_run, tmp_path / "start")
     project.edit("students.yolo26n.train", {"epochs": 4})
-    killer = Killer(project, ("evaluate_baseline@yolo26n-0",), seed=1)
+    killer = Killer(project.folder, ("evaluate_baseline@yolo26n-0",), seed=1)
     killer.rounds(kills, COMMANDS, killer.undisturbed())
     assert (killer.kills.total(), killer.epochs.twice) == (kills, 0)

@@ -18,6 +18,7 @@ import pytest
 
 from kdpipe.cells.history import read_history
 from tests.project import Project
+from tests.test_every_task import check_registered
 
 pytestmark = pytest.mark.slow
 OWN_TAGS = ("mlflow.parentRunId", "place", "record_writes")  # of one store, of a training that ran here
@@ -89,6 +90,14 @@ def test_one_command_does_it_all(clone: Project, first_run: Path) -> None:
 
 def test_the_history_in_mlflow_has_every_epoch(clone: Project) -> None:
     assert steps(clone, "distill/n-s/1.0/0", "train/dis_loss") == [1, 2]
+    history = read_history(clone.folder / "runs/distill/n-s/1.0/0/train/history.csv")
+    assert all(row["train/dis_loss"] > 0 and row["train/box_loss"] > 0 for row in history)
+    assert "metrics/mAP50-95" in history[0]
+
+
+def test_the_best_student_is_a_model_of_mlflow(clone: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(clone.folder)
+    check_registered()
 
 
 def test_a_second_time_there_is_nothing_to_do(clone: Project) -> None:

@@ -30,6 +30,8 @@ from typing import Any
 from filelock import FileLock
 
 IMPORTED = (
+    "PIL.Image",
+    "alembic.command",
     "cv2",
     "dvc.cli",
     "dvc.repo",
@@ -37,14 +39,18 @@ IMPORTED = (
     "dvc.commands.repro",
     "dvc.stage.run",
     "hotcoco",
+    "matplotlib.backends.backend_svg",
     "matplotlib.pyplot",
     "mlflow",
+    "mlflow.store.db.utils",
     "mlflow.store.tracking.sqlalchemy_store",
     "omegaconf",
     "pandas",
+    "pyarrow.parquet",
     "rich.console",
     "scipy.optimize",
     "sklearn.datasets",
+    "thop",
     "torch",
     "torch._inductor.config",
     "torchvision",
@@ -106,6 +112,7 @@ def serve(address: Path, session: int) -> None:
     """Fork a process for each request, as long as the test session lives."""
     for module in IMPORTED:
         import_module(module)
+    import_module("sqlalchemy.orm").configure_mappers()  # of MLflow's tables
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     part = address.with_suffix(".part")

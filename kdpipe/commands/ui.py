@@ -47,8 +47,8 @@ def _check_port(port: int) -> None:
         try:
             tried.bind((UI_HOST, port))
         except OSError as error:
-            message = f"port {port} of {UI_HOST}: {error.strerror}; choose another one: `kdpipe ui --port NUMBER`"
-            raise KdpipeError(message) from error
+            remedy = "choose another one: `kdpipe ui --port NUMBER`"
+            raise KdpipeError(f"port {port} of {UI_HOST}: {error.strerror}; {remedy}") from error
 
 
 def _only_this_machine(port: int) -> list[str]:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Plot:
             self.figure.savefig(folder / f"{self.name}.png", dpi=PIXELS_PER_INCH)
         (folder / f"{self.name}.svg").write_text(self.svg, encoding="utf-8")
 
-    @property
+    @cached_property
     def svg(self) -> str:
         """The figure as SVG: the same bytes for the same numbers, and ids that are unique on the page."""
         out = io.StringIO()

@@ -81,7 +81,7 @@ def make_lean(model: DistillationModel, dtype: torch.dtype) -> None:
 
     Args:
         model: Student and teacher.
-        dtype: Dtype of the teacher on a CPU; not used on a GPU, where autocast selects it.
+        dtype: Dtype of the teacher on a CPU whose oneDNN has it; on a GPU autocast selects it.
     """
     teacher = model.teacher_model
     layers = teacher.model
@@ -91,17 +91,19 @@ def make_lean(model: DistillationModel, dtype: torch.dtype) -> None:
     device = next(teacher.parameters()).device.type
     if device != "mps":  # channels-last gives wrong results on MPS
         teacher.to(memory_format=torch.channels_last)
-    if device == "cpu":
+    if device == "cpu" and has_onednn(dtype):
         teacher.to(dtype)
-        if has_onednn():
-            _fuse_activations(teacher)
+        _fuse_activations(teacher)
     # The old head's hook was removed with it; Ultralytics has no public function for this.
     model._register_feature_hooks()  # noqa: SLF001
 
 
-def has_onednn() -> bool:
-    """Whether oneDNN computes convolutions with its own kernels, not with those of another library."""
-    return torch.backends.mkldnn.is_available() and platform.machine().lower() in ("x86_64", "amd64")
+def has_onednn(dtype: torch.dtype) -> bool:
+    """Whether oneDNN computes convolutions of this type with its own kernels, not with another library's."""
+    if not torch.backends.mkldnn.is_available() or platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    # Convolutions in bfloat16 need AVX-512 or AVX-NE-CONVERT.
+    return dtype is not torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
 
 
 def _fuse_activations(teacher: nn.Module) -> None:

@@ -12,7 +12,7 @@ from kdpipe.models import names as model_names
 from kdpipe.params import arguments
 from kdpipe.params.schema import Params
 from kdpipe.yolo.device import check_device
-from kdpipe.yolo.validation import LOG_FILE, validate
+from kdpipe.yolo.validation import LOG_FILE, opened, validate
 
 
 def validate_cell(params: Params, cell: Cell) -> Metrics:
@@ -31,12 +31,12 @@ def validate_cell(params: Params, cell: Cell) -> Metrics:
     shutil.rmtree(cell.val_dir, ignore_errors=True)
     cell.val_dir.mkdir(parents=True)
     metrics: Metrics = {}
-    manifest = load_manifest(DATASET_DIR)
+    manifest, model = load_manifest(DATASET_DIR), opened(cell.train_dir / BEST_FILE)
     for split in measured_splits(params, manifest):
         metrics[split] = {}
         for head in model_names.read(record.identity.model).heads:
             metrics[split][head], predictions = validate(
-                cell.train_dir / BEST_FILE,
+                model,
                 DATASET_DIR / "data.yaml",
                 split,
                 head,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kdpipe.errors import KdpipeError
 from kdpipe.models.tasks import TASKS, metric_name
@@ -13,11 +14,29 @@ from kdpipe.yolo.device import device as device_of
 from kdpipe.yolo.hermetic import configure
 from kdpipe.yolo.log import log_to
 
+if TYPE_CHECKING:
+    from ultralytics import YOLO
+
 LOG_FILE = "validate.log"
 
 
+def opened(weights: Path) -> YOLO:
+    """Open a checkpoint, without running anything of it.
+
+    Raises:
+        KdpipeError: if it is not a checkpoint of a model.
+    """
+    configure()
+    from ultralytics import YOLO
+
+    from kdpipe.yolo.opening import rebuilding
+
+    with rebuilding(weights):
+        return YOLO(weights)
+
+
 def validate(
-    weights: Path,
+    given: YOLO,
     data: Path,
     split: str,
     head: str,
@@ -28,10 +47,10 @@ def validate(
     device: object,
     log: Path,
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """Validate a checkpoint on one split with one head.
+    """Validate a model on one split with one head.
 
     Args:
-        weights: The checkpoint.
+        given: The model, which stays as it is.
         data: The data yaml.
         split: `train`, `val` or `test`.
         head: `e2e` (NMS-free) or `nms` (the classical head with NMS).
@@ -50,15 +69,10 @@ def validate(
     Raises:
         KdpipeError: if Ultralytics did not use the requested head, or not all images.
     """
-    configure()
-    from ultralytics import YOLO
-
-    from kdpipe.yolo.opening import rebuilding
     from kdpipe.yolo.reading import count_images
 
     seen: list[Any] = []
-    with rebuilding(weights):
-        model = YOLO(weights)
+    model = deepcopy(given)  # Ultralytics fuses the layers of what it validates
     model.add_callback("on_val_start", _leave_coco_out)
     model.add_callback("on_val_end", seen.append)
     with log_to(log):
@@ -79,7 +93,7 @@ def validate(
     validator = seen[-1]
     count_images(validator.dataloader, split, images)
     if bool(validator.end2end) != (head == "e2e"):
-        raise KdpipeError(f"{weights}: asked for the {head} head, but Ultralytics used the other one")
+        raise KdpipeError(f"{given.ckpt_path}: asked for the {head} head, but Ultralytics used the other one")
     return _metrics(validator.metrics, model.task), validator.jdict
 
 

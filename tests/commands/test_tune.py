@@ -161,12 +161,13 @@ def test_a_store_that_is_away_costs_no_answer(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.slow
-def test_real_trainings_on_nodes_and_side_by_side(first_run: Path, tmp_path: Path, cluster: Any) -> None:
-    """A node leaves in the middle of a training, another goes on; then a dis is looked for."""
+@pytest.mark.nightly
+def test_a_real_training_goes_on_where_its_node_has_left(
+    first_run: Path, tmp_path: Path, cluster: Any
+) -> None:
     node = cluster.add_node(num_cpus=1, memory=2**31)
     folder = tmp_path / "a clone"
     project = copy_of(first_run, folder)
-    written = (folder / "params.yaml").read_text()
     project.edit("sweep.seeds", [7])
     project.edit("students.yolo26n.train", {"epochs": 8})
     running = project.start("kdpipe", "repro", "--ray", cluster.address, "baseline")
@@ -178,8 +179,12 @@ def test_real_trainings_on_nodes_and_side_by_side(first_run: Path, tmp_path: Pat
     assert "continuing after epoch" in log.read_text()
     rows = read_history(folder / "runs/baseline/yolo26n/7/train/history.csv")
     assert [row["epoch"] for row in rows] == list(range(1, 9))
-    (folder / "params.yaml").write_text(written)
 
+
+@pytest.mark.slow
+def test_a_dis_is_looked_for_with_real_trainings(first_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a clone"
+    project = copy_of(first_run, folder)
     answer = project.run("kdpipe", "tune", "n-s", "--trials", "2", "--jobs", "2").stdout
     assert "best on val: n-s at dis" in answer
     assert answer.count("within noise") + answer.count("better") + answer.count("worse") == 2  # heads

@@ -208,14 +208,14 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
 
 def test_validation_counts_its_images(teacher_weights: Path, tmp_path: Path) -> None:
     from kdpipe.params.schema import Validate
-    from kdpipe.yolo.validation import validate
+    from kdpipe.yolo.validation import opened, validate
 
     prepared(small_set(tmp_path / "mine"), tmp_path / "out")
     count = load_manifest(tmp_path / "out").splits["val"].images
     shutil.copy(tmp_path / "out/images/val/0.png", tmp_path / "out/images/val/9.png")
     with pytest.raises(KdpipeError, match="Ultralytics reads 4 images for val, but 3 were prepared"):
         validate(
-            teacher_weights,
+            opened(teacher_weights),
             tmp_path / "out/data.yaml",
             "val",
             "e2e",

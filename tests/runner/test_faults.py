@@ -32,7 +32,7 @@ from tests.project import REPOSITORY
 from tests.runner.test_runner import Heard, job
 
 pytestmark = pytest.mark.slow
-EPOCHS = 6
+EPOCHS = 4
 TIMES = ("seconds", "ended", "peak_memory_mib")
 Train = Callable[..., "Forked"]
 

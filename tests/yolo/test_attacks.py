@@ -14,7 +14,7 @@ from kdpipe.cells.record import Identity
 from kdpipe.checks.preflight import preflight
 from kdpipe.data.prepare import prepare
 from kdpipe.errors import KdpipeError
-from kdpipe.params.schema import Data, Digits, Validate
+from kdpipe.params.schema import Data, Digits
 from kdpipe.runner.job import Job
 from kdpipe.runner.train import train
 from kdpipe.yolo import validation
@@ -125,13 +125,10 @@ def test_a_teacher_does_not_run_it(attack: Attack, dataset: Path) -> None:
 
 
 @every_attack
-def test_a_validation_does_not_run_it(attack: Attack, dataset: Path) -> None:
+def test_a_validation_does_not_run_it(attack: Attack) -> None:
     attacking(attack)(Path("mine.pt"))
-    options, log = Validate(batch=8), Path("validate.log")
     with pytest.raises(KdpipeError, match=r"mine\.pt is (more than a|not the) model"):
-        validation.validate(
-            Path("mine.pt"), dataset, "val", "nms", options, images=8, imgsz=64, device="cpu", log=log
-        )
+        validation.opened(Path("mine.pt"))
     assert not Path(MARKER).exists()
 
 

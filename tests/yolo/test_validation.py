@@ -22,8 +22,9 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def validate(weights: Path, dataset: Path, head: str) -> tuple[dict[str, float], list[dict[str, Any]]]:
     log = dataset.parent.parent / "validate.log"
     options = Validate(batch=8, conf=1e-6)
+    model = validation.opened(weights)
     return validation.validate(
-        weights, dataset, "val", head, options, images=8, imgsz=64, device="cpu", log=log
+        model, dataset, "val", head, options, images=8, imgsz=64, device="cpu", log=log
     )
 
 
