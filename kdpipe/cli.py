@@ -134,9 +134,11 @@ def import_(
     seed: Annotated[int, typer.Option(help="Random seed of the split.")] = 0,
 ) -> None:
     """Convert Pascal VOC, COCO JSON, CVAT XML or loose YOLO files to a data set with a data yaml."""
+    from kdpipe.checks.places import refuse_output
     from kdpipe.data.importing import import_data
     from kdpipe.models.tasks import TASKS
 
+    refuse_output("--out", out)
     if task not in TASKS:
         raise KdpipeError(f"--task {task!r}: {did_you_mean(task, TASKS)}")
     start: Path = context.obj

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,14 +15,15 @@ import pytest
 import yaml
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from rich.console import Console
 
+from kdpipe import cli
+from kdpipe import console as terminal
 from kdpipe.data import data_yaml
 from kdpipe.data.importing import ImportResult, import_data, splitting
 from kdpipe.data.prepare import prepare
 from kdpipe.errors import DataError
 from kdpipe.params.schema import Data
-from tests.project import REPOSITORY
-from tests.test_cli import KDPIPE
 
 COUNT, SIDE = 6, 32
 Spoil = Callable[[Path], object]
@@ -84,8 +85,8 @@ def imported(source: Path, out: Path, task: str = "detect", groups: str | None =
         ("0.txt", b"nan 0.5 0.5 0.5 0.5", "0.txt: line 1: 'nan' is no number"),
         ("0.txt", b"cat 0.5 0.5 0.5 0.5", "0.txt: line 1: 'cat' is no number"),
         ("0.txt", b"1e999 0.5 0.5 0.5 0.5", "0.txt: line 1: '1e999' is no number"),
-        ("0.txt", b"0.5 0.5 0.5 0.5 0.5", "0.txt: line 1: class id 0.5, but there are 2 class names"),
-        ("0.txt", b"7 0.5 0.5 0.5 0.5", "0.txt: line 1: class id 7, but there are 2 class names"),
+        ("0.txt", b"0.5 0.5 0.5 0.5 0.5", "0.txt: line 1: class id 0.5 outside 0..1 (2 class names)"),
+        ("0.txt", b"7 0.5 0.5 0.5 0.5", "0.txt: line 1: class id 7 outside 0..1 (2 class names)"),
         ("0.txt", b"\x00\x01\xff\xfe", "0.txt: labels must be text in UTF-8, but byte 3 is none"),
         ("0.txt", b"\x00\x01\x02", "0.txt: line 1: '\\x00\\x01\\x02' is no number"),
         ("classes.txt", "größe\ncat".encode("latin-1"), "classes.txt: class names must be text in UTF-8"),
@@ -169,7 +170,7 @@ def test_file_names_do_not_lead_out(tmp_path: Path, name: str, write: Callable[.
     source = coco(folder, file_name=name) if write is coco else cvat(folder, box, name)
     with pytest.raises(DataError) as error:
         imported(source, tmp_path / "out")
-    assert "1 file names lead out of the folder of the images" in str(error.value)
+    assert "1 file name leads out of the folder of the images" in str(error.value)
     assert name in str(error.value)
     assert not (tmp_path / "out").exists()
 
@@ -178,9 +179,9 @@ def test_file_names_do_not_lead_out(tmp_path: Path, name: str, write: Callable[.
     ("changes", "message"),
     [
         ({"bbox": [4, 4, 9]}, "a.json cannot be read: invalid length 3, expected an array of length 4"),
-        ({"bbox": None, "segmentation": [[1, 1, 9, 1, 9, 9]]}, "1 objects have no box (`bbox`)"),
+        ({"bbox": None, "segmentation": [[1, 1, 9, 1, 9, 9]]}, "1 object has no box (`bbox`)"),
         ({"width": 0}, "zero height or width"),
-        ({"file_name": "1.png"}, "1 images are listed more than once: 1.png"),
+        ({"file_name": "1.png"}, "1 image is listed more than once: 1.png"),
         ({"bbox": [float("nan"), 4, 9, 9]}, ""),
     ],
 )
@@ -199,8 +200,8 @@ def test_lost_objects_are_said_first_and_plainly(
     assert not any("fewer than" in line for line in done.warnings)
     crowd = imported(coco(tmp_path / "crowd", iscrowd=1), tmp_path / "crowd-out")
     assert crowd.warnings == [
-        "1 of 6 objects are left out (crowds, boxes without area, objects given twice)",
-        "there was no val: 1 images were split off from train",  # of five with a cat, and one without
+        "objects that are left out: 1 of 6 (crowds, boxes without area, objects given twice)",
+        "there was no val: 1 image was split off from train",  # of five with a cat, and one without
     ]
     assert capfd.readouterr().err == ""
     assert not recwarn.list
@@ -212,7 +213,7 @@ def test_an_import_that_would_lose_everything_is_refused(tmp_path: Path) -> None
     for annotation in content["annotations"]:
         annotation["iscrowd"] = 1
     source.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=r"none of its 6 objects can be learned from \(crowds"):
+    with pytest.raises(DataError, match=r"no object of 6 can be learned from \(crowds"):
         imported(source, tmp_path / "out")
 
 
@@ -229,7 +230,7 @@ def test_labels_of_no_image(tmp_path: Path) -> None:
     folder = yolo(tmp_path / "theirs")
     (folder / "0.png").rename(folder / "zero.png")
     done = imported(folder, tmp_path / "out")
-    assert done.warnings[0].startswith("1 label files belong to no image (")
+    assert done.warnings[0].startswith("1 label file belongs to no image (")
     for number in range(1, 5):
         (folder / f"{number}.png").rename(folder / f"photo{number}.png")
     with pytest.raises(
@@ -252,16 +253,29 @@ def test_a_regular_expression_without_end(tmp_path: Path, monkeypatch: pytest.Mo
             imported(folder, tmp_path / "out", groups=wrong)
 
 
-def test_the_command_says_it_in_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((), "1 label file cannot be used: "),
+        (("--out", "data/dataset"), "--out data/dataset: DVC deletes data/dataset before the pipeline"),
+        (("--out", "runs/baseline/x"), "--out runs/baseline/x: DVC deletes runs/baseline before"),
+        (("--out", "link/x"), "--out link/x: DVC deletes data/dataset before the pipeline writes it; choose"),
+        (("--task", "detct"), "--task 'detct': did you mean 'detect'?"),
+    ],
+)
+def test_the_command_says_it_in_one_line(
+    given: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (yolo(tmp_path / "theirs") / "0.txt").write_text("cat 0.5 0.5 0.5 0.5")
-    answer = subprocess.run(
-        [KDPIPE, "import", "theirs"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(REPOSITORY), "PATH": str(Path(sys.executable).parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 2
-    assert answer.stderr.startswith("error: 1 label files cannot be used: ")
-    assert "Traceback" not in answer.stderr
+    (tmp_path / "link").symlink_to("data/dataset")
+    before = sorted(tmp_path.rglob("*"))
+    said = io.StringIO()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(terminal, "errors", Console(file=said, soft_wrap=True))
+    monkeypatch.setattr(sys, "argv", ["kdpipe", "import", "theirs", *given])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert said.getvalue().startswith(f"error: {message}")
+    assert said.getvalue().count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
