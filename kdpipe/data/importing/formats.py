@@ -10,7 +10,14 @@ from xml.etree import ElementTree as ET
 from kdpipe.data.images import SUFFIXES as IMAGE_SUFFIXES
 from kdpipe.data.importing import coco
 from kdpipe.data.importing.annotations import Annotations, Image
-from kdpipe.data.importing.given import by_folders, by_lists, lists, split_files, split_folders
+from kdpipe.data.importing.given import (
+    by_folders,
+    by_lists,
+    lists,
+    refuse_unused,
+    split_files,
+    split_folders,
+)
 from kdpipe.data.importing.yolo import NAME_FILES, from_yolo
 from kdpipe.errors import DataError
 
@@ -84,6 +91,8 @@ def _places(source: Path) -> dict[str, Path]:
                     f"{', '.join(unused)}; move what is not to be imported elsewhere"
                 )
             return places
+        if len(files) > 1:
+            refuse_unused((path.name for path in files), "the files")
         if files:
             return {}
     places = split_folders(source)
