@@ -114,8 +114,8 @@ def _check_files(where: str, paths: Sequence[Path]) -> None:
         raise DataError(f"{where}: file names that are not UTF-8; rename them: {some(garbled)}")
     if absent := [path for path in paths if not os.path.isfile(path)]:  # noqa: PTH113 - answers for any
         raise DataError(
-            f"{where}: {len(absent)} of {len(paths)} images are missing, broken links or no regular files: "
-            f"{some(absent)}"
+            f"{where}: images that are missing, broken links or no regular files: {len(absent)} of "
+            f"{len(paths)}: {some(absent)}"
         )
 
 

@@ -14,7 +14,7 @@ from kdpipe.data.importing.annotations import Image
 from kdpipe.data.importing.formats import read_all
 from kdpipe.data.importing.given import refuse_shared
 from kdpipe.data.importing.splitting import groups_of, split_off
-from kdpipe.errors import DataError
+from kdpipe.errors import DataError, counted
 from kdpipe.params.schema import SPLITS
 from kdpipe.params.yaml_text import dump
 
@@ -57,7 +57,8 @@ def import_data(
         together = groups_of([image.path.name for image in splits["train"]], groups)
         train, val = split_off(splits["train"], together, seed)
         splits |= {"train": train, "val": val}
-        warnings.append(f"there was no val: {len(val)} images were split off from train")
+        split = counted(len(val), "image was", "images were")
+        warnings.append(f"there was no val: {split} split off from train")
     elif groups:
         warnings.append("--groups changes nothing: the data has its own val")
     content: dict[str, object] = {split: f"images/{split}" for split in SPLITS if split in splits}

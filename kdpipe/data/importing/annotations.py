@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kdpipe.errors import DataError
+from kdpipe.errors import DataError, counted
 
 FEW = 3  # files that are listed in a message
 
@@ -93,7 +93,8 @@ def label_problem(text: str, classes: int) -> str | None:
         if line.strip():
             class_id = float(line.split()[0])
             if not class_id.is_integer() or not 0 <= class_id < classes:
-                return f"line {number}: class id {class_id:g}, but there are {classes} class names"
+                known = f"0..{classes - 1} ({counted(classes, 'class name')})"
+                return f"line {number}: class id {class_id:g} outside {known}"
     return None
 
 

@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 from hotcoco import COCO
 
 from kdpipe.data.importing.annotations import Annotations, Image, check_names, label_problem, listed
-from kdpipe.errors import DataError
+from kdpipe.errors import DataError, counted
 
 # Fields that annotations need for each task; none of the formats has rotated boxes.
 BESIDE_BOXES = {"detect": None, "segment": "segmentation", "pose": "keypoints", "obb": "rotated boxes"}
@@ -65,7 +65,8 @@ def _from_coco(
     check_names(names, folder)
     files = [image["file_name"] for image in data["images"]]
     if twice := [name for name, times in Counter(files).items() if times > 1]:
-        raise DataError(f"{folder}: {len(twice)} images are listed more than once: {listed(twice)}")
+        repeated = counted(len(twice), "image is", "images are")
+        raise DataError(f"{folder}: {repeated} listed more than once: {listed(twice)}")
     found = _find_images(files, folder, images)
     labels = _labels(data, folder, task)
     said += _messages([one for one in health["warnings"] if one.get("layer") != STATISTICS])
@@ -111,7 +112,7 @@ def _with_own_numbers(data: dict[str, Any], folder: Path, task: str, said: list[
     if not used:
         raise DataError("; ".join([f"{folder}: no object is annotated", *said]))
     if boxless := sum("bbox" not in annotation for annotation in data["annotations"]):
-        raise DataError(f"{folder}: {boxless} objects have no box (`bbox`)")
+        raise DataError(f"{folder}: {counted(boxless, 'object has', 'objects have')} no box (`bbox`)")
     unused = [str(c["name"]) for c in data["categories"] if c["id"] not in used]
     if unused:
         said.append(f"classes without an object are left out: {listed(unused)}")
@@ -155,9 +156,9 @@ def _losses(data: dict[str, Any], labels: dict[str, str], folder: Path, task: st
     why = "crowds, boxes without area, objects given twice"
     why += ", objects without a labelled keypoint" if task == "pose" else ""
     if not kept:
-        raise DataError(f"{folder}: none of its {total} objects can be learned from ({why})")
+        raise DataError(f"{folder}: no object of {total} can be learned from ({why})")
     if kept < total:
-        yield f"{total - kept} of {total} objects are left out ({why})"
+        yield f"objects that are left out: {total - kept} of {total} ({why})"
 
 
 Found = dict[str, tuple[Path, tuple[str, ...]]]
@@ -168,8 +169,8 @@ def _find_images(names: list[str], folder: Path, images: Sequence[Path]) -> Foun
     given = [*images] or [folder]
     if leading_out := [name for name in names if _leads_out(name, [*given, folder])]:
         raise DataError(
-            f"{folder}: {len(leading_out)} file names lead out of the folder of the images "
-            f"({listed(leading_out)}); write them relative to it, without `..`"
+            f"{folder}: {counted(len(leading_out), 'file name leads', 'file names lead')} out of the folder "
+            f"of the images ({listed(leading_out)}); write them relative to it, without `..`"
         )
     beside = [place / name for place in (folder, folder.parent) for name in ("", "images", "JPEGImages")]
     roots = given if images else beside
@@ -185,7 +186,7 @@ def _find_images(names: list[str], folder: Path, images: Sequence[Path]) -> Foun
             found[name] = path, path.relative_to(start).parent.parts
     if missing:
         raise DataError(
-            f"{len(missing)} of {len(names)} images are missing ({listed(missing)}); looked in "
+            f"images that are missing: {len(missing)} of {len(names)} ({listed(missing)}); looked in "
             f"{', '.join(map(str, roots))}; say where they are with --images"
         )
     return found

@@ -16,7 +16,7 @@ from kdpipe.data.importing.annotations import (
 )
 from kdpipe.data.importing.given import lists
 from kdpipe.data.label_files import label_path
-from kdpipe.errors import DataError
+from kdpipe.errors import DataError, counted
 
 NAME_FILES = ("classes.txt", "obj.names", "labels.txt")  # as labelImg, Darknet and others name them
 BOX_WORDS = 4  # after the class id
@@ -96,14 +96,15 @@ def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], cla
     wrong = {file: problem for file in used if (problem := label_problem(text_of(file, "labels"), classes))}
     if wrong:
         lines = listed(f"{file}: {problem}" for file, problem in wrong.items())
-        raise DataError(f"{len(wrong)} label files cannot be used: {lines}")
+        raise DataError(f"{counted(len(wrong), 'label file')} cannot be used: {lines}")
     if not any(text_of(file, "labels").strip() for file in used):
         raise DataError(f"{folder}: no image has a label file of its name")
     unused = sorted({*folder.rglob("*.txt")} - set(used) - set(no_labels))
     unused = [file for file in unused if _looks_like_labels(file)]
     if not unused:
         return []
-    said = f"{len(unused)} label files belong to no image ({listed(unused)})"
+    files = counted(len(unused), "label file belongs", "label files belong")
+    said = f"{files} to no image ({listed(unused)})"
     if len(unused) > len(used):
         raise DataError(
             f"{said}; images and labels need the same names, or say where the images are with --images"
