@@ -74,7 +74,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone in which `dvc repro` has run, made once for all processes that run tests.
 
     `clone` is for the tests that change it one after another, `copy` for those that want their own;
-    `check.txt` and `repro.txt` have what the commands printed.
+    `check.txt`, `repro.txt` and `errors.txt` have what the commands printed.
     """
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "first run"
@@ -84,10 +84,11 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             project = fresh_clone(folder / "clone")
             (folder / "check.txt").write_text(project.run("kdpipe", "check").stdout)
-            printed = project.run("dvc", "repro", cold=True).stdout
+            answer = project.run("dvc", "repro", cold=True)
             store = shutil.ignore_patterns("mlflow.db", "mlartifacts")  # which has absolute paths
             shutil.copytree(project.folder, folder / "copy", ignore=store)
-            (folder / "repro.txt").write_text(printed)
+            (folder / "errors.txt").write_text(answer.stderr)
+            (folder / "repro.txt").write_text(answer.stdout)
     return folder
 
 

@@ -263,6 +263,11 @@ def test_a_file_without_a_model(content: object, tmp_path: Path) -> None:
         inspect(tmp_path / "mine.pt")
 
 
+def test_ultralytics_loads_safely_too() -> None:
+    """What it opens itself, such as a training in progress."""
+    assert tasks.SAFE_LOAD
+
+
 def test_what_ultralytics_allows_is_inert_all_the_same(tmp_path: Path) -> None:
     """Its safe loading allows classes for the life of a process."""
     model_file()(tmp_path / "mine.pt")
