@@ -112,6 +112,15 @@ def cvat(folder: Path) -> Path:
     return folder / "annotations.xml"
 
 
+def cvat_files(folder: Path) -> Path:
+    for split in COUNTS:
+        names = [image(folder / f"images/{split}/{stem}.png").name for stem in names_of(split)]
+        box = '<box label="cat" xtl="4" ytl="4" xbr="12" ybr="12" occluded="0"/>'
+        lines = [f'<image id="1" name="{n}" width="{SIDE}" height="{SIDE}">{box}</image>' for n in names]
+        (folder / f"{split}.xml").write_text(f"<annotations>{''.join(lines)}</annotations>")
+    return folder
+
+
 def own_class_files(folder: Path) -> Path:
     """Each split with its own classes.txt, as labelImg writes it."""
     yolo(folder, "{}", "{}")
@@ -150,6 +159,7 @@ LAYOUTS: dict[str, Write] = {
     "a file for each, COCO": coco_files,
     "one file, COCO": coco_one_file,
     "subsets of CVAT": cvat,
+    "a file for each, CVAT": cvat_files,
 }
 
 
@@ -289,6 +299,7 @@ def test_splits_that_cannot_be_kept(what: str, tmp_path: Path) -> None:
 
 def test_images_in_no_list_are_said(tmp_path: Path) -> None:
     folder = also(darknet(tmp_path / "theirs"), "obj/extra.png")
+    (folder / "obj/extra.txt").touch()
     done = import_data(folder, tmp_path / "out", "detect", images=None, groups=None, seed=0)
     assert done.images == COUNTS
     [warning] = done.warnings

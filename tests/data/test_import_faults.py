@@ -91,6 +91,8 @@ def imported(source: Path, out: Path, task: str = "detect", groups: str | None =
         ("0.txt", b"\x00\x01\x02", "0.txt: line 1: '\\x00\\x01\\x02' is no number"),
         ("classes.txt", "größe\ncat".encode("latin-1"), "classes.txt: class names must be text in UTF-8"),
         ("classes.txt", "cat\ndog".encode("utf-16"), "classes.txt: class names must be text in UTF-8"),
+        ("classes.txt", b"", "classes.txt: line 1 is empty; write a class name"),
+        ("classes.txt", b"cat\n \ndog\n\n", "classes.txt: line 2 is empty; write a class name"),
         ("classes.txt", b"cat\ncat", "classes.txt: more than one class is called cat"),
     ],
 )
@@ -180,7 +182,9 @@ def test_file_names_do_not_lead_out(tmp_path: Path, name: str, write: Callable[.
     [
         ({"bbox": [4, 4, 9]}, "a.json cannot be read: invalid length 3, expected an array of length 4"),
         ({"bbox": None, "segmentation": [[1, 1, 9, 1, 9, 9]]}, "1 object has no box (`bbox`)"),
-        ({"width": 0}, "zero height or width"),
+        ({"width": 0}, "Image(s) have zero height or width (ids 0)"),
+        ({"image_id": 77}, "Annotation(s) reference image IDs not present in images (ids 0)"),
+        ({"file_name": ""}, "1 image has no `file_name`"),
         ({"file_name": "1.png"}, "1 image is listed more than once: 1.png"),
         ({"bbox": [float("nan"), 4, 9, 9]}, ""),
     ],
@@ -205,6 +209,65 @@ def test_lost_objects_are_said_first_and_plainly(
     ]
     assert capfd.readouterr().err == ""
     assert not recwarn.list
+
+
+def test_objects_without_an_outline_are_said(tmp_path: Path) -> None:
+    for number, outline in ((5, [4, 4, 12, 4, 12, 12]), (6, [1, 2]), (6, [1, 2, 3, 4, 5, 6, 7])):
+        source = coco(tmp_path / f"theirs{outline}", segmentation=[outline])
+        warnings = imported(source, tmp_path / f"out{outline}", "segment").warnings
+        assert warnings[0] == f"{number} objects have no outline, and the one of the box is used"
+    source = coco(tmp_path / "theirs", segmentation={"size": [SIDE, SIDE], "counts": "abc"})
+    with pytest.raises(DataError, match=r"theirs.*: RLE string is malformed"):
+        imported(source, tmp_path / "out", "segment")
+
+
+def test_images_without_a_label_file_are_said(tmp_path: Path) -> None:
+    """An empty label file says that there is no object; none may be a misspelt name."""
+    folder = yolo(tmp_path / "theirs")
+    (folder / "0.txt").rename(folder / "0.TXT")
+    (folder / "1.txt").write_text("")
+    said = "images without a label file, which count as images without objects: 1 of 6: "
+    assert imported(folder, tmp_path / "out").warnings[0] == f"{said}{folder}/0.png"
+    for number in range(1, 4):
+        (folder / f"{number}.txt").unlink()
+    with pytest.raises(DataError, match=r"images without a label file: 4 of 6: .* and 1 more; name"):
+        imported(folder, tmp_path / "again")
+
+
+def test_images_that_are_left_out_are_said(tmp_path: Path) -> None:
+    folder = yolo(tmp_path / "theirs")
+    for name in (".hidden.png", "._0.png", "__MACOSX/._0.png", "__MACOSX/1.png"):
+        image(folder / name)
+    for name in ("a.gif", "b.gif", "c.tga"):
+        (folder / name).touch()
+    done = imported(folder, tmp_path / "out")
+    assert sum(done.images.values()) == COUNT
+    assert done.warnings[:2] == [
+        f"hidden files are excluded, as in Ultralytics: {folder}/.hidden.png",
+        "files that Ultralytics does not read are excluded: 2 .gif, 1 .tga; save them as PNG",
+    ]
+
+
+def test_images_behind_a_link(tmp_path: Path) -> None:
+    folder = yolo(tmp_path / "theirs")
+    yolo(tmp_path / "elsewhere")
+    (folder / "more").symlink_to(tmp_path / "elsewhere")
+    assert sum(imported(folder, tmp_path / "out").images.values()) == 2 * COUNT
+    (folder / "circle").symlink_to(folder)
+    with pytest.raises(DataError, match="circle is a link to a folder that contains it; remove it"):
+        imported(folder, tmp_path / "again")
+
+
+def test_notes_of_label_studio_are_no_annotations(tmp_path: Path) -> None:
+    folder = yolo(tmp_path / "theirs")
+    (folder / "notes.json").write_text('{"categories": [{"id": 0, "name": "cat"}], "info": {"year": 2024}}')
+    assert sum(imported(folder, tmp_path / "out").images.values()) == COUNT
+
+
+def test_an_output_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(DataError, match="out is no folder; choose another folder with --out, or remove it"):
+        imported(yolo(tmp_path / "theirs"), tmp_path / "out")
 
 
 def test_an_import_that_would_lose_everything_is_refused(tmp_path: Path) -> None:

@@ -22,11 +22,13 @@ class Image:
         path: The image file.
         labels: Text of its label file.
         folders: Names of the folders that it is in, below the folder that was given.
+        has_labels: Whether it is annotated: with a label file, even an empty one, if it has one of its own.
     """
 
     path: Path
     labels: str
     folders: tuple[str, ...] = ()
+    has_labels: bool = True
 
     @property
     def classes(self) -> set[int]:

@@ -22,6 +22,7 @@ from kdpipe.errors import DataError, counted
 
 # Fields that annotations need for each task; none of the formats has rotated boxes.
 BESIDE_BOXES = {"detect": None, "segment": "segmentation", "pose": "keypoints", "obb": "rotated boxes"}
+FEWEST_VALUES = 6  # of an outline: x and y of three points
 STATISTICS = "Distribution"  # hotcoco's findings about how often classes occur, which are no mistakes
 
 
@@ -59,11 +60,13 @@ def _from_coco(
         health = coco.healthcheck()
     said += coco.load_warnings
     if health["errors"]:
-        raise DataError(f"{folder}: {'; '.join(_messages(health['errors']))}")
+        raise DataError(f"{folder}: {'; '.join(map(_with_ids, health['errors']))}")
     data = _with_own_numbers(dict(coco.dataset), folder, task, said)
     names = [str(category["name"]) for category in data["categories"]]
     check_names(names, folder)
     files = [image["file_name"] for image in data["images"]]
+    if nameless := files.count(""):
+        raise DataError(f"{folder}: {counted(nameless, 'image has', 'images have')} no `file_name`")
     if twice := [name for name, times in Counter(files).items() if times > 1]:
         repeated = counted(len(twice), "image is", "images are")
         raise DataError(f"{folder}: {repeated} listed more than once: {listed(twice)}")
@@ -137,7 +140,7 @@ def _labels(data: dict[str, Any], folder: Path, task: str) -> dict[str, str]:
         (place / "json/all.json").write_text(json.dumps({**data, "images": numbered}), encoding="utf-8")
         try:
             convert_coco(place / "json", place / "out", task)
-        except (ValueError, TypeError, KeyError, ImportError) as error:
+        except (ValueError, TypeError, KeyError, RuntimeError, ImportError) as error:
             raise DataError(f"{folder}: Ultralytics cannot convert the annotations: {error}") from error
         files = {
             image["file_name"]: place / f"out/labels/all/{n}.txt" for n, image in enumerate(data["images"])
@@ -157,8 +160,18 @@ def _losses(data: dict[str, Any], labels: dict[str, str], folder: Path, task: st
     why += ", objects without a labelled keypoint" if task == "pose" else ""
     if not kept:
         raise DataError(f"{folder}: no object of {total} can be learned from ({why})")
+    if boxes := sum(_has_no_outline(annotation) for annotation in data["annotations"] if task == "segment"):
+        yield f"{counted(boxes, 'object has', 'objects have')} no outline, and the one of the box is used"
     if kept < total:
         yield f"objects that are left out: {total - kept} of {total} ({why})"
+
+
+def _has_no_outline(annotation: dict[str, Any]) -> bool:
+    """Whether Ultralytics' converter takes the box of an object for its outline."""
+    outline = annotation.get("segmentation")
+    if annotation.get("iscrowd") or isinstance(outline, dict):
+        return False
+    return not any(len(part) >= FEWEST_VALUES and len(part) % 2 == 0 for part in outline or [])
 
 
 Found = dict[str, tuple[Path, tuple[str, ...]]]
@@ -197,6 +210,11 @@ def _leads_out(name: str, given: list[Path]) -> bool:
     path = Path(name)
     absolute = path.is_absolute() and not any(path.is_relative_to(place.absolute()) for place in given)
     return absolute or ".." in re.split(r"[/\\]", name)
+
+
+def _with_ids(finding: dict[str, Any]) -> str:
+    ids = finding.get("affected_ids")
+    return str(finding["message"]).rstrip(".") + (f" (ids {listed(ids)})" if ids else "")
 
 
 def _messages(findings: list[Any]) -> Iterator[str]:
