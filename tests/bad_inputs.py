@@ -7,9 +7,11 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -432,19 +434,23 @@ def model_file(
     channels: int = 3,
     fused: bool = False,
 ) -> Callable[[Path], object]:
-    def make(path: Path) -> None:
-        from ultralytics import YOLO
-        from ultralytics.nn.tasks import DetectionModel
+    known = tuple(names or map(str, range(classes)))
+    return lambda path: path.write_bytes(_checkpoint_of(name, known, channels, fused))
 
-        saved = YOLO(f"{name}.yaml")
-        model: Any = DetectionModel(
-            f"{name}.yaml", ch=channels, nc=len(names or range(classes)), verbose=False
-        )
-        model.names = dict(enumerate(names or map(str, range(classes))))
-        saved.model = model.fuse(verbose=False) if fused else model
-        saved.save(path)
 
-    return make
+@cache
+def _checkpoint_of(name: str, classes: tuple[str, ...], channels: int, fused: bool) -> bytes:
+    """Made once: many tests start from the same one."""
+    from ultralytics import YOLO
+    from ultralytics.nn.tasks import DetectionModel
+
+    saved = YOLO(f"{name}.yaml")
+    model: Any = DetectionModel(f"{name}.yaml", ch=channels, nc=len(classes), verbose=False)
+    model.names = dict(enumerate(classes))
+    saved.model = model.fuse(verbose=False) if fused else model
+    with TemporaryDirectory() as folder:
+        saved.save(Path(folder) / "model.pt")
+        return (Path(folder) / "model.pt").read_bytes()
 
 
 def _cut_short(path: Path) -> None:
