@@ -307,6 +307,13 @@ def test_images_in_no_list_are_said(tmp_path: Path) -> None:
     assert warning.endswith(" do not list are left out: 1 (extra.png)")
 
 
+def test_images_without_annotations_are_said(tmp_path: Path) -> None:
+    folder = also(voc(tmp_path / "theirs"), "JPEGImages/extra.png", "JPEGImages/.hidden.png")
+    done = import_data(folder, tmp_path / "out", "detect", images=None, groups=None, seed=0)
+    assert done.images == COUNTS
+    assert done.warnings == [f"images without an xml file are left out: 1 ({folder}/JPEGImages/extra.png)"]
+
+
 def test_one_of_several_files_is_said(tmp_path: Path) -> None:
     file = coco_files(tmp_path / "theirs") / "annotations/instances_train2017.json"
     done = import_data(

@@ -327,6 +327,22 @@ def test_annotations_that_do_not_fit_are_left_with_a_warning(
     assert len(load_truth(tmp_path / "out", "val").coco.get_ann_ids()) == 1
 
 
+def test_people_without_a_labelled_keypoint_are_in_no_label_file(make_set: MakeSet, tmp_path: Path) -> None:
+    """COCO's evaluation leaves them out too."""
+    folder = make_set(kpt_shape=[1, 3])
+    content: Any = annotations_of(folder, ["dog", "cat"])
+    content["annotations"][0] |= {"keypoints": [4, 4, 2], "num_keypoints": 1}
+    unlabelled = {"keypoints": [0, 0, 0], "num_keypoints": 0, "bbox": [30, 20, 5, 5]}
+    content["annotations"].append({**content["annotations"][0], "id": 9, **unlabelled})
+    annotate(folder, content)
+    (folder / "annotations/instances_val.json").rename(folder / "annotations/person_keypoints_val.json")
+    for path in folder.glob("labels/*/*.txt"):
+        path.write_text("0 0.15 0.21875 0.25 0.3125 0.1 0.125 2\n" if path.name == "0.txt" else "")
+    manifest = prepare(Data(source=str(folder), task="pose", digits=Digits()), tmp_path / "out")
+    assert not any("measured against" in line or "other objects" in line for line in manifest.warnings)
+    assert load_truth(tmp_path / "out", "val").annotated
+
+
 def test_annotations_that_are_no_json_are_left_with_a_warning(make_set: MakeSet, tmp_path: Path) -> None:
     folder = make_set()
     annotate(folder, "{")

@@ -10,6 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
@@ -17,6 +18,7 @@ from xml.etree import ElementTree as ET
 
 from hotcoco import COCO
 
+from kdpipe.data.images import SUFFIXES
 from kdpipe.data.importing.annotations import Annotations, Image, check_names, label_problem, listed
 from kdpipe.errors import DataError, counted
 
@@ -33,7 +35,18 @@ def from_json(file: Path, folder: Path, task: str, images: Sequence[Path]) -> An
 
 def from_voc(folder: Path, task: str, images: Sequence[Path]) -> Annotations:
     """Annotations of a folder with Pascal VOC's XML files, in it or in its folder Annotations."""
-    return _from_coco(lambda: COCO.from_voc(str(folder)), folder, task, images)
+    found = _from_coco(lambda: COCO.from_voc(str(folder)), folder, task, images)
+    return replace(found, warnings=[*found.warnings, *_without_annotations(found.images)])
+
+
+def _without_annotations(images: Sequence[Image]) -> Iterator[str]:
+    """Say which images are beside those that are annotated: Pascal VOC lists no images elsewhere."""
+    known = {image.path for image in images}
+    places = sorted({path.parent for path in known})
+    beside = [path for place in places for path in sorted(place.iterdir())]
+    others = [path for path in beside if path.suffix.lower() in SUFFIXES and path not in known]
+    if others := [path for path in others if not path.name.startswith(".")]:
+        yield f"images without an xml file are left out: {len(others)} ({listed(others)})"
 
 
 def from_cvat(file: Path, task: str, images: Sequence[Path]) -> Annotations:
