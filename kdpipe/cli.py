@@ -15,6 +15,7 @@ from rich.table import Table
 from kdpipe import __version__
 from kdpipe.console import FAILED, console, reporting_mistakes
 from kdpipe.errors import KdpipeError, counted, did_you_mean
+from kdpipe.params.limits import MOST_SEED
 from kdpipe.params.schema import UI_PORT
 from kdpipe.paths import project_root
 
@@ -131,12 +132,14 @@ def import_(
         str | None,
         typer.Option(help="Regular expression; images with the same match in their names stay together."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of the split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the split.")] = 0,
 ) -> None:
     """Convert Pascal VOC, COCO JSON, CVAT XML or loose YOLO files to a data set with a data yaml."""
+    from kdpipe.checks.places import refuse_output
     from kdpipe.data.importing import import_data
     from kdpipe.models.tasks import TASKS
 
+    refuse_output("--out", out)
     if task not in TASKS:
         raise KdpipeError(f"--task {task!r}: {did_you_mean(task, TASKS)}")
     start: Path = context.obj

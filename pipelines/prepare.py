@@ -9,6 +9,7 @@ from kdpipe.cells.running import claimed
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.data import coco_annotations
+from kdpipe.data.manifest import prepared_above_max_det
 from kdpipe.errors import counted
 from kdpipe.params.edits import Written
 from kdpipe.stages.prepare import prepare_data
@@ -29,7 +30,7 @@ def main() -> None:
         )
     for path in sorted((DATASET_DIR / coco_annotations.FOLDER).glob("*.json")):
         console.print(f"{path.stem:>5}: measured against COCO's own annotations, {path}")
-    for line in manifest.warnings:
+    for line in [*manifest.warnings, *prepared_above_max_det(params, manifest, DATASET_DIR)]:
         console.print(f"[yellow]warning:[/] {escape(line)}")
     console.print(f"data set {manifest.digest} -> {DATASET_DIR}; have a look at {DATASET_DIR}/preview.png")
 

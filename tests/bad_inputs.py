@@ -7,9 +7,11 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -236,7 +238,7 @@ def data() -> Iterator[Bad]:
     yield Bad(
         "names with a gap", _data(names={0: "cat", 2: "dog"}), "must run from 0 without gaps; found [0, 2]"
     )
-    yield Bad("another count", _data(nc=3), "nc: 3 classes, but 2 names")
+    yield Bad("another count", _data(nc=3), "nc: 3, but 2 names; write 2")
     yield Bad("no such split", _data(val="images/none"), "images/none: no such folder or list")
     yield Bad("no such path", _data(path="elsewhere"), "path: elsewhere is no folder")
     for label, problem in {
@@ -286,7 +288,7 @@ def images() -> Iterator[Bad]:
     yield Bad(
         "train is a number", _data(train=5), "train: 5: write a folder of images, a list file, or several"
     )
-    absent = "are missing, broken links or no regular files"
+    absent = "val: images that are missing, broken links or no regular files: 1 of 3"
     yield Bad("a pipe named .png", _data(lambda f: os.mkfifo(f / "images/val/pipe.png")), absent)
     yield Bad("an endless image", _data(lambda f: (f / "images/val/0.PNG").symlink_to("/dev/zero")), absent)
     yield Bad("a broken link", _data(lambda f: (f / "images/val/x.png").symlink_to("nowhere")), absent)
@@ -316,7 +318,7 @@ def images() -> Iterator[Bad]:
     yield Bad(
         "most labels missing",
         _data(lambda f: [(f / f"labels/train/{n}.txt").unlink() for n in (0, 1)]),
-        "train: 2 of 3 images have no label file",
+        "train: images without a label file: 2 of 3",
     )
     for flipped in ([9, 9], [0], 5):
         yield Bad(
@@ -432,19 +434,23 @@ def model_file(
     channels: int = 3,
     fused: bool = False,
 ) -> Callable[[Path], object]:
-    def make(path: Path) -> None:
-        from ultralytics import YOLO
-        from ultralytics.nn.tasks import DetectionModel
+    known = tuple(names or map(str, range(classes)))
+    return lambda path: path.write_bytes(_checkpoint_of(name, known, channels, fused))
 
-        saved = YOLO(f"{name}.yaml")
-        model: Any = DetectionModel(
-            f"{name}.yaml", ch=channels, nc=len(names or range(classes)), verbose=False
-        )
-        model.names = dict(enumerate(names or map(str, range(classes))))
-        saved.model = model.fuse(verbose=False) if fused else model
-        saved.save(path)
 
-    return make
+@cache
+def _checkpoint_of(name: str, classes: tuple[str, ...], channels: int, fused: bool) -> bytes:
+    """Made once: many tests start from the same one."""
+    from ultralytics import YOLO
+    from ultralytics.nn.tasks import DetectionModel
+
+    saved = YOLO(f"{name}.yaml")
+    model: Any = DetectionModel(f"{name}.yaml", ch=channels, nc=len(classes), verbose=False)
+    model.names = dict(enumerate(classes))
+    saved.model = model.fuse(verbose=False) if fused else model
+    with TemporaryDirectory() as folder:
+        saved.save(Path(folder) / "model.pt")
+        return (Path(folder) / "model.pt").read_bytes()
 
 
 def _cut_short(path: Path) -> None:

@@ -100,7 +100,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) ->
     """A clone in which `dvc repro` has run, made once for all processes that run tests.
 
     `clone` is for the tests that change it one after another, `copy` for those that want their own;
-    `check.txt` and `repro.txt` have what the commands printed.
+    `check.txt`, `repro.txt` and `errors.txt` have what the commands printed.
     """
     folder = shared_folder(tmp_path_factory) / "first run"
     with FileLock(f"{folder}.lock"), pytest.MonkeyPatch.context() as patch:
@@ -109,11 +109,12 @@ def first_run(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) ->
             shutil.rmtree(folder, ignore_errors=True)
             project = fresh_clone(folder / "clone")
             (folder / "check.txt").write_text(project.run("kdpipe", "check").stdout)
-            printed = project.run("dvc", "repro").stdout
+            answer = project.run("dvc", "repro")
             store = shutil.ignore_patterns("mlflow.db", "mlartifacts")  # which has absolute paths
             shutil.copytree(project.folder, folder / "copy", ignore=store)
             shutil.copyfile(empty_database, folder / "copy/mlflow.db")
-            (folder / "repro.txt").write_text(printed)
+            (folder / "errors.txt").write_text(answer.stderr)
+            (folder / "repro.txt").write_text(answer.stdout)
     return folder
 
 

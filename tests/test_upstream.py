@@ -59,6 +59,11 @@ NAMES = [
         ["self", "i"],
         "images that only Ultralytics cannot decode are found in a training",
     ),
+    (
+        "ultralytics.nn.modules:Conv.default_act",
+        None,
+        "a yaml that cannot be built changes the activation of the models after it",
+    ),
     ("ultralytics.nn.autobackend:check_class_names", ["names"], "class names are not compared"),
     ("ultralytics.utils:YAML.load", ["file"], "class names are not compared"),
     ("ultralytics.utils.patches:imread", ["filename"], "turned images have the wrong size"),

@@ -14,7 +14,7 @@ from kdpipe.data import shipped
 from kdpipe.data.data_yaml import find_yaml
 from kdpipe.data.label_files import label_path
 from kdpipe.data.prepare import EMBEDDED
-from kdpipe.errors import ParamsError
+from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.models.start_weights import all_sources
 from kdpipe.params.schema import RELEASED, SPLITS, Params
 from kdpipe.params.tracking_uri import database_file
@@ -43,6 +43,18 @@ def place_problems(params: Params) -> Iterator[ParamsError]:
     for key, path in _models(params):
         if output := _output_at(path, written):
             yield ParamsError(key, f"{path} is in {output}, {REMEDY}")
+
+
+def refuse_output(option: str, folder: Path) -> None:
+    """Refuse a folder for files of the user if it is an output of the pipeline, or in one.
+
+    Raises:
+        KdpipeError: naming the command-line option and the output.
+    """
+    if output := _output_at(folder, OUTPUTS):
+        raise KdpipeError(
+            f"{option} {folder}: DVC deletes {output} before the pipeline writes it; choose another folder"
+        )
 
 
 def _data(source: str) -> Iterator[ParamsError]:

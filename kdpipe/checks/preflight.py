@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from kdpipe.checks.own_models import check_building
 from kdpipe.checks.places import place_problems
 from kdpipe.checks.tracking import tracking_problems
 from kdpipe.checks.trainings import training_problems
-from kdpipe.data.manifest import MANIFEST_FILE, load_manifest, measured_splits
+from kdpipe.data.manifest import MANIFEST_FILE, load_manifest, prepared_above_max_det
 from kdpipe.data.prepare import check_images, check_source
 from kdpipe.environment import check_packages, check_user, ultralytics_version
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean, raise_all, raised
@@ -67,9 +67,14 @@ def _check_data(params: Params) -> tuple[list[KdpipeError], list[str]]:
     if (DATASET_DIR / MANIFEST_FILE).exists():
         manifest = load_manifest(DATASET_DIR)
         if (manifest.source, manifest.task) == (params.data.source, params.data.task):
-            return raised(measured_splits, params, manifest), []
+            return _collected(lambda: list(prepared_above_max_det(params, manifest, DATASET_DIR)))
+    return _collected(lambda: check_images(params.data, params.validate))
+
+
+def _collected(check: Callable[[], list[str]]) -> tuple[list[KdpipeError], list[str]]:
+    """The error of a check, and its warnings."""
     try:
-        return [], check_images(params.data)
+        return [], check()
     except KdpipeError as error:
         return [error], []
 

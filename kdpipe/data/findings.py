@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 
 from kdpipe.data.examine import CheckedExample, Problems, Splits
+from kdpipe.errors import counted
 from kdpipe.models.tasks import TASKS, Task
 
 FIRST_CLASSES = 5
@@ -24,6 +25,22 @@ def findings(splits: Splits, names: Mapping[int, str], task: str, annotated: Con
     yield from _absent_classes(splits, names)
     for split in ("val", "test"):
         yield from _crowded(split, splits.get(split, ()), TASKS[task], split in annotated)
+
+
+def above_max_det(split: str, objects: Iterable[int], max_det: int) -> Iterator[str]:
+    """Yield a warning if images have more objects than predictions are kept of an image.
+
+    Args:
+        split: Name of the split.
+        objects: Number of objects of each image.
+        max_det: `validate.max_det`.
+    """
+    above = [count for count in objects if count > max_det]
+    if above:
+        yield (
+            f"{split}: {counted(len(above), 'image has', 'images have')} more objects than validate.max_det: "
+            f"{max_det} (up to {max(above)}), so that some cannot be found; write {max(above)} or more"
+        )
 
 
 def count_classes(examples: Iterable[CheckedExample]) -> Counter[int]:
@@ -61,6 +78,7 @@ def _crowded(split: str, examples: Iterable[CheckedExample], task: Task, annotat
         if task.counts_all(annotated=annotated):
             kept = "on this split it counts all that validate.max_det keeps"
         yield (
-            f"{split}: {len(above)} images have more than {task.counted} objects of a class (up to "
-            f"{max(above)}). COCO's AP counts {task.counted} predictions of a class in an image; {kept}"
+            f"{split}: {counted(len(above), 'image has', 'images have')} more than {task.counted} objects of "
+            f"a class (up to {max(above)}). COCO's AP counts {task.counted} predictions of a class in an "
+            f"image; {kept}"
         )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from kdpipe.errors import counted
+
 # Suffixes and Pillow's names of the formats that Ultralytics reads (tests/test_upstream.py compares them).
 SUFFIXES = {
     ".avif",
@@ -101,7 +103,7 @@ def _decode(content: bytes, name: str, channels: int) -> None:
         raise OSError("32 bits per channel, which Ultralytics does not read; save it with 8")
     bands = len(image.getbands())
     if channels not in CONVERTED and bands != channels and image.mode != "P" and image.format != "TIFF":
-        raise OSError(f"{bands} channels, but the data yaml has channels: {channels}")
+        raise OSError(f"{counted(bands, 'channel')}, but the data yaml has channels: {channels}")
 
 
 def _unknown(name: str) -> str:

@@ -51,7 +51,7 @@ def check_label_files(split: str, images: Sequence[Path]) -> list[str]:
         )
     if len(missing) > MOST * len(images):
         raise DataError(
-            f"{split}: {len(missing)} of {len(images)} images have no label file: {some(missing)}; looked "
+            f"{split}: images without a label file: {len(missing)} of {len(images)}: {some(missing)}; looked "
             f"for {label_path(missing[0])}. An image without objects needs an empty one"
         )
     return list(_warnings(split, images, missing, folders))
@@ -62,8 +62,8 @@ def _warnings(
 ) -> Iterator[str]:
     if missing:
         yield (
-            f"{split}: {len(missing)} of {len(images)} images have no label file, and count as images "
-            f"without objects: {some(missing)}"
+            f"{split}: images without a label file, which count as images without objects: {len(missing)} of "
+            f"{len(images)}: {some(missing)}"
         )
     if orphans := [path for folder in folders for path in folder.orphans]:
         yield f"{split}: label files without an image: {len(orphans)}: {some(orphans)}"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kdpipe.errors import counted
+
 BOX_VALUES, CORNER_VALUES, POLYGON_VALUES = 4, 8, 6
 OUTSIDE = 0.01  # Ultralytics' tolerance for coordinates outside 0..1
 XY = 2  # values per point, unless keypoints have a visibility
@@ -104,7 +106,7 @@ def _detect(columns: list[float], _: LabelRules) -> Label:
     if len(values) >= POLYGON_VALUES and len(values) % 2 == 0:
         return Label(int(columns[0]), _enclosing(values), tuple(values))
     if len(values) != BOX_VALUES:
-        raise ValueError(f"{len(columns)} columns, where a detection label has 5")
+        raise ValueError(f"{counted(len(columns), 'column')}, where a detection label has 5")
     _check_inside(values)
     return Label(int(columns[0]), _box(values))
 
@@ -112,14 +114,18 @@ def _detect(columns: list[float], _: LabelRules) -> Label:
 def _segment(columns: list[float], _: LabelRules) -> Label:
     values = columns[1:]
     if len(values) < POLYGON_VALUES or len(values) % 2:
-        raise ValueError(f"{len(columns)} columns, where an outline has a class and x y of 3 points or more")
+        raise ValueError(
+            f"{counted(len(columns), 'column')}, where an outline has a class and x y of 3 points or more"
+        )
     return Label(int(columns[0]), _enclosing(values), tuple(values))
 
 
 def _obb(columns: list[float], _: LabelRules) -> Label:
     values = columns[1:]
     if len(values) != CORNER_VALUES:
-        raise ValueError(f"{len(columns)} columns, where a rotated box has 9: a class and x y of 4 corners")
+        raise ValueError(
+            f"{counted(len(columns), 'column')}, where a rotated box has 9: a class and x y of 4 corners"
+        )
     return Label(int(columns[0]), _enclosing(values), tuple(values))
 
 
@@ -129,7 +135,7 @@ def _pose(columns: list[float], rules: LabelRules) -> Label:
     box, points = columns[1 : 1 + BOX_VALUES], columns[1 + BOX_VALUES :]
     if len(points) != count * dimensions:
         raise ValueError(
-            f"{len(columns)} columns, where kpt_shape [{count}, {dimensions}] makes "
+            f"{counted(len(columns), 'column')}, where kpt_shape [{count}, {dimensions}] makes "
             f"{1 + BOX_VALUES + count * dimensions}"
         )
     _check_inside([*box, *points[0::dimensions], *points[1::dimensions]])

@@ -12,6 +12,7 @@ from kdpipe.data.images import NOT_READ, SUFFIXES
 from kdpipe.errors import DataError
 
 FIRST = 3  # files that a message names
+MAC_FILE = "._"  # beginning of the names of files that are made on a Mac, one for each other file
 HEAD = 4096  # bytes of a list file that are looked at before all of it is read
 
 
@@ -54,10 +55,27 @@ def list_images(yaml: Path, split: str, root: Path, entry: object) -> Listing:
                 (hidden if path.name.startswith(".") else files).append(path)
         else:
             files += _listed(f"{yaml}: {split}: {item}", place)
+    return _of_files(f"{yaml}: {split}", f"{split}: ", files, hidden)
+
+
+def images_below(folder: Path) -> Listing:
+    """List the images in a folder and the folders in it, also through links.
+
+    Raises:
+        DataError: if an image cannot be read at all.
+    """
+    files: list[Path] = []
+    hidden: list[Path] = []
+    for path in _walk(folder) if folder.is_dir() else ():
+        (hidden if path.name.startswith(".") else files).append(path)
+    return _of_files(str(folder), "", files, hidden)
+
+
+def _of_files(where: str, prefix: str, files: Sequence[Path], hidden: Sequence[Path]) -> Listing:
+    """The images among files; `where` and `prefix` begin the messages of errors and warnings."""
     images = [path for path in files if path.suffix.lower() in SUFFIXES]
-    _check_files(f"{yaml}: {split}", images)
-    warnings = [f"{split}: {said}" for said in _excluded(files, hidden, images)]
-    return Listing(sorted(set(images)), warnings)
+    _check_files(where, images)
+    return Listing(sorted(set(images)), [f"{prefix}{said}" for said in _excluded(files, hidden, images)])
 
 
 def printable(path: Path | str) -> str:
@@ -114,8 +132,8 @@ def _check_files(where: str, paths: Sequence[Path]) -> None:
         raise DataError(f"{where}: file names that are not UTF-8; rename them: {some(garbled)}")
     if absent := [path for path in paths if not os.path.isfile(path)]:  # noqa: PTH113 - answers for any
         raise DataError(
-            f"{where}: {len(absent)} of {len(paths)} images are missing, broken links or no regular files: "
-            f"{some(absent)}"
+            f"{where}: images that are missing, broken links or no regular files: {len(absent)} of "
+            f"{len(paths)}: {some(absent)}"
         )
 
 
@@ -129,7 +147,8 @@ def _is_utf8(path: Path) -> bool:
 
 def _excluded(files: Sequence[Path], hidden: Sequence[Path], images: Sequence[Path]) -> Iterator[str]:
     """Messages about images that Ultralytics excludes without a word, and about repetitions."""
-    if unseen := [path for path in hidden if path.suffix.lower() in SUFFIXES]:
+    unseen = [path for path in hidden if path.suffix.lower() in SUFFIXES]
+    if unseen := [path for path in unseen if not path.name.startswith(MAC_FILE)]:
         yield f"hidden files are excluded, as in Ultralytics: {some(unseen)}"
     kinds = Counter(path.suffix.lower() for path in files if path.suffix.lower() in NOT_READ)
     if kinds:

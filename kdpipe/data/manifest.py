@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
 from kdpipe.data.examine import CheckedExample
-from kdpipe.data.findings import count_classes
+from kdpipe.data.findings import above_max_det, count_classes
 from kdpipe.data.labels import LabelRules
 from kdpipe.data.source import Source
 from kdpipe.data.write import PreparedData
@@ -124,3 +124,23 @@ def measured_splits(params: Params, manifest: Manifest) -> list[str]:
         wanted, has = " or ".join(params.validate.splits), ", ".join(manifest.splits)
         raise ParamsError("validate.splits", f"{params.data.source} has no {wanted}; it has {has}")
     return found
+
+
+def prepared_above_max_det(params: Params, manifest: Manifest, dataset: Path) -> Iterator[str]:
+    """Yield a warning for each measured split with more objects in an image than predictions are kept.
+
+    `validate.max_det` is no part of the data set, so the manifest does not say it.
+
+    Args:
+        params: All of params.yaml.
+        manifest: The manifest of the prepared data set.
+        dataset: Its folder.
+
+    Raises:
+        ParamsError: if it has none of the splits.
+    """
+    for split in measured_splits(params, manifest):
+        texts = (path.read_text(encoding="utf-8") for path in (dataset / "labels" / split).glob("*.txt"))
+        crowded = (text for text in texts if len(text.splitlines()) > params.validate.max_det)
+        objects = [len(manifest.rules.parse(text)[0]) for text in crowded]
+        yield from above_max_det(split, objects, params.validate.max_det)

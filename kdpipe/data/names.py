@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kdpipe.errors import DataError
+from kdpipe.errors import DataError, counted
 from kdpipe.params.yaml_text import NUMBER_IN_DISGUISE, Scalar, YamlError, compose, load, scalars, value_of
 
 MOST_VALUES = 200_000  # of a data yaml, aliases written out
@@ -94,5 +94,5 @@ def class_names(yaml: Path, fields: Mapping[str, Any]) -> dict[int, str]:
     if list(named) != list(range(len(named))) or not named:
         raise DataError(f"{yaml}: names: class ids must run from 0 without gaps; found {list(named)}")
     if fields.get("nc", len(named)) != len(named):
-        raise DataError(f"{yaml}: nc: {fields['nc']} classes, but {len(named)} names")
+        raise DataError(f"{yaml}: nc: {fields['nc']}, but {counted(len(named), 'name')}; write {len(named)}")
     return named

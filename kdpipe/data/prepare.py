@@ -11,14 +11,14 @@ from pathlib import Path
 
 from kdpipe.data import data_yaml, digits, keypoints, shipped
 from kdpipe.data.examine import check_splits, examine
-from kdpipe.data.findings import findings
+from kdpipe.data.findings import above_max_det, findings
 from kdpipe.data.labels import PARSERS, LabelRules
 from kdpipe.data.manifest import Manifest, describe
 from kdpipe.data.preview import save_preview
 from kdpipe.data.source import Source
 from kdpipe.data.write import write
 from kdpipe.errors import ParamsError, did_you_mean
-from kdpipe.params.schema import Data
+from kdpipe.params.schema import Data, Validate
 from kdpipe.paths import resolve, state_dir
 
 EMBEDDED = "digits"
@@ -78,10 +78,14 @@ def check_source(data: Data) -> None:
     header(data)
 
 
-def check_images(data: Data) -> list[str]:
+def check_images(data: Data, validate: Validate) -> list[str]:
     """Refuse images and labels of the user that cannot be prepared; return warnings about the others.
 
     Of large data sets only the files' names are looked at; stage prepare reads their content.
+
+    Args:
+        data: The data.
+        validate: How it will be measured.
 
     Raises:
         ParamsError, DataError: naming the files.
@@ -94,7 +98,14 @@ def check_images(data: Data) -> list[str]:
     if sum(path.stat().st_size for path in source.files if path.is_file()) > SOON_READ:
         return list(source.warnings)
     splits = examine(source, rules)
-    return [*source.warnings, *findings(splits, source.names, data.task, source.annotations)]
+    crowded = [
+        line
+        for split in validate.splits
+        for line in above_max_det(
+            split, (len(checked.labels) for checked in splits.get(split, ())), validate.max_det
+        )
+    ]
+    return [*source.warnings, *findings(splits, source.names, data.task, source.annotations), *crowded]
 
 
 def header(data: Data) -> Header:

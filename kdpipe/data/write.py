@@ -41,7 +41,7 @@ def write(source: Source, rules: LabelRules, out: Path) -> PreparedData:
     shutil.rmtree(out, ignore_errors=True)
     splits = examine(source, rules, out)
     _write_yaml(source, out)
-    misfits = list(_carry_annotations(splits, source, out))
+    misfits = list(_carry_annotations(splits, source, out, rules.task))
     annotated = {path.stem for path in (out / coco_annotations.FOLDER).glob("*.json")}
     warnings = [
         *source.warnings,
@@ -63,15 +63,21 @@ def _digest(splits: dict[str, list[CheckedExample]], source: Source, rules: Labe
     return state.hexdigest()[:32]
 
 
-def _carry_annotations(splits: dict[str, list[CheckedExample]], source: Source, out: Path) -> Iterator[str]:
+def _carry_annotations(
+    splits: dict[str, list[CheckedExample]], source: Source, out: Path, task: str
+) -> Iterator[str]:
     """Copy COCO annotation files if there are any; yield a warning for each that does not fit."""
     for split, path in source.annotations.items():
-        images = {Path(checked.example.where).name: checked.example.name for checked in splits[split]}
-        problem = coco_annotations.carry(
-            path, source.names, images, out / coco_annotations.FOLDER / f"{split}.json"
-        )
-        if problem:
-            yield f"{split} is measured against its label files: {problem}"
+        images = {
+            Path(checked.example.where).name: coco_annotations.Labelled(checked.example.name, checked.labels)
+            for checked in splits[split]
+        }
+        if len(images) < len(splits[split]):
+            yield f"{split} is measured against its label files: images of one name are in several folders"
+            continue
+        copy = out / coco_annotations.FOLDER / f"{split}.json"
+        if problem := coco_annotations.carry(path, source.names, images, copy, task):
+            yield problem
 
 
 def _write_yaml(source: Source, out: Path) -> None:

@@ -19,7 +19,7 @@ from kdpipe.data.examine import Problems
 from kdpipe.data.images import Size
 from kdpipe.data.labels import Label, LabelRules
 from kdpipe.data.manifest import Manifest, load_manifest
-from kdpipe.errors import DataError
+from kdpipe.errors import DataError, counted
 from kdpipe.evaluation.truth import LabelledImage, labelled_images
 from kdpipe.paths import state_dir
 from kdpipe.yolo.reading import ReadImage, read_split
@@ -74,9 +74,10 @@ def _differences(
             yield "images that Ultralytics excludes", image.name
     for name in read:
         yield "images that only Ultralytics reads", name
-    counted = manifest.splits[split]
-    if (counted.images, counted.objects) != (len(sizes), objects):
-        yield "counts in the manifest", f"{counted.images} images and {counted.objects} objects"
+    stated = manifest.splits[split]
+    if (stated.images, stated.objects) != (len(sizes), objects):
+        what = f"{counted(stated.images, 'image')} and {counted(stated.objects, 'object')}"
+        yield "counts in the manifest", what
     yield from _annotated_sizes(dataset, split, sizes)
 
 

@@ -58,6 +58,7 @@ HEAD_LAYERS = frozenset({*HEADS.values(), "Segment26", "Pose26", "OBB26"})
 WORDS = ("nc", "kpt_shape", "None", "True", "False", "nearest", "bilinear", "bicubic")
 LARGEST = 10_000  # channels, kernel sizes and so on
 MOST_REPEATS = 100
+LONGEST = 60  # characters of a message that are the user's
 PARTS = ("backbone", "head")  # of a model yaml, in their order
 
 
@@ -115,7 +116,9 @@ def _row_problems(row: Any, index: int, *, is_head: bool) -> Iterator[str]:
     known = HEAD_LAYERS if is_head else LAYERS
     if name not in known:
         kind = "head that is distilled" if is_head else "layer that Ultralytics' own models have"
-        yield f"{name} is no {kind}; {did_you_mean(str(name), sorted(known))}"
+        listed = "" if is_head else "docs/own-data.md lists them"  # too many for a message
+        hint = did_you_mean(str(name), sorted(known), otherwise=listed)
+        yield f"{str(name)[:LONGEST]} is no {kind}; {hint}"
     if several != (is_head or name in ("Concat", "CBFuse")):
         yield f"{name} takes {'one layer' if several else 'a list of layers'}, not {sources!r}"
     if not isinstance(arguments, list):
@@ -148,7 +151,7 @@ def _is_count(value: Any) -> bool:
 
 def _shortened(value: Any) -> str:
     text = repr(value) if not isinstance(value, (list, dict)) else f"a {type(value).__name__}"
-    return text[:60]
+    return text[:LONGEST]
 
 
 def head_of(content: Mapping[str, Any]) -> tuple[Sequence[int], str]:

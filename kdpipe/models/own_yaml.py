@@ -11,9 +11,11 @@ import yaml
 from kdpipe.models import names as model_names
 from kdpipe.models.layers import HEADS, head_of, layer_problems, scale_problems
 from kdpipe.models.tasks import TASKS
+from kdpipe.params.yaml_text import compose
 from kdpipe.paths import digest_of, resolve
 
 MOST_BYTES = 100_000  # of a model yaml; those of Ultralytics have 3000
+MOST_VALUES = 20_000  # of a model yaml, aliases written out; those of Ultralytics have 500
 
 
 def yaml_of(model: model_names.ModelName) -> str:
@@ -65,6 +67,7 @@ def _content(path: str, file: Path) -> dict[str, Any]:
     if file.stat().st_size > MOST_BYTES:
         raise ValueError(f"{path!r} is no model yaml of Ultralytics: it is larger than {MOST_BYTES} bytes")
     try:
+        compose(file, MOST_VALUES)
         content = yaml.safe_load(file.read_text(encoding="utf-8", errors="ignore"))
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path!r} is no model yaml of Ultralytics: {error}") from error

@@ -55,7 +55,7 @@ class Model:
     Attributes:
         init: Start weights: `scratch`, `released`, or the path of a .pt file.
         model: The Ultralytics model, or the path of a model yaml; by default the name of the entry.
-        sha256: SHA-256 of the .pt file. It marks the file as trusted, even if loading it runs code.
+        sha256: SHA-256 of the .pt file. With it, what the file has beside a model is ignored.
         train: Train arguments that override those under `train`; `{epochs: 0}` uses the weights without
             training.
     """
@@ -76,7 +76,7 @@ class Pair:
             best val metric is used.
         distilled: A distilled student that is already trained, `released` or a path. Nothing is trained then,
             and its teacher may be `unknown`.
-        sha256: SHA-256 of that file. It marks the file as trusted, even if loading it runs code.
+        sha256: SHA-256 of that file. With it, what the file has beside a model is ignored.
     """
 
     student: str = MISSING

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdpipe.errors import DataError, KdpipeError
+from kdpipe.errors import DataError, KdpipeError, counted
 from kdpipe.yolo.hermetic import configure, cpu_threads
 from kdpipe.yolo.log import log_to
 
@@ -96,8 +96,9 @@ def count_images(loader: Any, split: str, expected: int) -> None:
     wanted = min(fraction, expected) if isinstance(fraction, int) else max(1, round(expected * fraction))
     if read != wanted:
         raise KdpipeError(
-            f"Ultralytics reads {read} images for {split}, but {wanted} were prepared: the data set has "
-            "changed since; run `dvc repro --force --single-item prepare`, then `dvc repro`"
+            f"Ultralytics reads {counted(read, 'image')} for {split}, but {counted(wanted, 'was', 'were')} "
+            "prepared: the data set has changed since; run `dvc repro --force --single-item prepare`, then "
+            "`dvc repro`"
         )
 
 
@@ -126,7 +127,8 @@ def _read(found: Any, index: int, task: str) -> ReadImage:
         if pixels.dtype != np.uint8:
             problem = f"has pixels of type {pixels.dtype}; save it with 8 bits per channel"
         elif pixels.shape[2] != found.channels:
-            problem = f"has {pixels.shape[2]} channels, but the data yaml has channels: {found.channels}"
+            channels = counted(pixels.shape[2], "channel")
+            problem = f"has {channels}, but the data yaml has channels: {found.channels}"
     except Exception as error:  # OpenCV's decoders raise errors of their own
         problem = f"cannot be decoded ({error}); save it as PNG or JPEG"
     return ReadImage(path.name, sizes, problem, _objects(label, task))

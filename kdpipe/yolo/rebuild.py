@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 from ultralytics.nn import tasks
+from ultralytics.nn.modules import Conv
 
 from kdpipe.errors import KdpipeError
 from kdpipe.models.layers import layer_problems
@@ -99,7 +101,7 @@ def rebuilt(path: Path, contents: Contents) -> Any:
     if make is None:
         raise KdpipeError(f"{path} holds a {name or 'model of another kind'}, which cannot be distilled")
     try:
-        with torch.random.fork_rng(devices=[]):  # a training draws the same numbers whatever it starts from
+        with _undisturbed():
             model = _built(make, contents)
             _check_same(model, contents.tree)
             _fill(model, contents.tree)
@@ -119,11 +121,26 @@ def build(task: str, yaml: str) -> None:
         KdpipeError: if Ultralytics cannot build it.
     """
     try:
-        with torch.random.fork_rng(devices=[]):
+        with _undisturbed():
             MODELS[task](yaml, verbose=False)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise KdpipeError(f"{yaml}: Ultralytics cannot build it: {reason}") from error
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Build models without an effect on what comes after them.
+
+    A training draws the same random numbers whatever it starts from. Ultralytics sets the activation of a
+    yaml for all models, and takes it back only if the model can be built.
+    """
+    activation = Conv.default_act
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        Conv.default_act = activation
 
 
 def _built(make: Callable[..., Any], contents: Contents) -> Any:

@@ -112,12 +112,29 @@ def cvat(folder: Path) -> Path:
     return folder / "annotations.xml"
 
 
+def cvat_files(folder: Path) -> Path:
+    for split in COUNTS:
+        names = [image(folder / f"images/{split}/{stem}.png").name for stem in names_of(split)]
+        box = '<box label="cat" xtl="4" ytl="4" xbr="12" ybr="12" occluded="0"/>'
+        lines = [f'<image id="1" name="{n}" width="{SIDE}" height="{SIDE}">{box}</image>' for n in names]
+        (folder / f"{split}.xml").write_text(f"<annotations>{''.join(lines)}</annotations>")
+    return folder
+
+
 def own_class_files(folder: Path) -> Path:
     """Each split with its own classes.txt, as labelImg writes it."""
     yolo(folder, "{}", "{}")
     for split in COUNTS:
         shutil.copy(folder / "classes.txt", folder / split)
     (folder / "classes.txt").unlink()
+    return folder
+
+
+def _renamed(folder: Path, *names: str) -> Path:
+    """Other names for the files of train, val and test."""
+    for word, name in zip(("train", "val", "test"), names, strict=True):
+        (file,) = (path for path in folder.glob(f"*{word}*.*") if path.is_file())
+        file.rename(file.with_name(f"{name}{file.suffix}"))
     return folder
 
 
@@ -138,9 +155,11 @@ LAYOUTS: dict[str, Write] = {
     "classes.txt in each": own_class_files,
     "ImageSets of VOC": voc,
     "lists of Darknet": darknet,
+    "train_list.txt": lambda f: _renamed(darknet(f), "train_list", "val2017", "TESTLIST"),
     "a file for each, COCO": coco_files,
     "one file, COCO": coco_one_file,
     "subsets of CVAT": cvat,
+    "a file for each, CVAT": cvat_files,
 }
 
 
@@ -190,7 +209,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     ),
     "an image in no split": (
         lambda f: also(yolo(f, "images/{}", "labels/{}"), "images/a.png"),
-        "1 images are in no folder of a split",
+        "1 image is in no folder of a split",
     ),
     "a folder that is no split": (
         lambda f: also(own_class_files(f), "holdout/a.png"),
@@ -206,14 +225,26 @@ REFUSED: dict[str, tuple[Write, str]] = {
     ),
     "a list of what is not there": (
         lambda f: _shortened(darknet(f)),
-        "valid.txt lists 1 images that are not there: data/obj/val0.png",
+        "valid.txt lists 1 image that is not there: data/obj/val0.png",
     ),
     "lists and folders that differ": (conflicting, "2 images are in no folder of a split"),
     "a list in two places": (
         lambda f: _copied(darknet(f)),
         "are lists of the same split; keep one",
     ),
-    "an image in two lists": (lambda f: _twice(darknet(f)), "1 images are in val and in train"),
+    "an image in two lists": (lambda f: _twice(darknet(f)), "1 image is in val and in train"),
+    "lists that are named otherwise": (
+        lambda f: _renamed(darknet(f), "1_train", "2_valid", "3_test"),
+        "the files 1_train.txt, 2_valid.txt, 3_test.txt look like splits; name them train, val and test",
+    ),
+    "folders that are named otherwise": (
+        lambda f: yolo(f, "images/{}1", "labels/{}1"),
+        "the folders test1, train1, val1 look like splits; name them train, val and test, or without",
+    ),
+    "COCO files that are named otherwise": (
+        lambda f: _renamed(coco_files(f) / "annotations", "train.v1", "val.v1", "test.v1").parent,
+        "the files test.v1.json, train.v1.json, val.v1.json look like splits",
+    ),
     "a file that is of no split": (
         lambda f: _one_more(coco_files(f)),
         "are of splits, but not extra.json",
@@ -268,11 +299,19 @@ def test_splits_that_cannot_be_kept(what: str, tmp_path: Path) -> None:
 
 def test_images_in_no_list_are_said(tmp_path: Path) -> None:
     folder = also(darknet(tmp_path / "theirs"), "obj/extra.png")
+    (folder / "obj/extra.txt").touch()
     done = import_data(folder, tmp_path / "out", "detect", images=None, groups=None, seed=0)
     assert done.images == COUNTS
     [warning] = done.warnings
-    assert warning.startswith("1 images are left out, because they are not in ")
-    assert warning.endswith("(extra.png)")
+    assert warning.startswith("images that ")
+    assert warning.endswith(" do not list are left out: 1 (extra.png)")
+
+
+def test_images_without_annotations_are_said(tmp_path: Path) -> None:
+    folder = also(voc(tmp_path / "theirs"), "JPEGImages/extra.png", "JPEGImages/.hidden.png")
+    done = import_data(folder, tmp_path / "out", "detect", images=None, groups=None, seed=0)
+    assert done.images == COUNTS
+    assert done.warnings == [f"images without an xml file are left out: 1 ({folder}/JPEGImages/extra.png)"]
 
 
 def test_one_of_several_files_is_said(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_nothing_is_read_forever(tmp_path: Path) -> None:
     began = time.monotonic()
     source = small_set(tmp_path / "mine", pipe)
     with pytest.raises(
-        DataError, match="3 of 6 images are missing, broken links or no regular files"
+        DataError, match="images that are missing, broken links or no regular files: 3 of 6"
     ) as error:
         prepared(source, tmp_path / "out")
     assert "pipe.png" in str(error.value)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,14 +15,15 @@ import pytest
 import yaml
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from rich.console import Console
 
+from kdpipe import cli
+from kdpipe import console as terminal
 from kdpipe.data import data_yaml
 from kdpipe.data.importing import ImportResult, import_data, splitting
 from kdpipe.data.prepare import prepare
 from kdpipe.errors import DataError
 from kdpipe.params.schema import Data
-from tests.project import REPOSITORY
-from tests.test_cli import KDPIPE
 
 COUNT, SIDE = 6, 32
 Spoil = Callable[[Path], object]
@@ -84,12 +85,14 @@ def imported(source: Path, out: Path, task: str = "detect", groups: str | None =
         ("0.txt", b"nan 0.5 0.5 0.5 0.5", "0.txt: line 1: 'nan' is no number"),
         ("0.txt", b"cat 0.5 0.5 0.5 0.5", "0.txt: line 1: 'cat' is no number"),
         ("0.txt", b"1e999 0.5 0.5 0.5 0.5", "0.txt: line 1: '1e999' is no number"),
-        ("0.txt", b"0.5 0.5 0.5 0.5 0.5", "0.txt: line 1: class id 0.5, but there are 2 class names"),
-        ("0.txt", b"7 0.5 0.5 0.5 0.5", "0.txt: line 1: class id 7, but there are 2 class names"),
+        ("0.txt", b"0.5 0.5 0.5 0.5 0.5", "0.txt: line 1: class id 0.5 outside 0..1 (2 class names)"),
+        ("0.txt", b"7 0.5 0.5 0.5 0.5", "0.txt: line 1: class id 7 outside 0..1 (2 class names)"),
         ("0.txt", b"\x00\x01\xff\xfe", "0.txt: labels must be text in UTF-8, but byte 3 is none"),
         ("0.txt", b"\x00\x01\x02", "0.txt: line 1: '\\x00\\x01\\x02' is no number"),
         ("classes.txt", "größe\ncat".encode("latin-1"), "classes.txt: class names must be text in UTF-8"),
         ("classes.txt", "cat\ndog".encode("utf-16"), "classes.txt: class names must be text in UTF-8"),
+        ("classes.txt", b"", "classes.txt: line 1 is empty; write a class name"),
+        ("classes.txt", b"cat\n \ndog\n\n", "classes.txt: line 2 is empty; write a class name"),
         ("classes.txt", b"cat\ncat", "classes.txt: more than one class is called cat"),
     ],
 )
@@ -169,7 +172,7 @@ def test_file_names_do_not_lead_out(tmp_path: Path, name: str, write: Callable[.
     source = coco(folder, file_name=name) if write is coco else cvat(folder, box, name)
     with pytest.raises(DataError) as error:
         imported(source, tmp_path / "out")
-    assert "1 file names lead out of the folder of the images" in str(error.value)
+    assert "1 file name leads out of the folder of the images" in str(error.value)
     assert name in str(error.value)
     assert not (tmp_path / "out").exists()
 
@@ -178,9 +181,11 @@ def test_file_names_do_not_lead_out(tmp_path: Path, name: str, write: Callable[.
     ("changes", "message"),
     [
         ({"bbox": [4, 4, 9]}, "a.json cannot be read: invalid length 3, expected an array of length 4"),
-        ({"bbox": None, "segmentation": [[1, 1, 9, 1, 9, 9]]}, "1 objects have no box (`bbox`)"),
-        ({"width": 0}, "zero height or width"),
-        ({"file_name": "1.png"}, "1 images are listed more than once: 1.png"),
+        ({"bbox": None, "segmentation": [[1, 1, 9, 1, 9, 9]]}, "1 object has no box (`bbox`)"),
+        ({"width": 0}, "Image(s) have zero height or width (ids 0)"),
+        ({"image_id": 77}, "Annotation(s) reference image IDs not present in images (ids 0)"),
+        ({"file_name": ""}, "1 image has no `file_name`"),
+        ({"file_name": "1.png"}, "1 image is listed more than once: 1.png"),
         ({"bbox": [float("nan"), 4, 9, 9]}, ""),
     ],
 )
@@ -199,11 +204,70 @@ def test_lost_objects_are_said_first_and_plainly(
     assert not any("fewer than" in line for line in done.warnings)
     crowd = imported(coco(tmp_path / "crowd", iscrowd=1), tmp_path / "crowd-out")
     assert crowd.warnings == [
-        "1 of 6 objects are left out (crowds, boxes without area, objects given twice)",
-        "there was no val: 1 images were split off from train",  # of five with a cat, and one without
+        "objects that are left out: 1 of 6 (crowds, boxes without area, objects given twice)",
+        "there was no val: 1 image was split off from train",  # of five with a cat, and one without
     ]
     assert capfd.readouterr().err == ""
     assert not recwarn.list
+
+
+def test_objects_without_an_outline_are_said(tmp_path: Path) -> None:
+    for number, outline in ((5, [4, 4, 12, 4, 12, 12]), (6, [1, 2]), (6, [1, 2, 3, 4, 5, 6, 7])):
+        source = coco(tmp_path / f"theirs{outline}", segmentation=[outline])
+        warnings = imported(source, tmp_path / f"out{outline}", "segment").warnings
+        assert warnings[0] == f"{number} objects have no outline, and the one of the box is used"
+    source = coco(tmp_path / "theirs", segmentation={"size": [SIDE, SIDE], "counts": "abc"})
+    with pytest.raises(DataError, match=r"theirs.*: RLE string is malformed"):
+        imported(source, tmp_path / "out", "segment")
+
+
+def test_images_without_a_label_file_are_said(tmp_path: Path) -> None:
+    """An empty label file says that there is no object; none may be a misspelt name."""
+    folder = yolo(tmp_path / "theirs")
+    (folder / "0.txt").rename(folder / "0.TXT")
+    (folder / "1.txt").write_text("")
+    said = "images without a label file, which count as images without objects: 1 of 6: "
+    assert imported(folder, tmp_path / "out").warnings[0] == f"{said}{folder}/0.png"
+    for number in range(1, 4):
+        (folder / f"{number}.txt").unlink()
+    with pytest.raises(DataError, match=r"images without a label file: 4 of 6: .* and 1 more; name"):
+        imported(folder, tmp_path / "again")
+
+
+def test_images_that_are_left_out_are_said(tmp_path: Path) -> None:
+    folder = yolo(tmp_path / "theirs")
+    for name in (".hidden.png", "._0.png", "__MACOSX/._0.png", "__MACOSX/1.png"):
+        image(folder / name)
+    for name in ("a.gif", "b.gif", "c.tga"):
+        (folder / name).touch()
+    done = imported(folder, tmp_path / "out")
+    assert sum(done.images.values()) == COUNT
+    assert done.warnings[:2] == [
+        f"hidden files are excluded, as in Ultralytics: {folder}/.hidden.png",
+        "files that Ultralytics does not read are excluded: 2 .gif, 1 .tga; save them as PNG",
+    ]
+
+
+def test_images_behind_a_link(tmp_path: Path) -> None:
+    folder = yolo(tmp_path / "theirs")
+    yolo(tmp_path / "elsewhere")
+    (folder / "more").symlink_to(tmp_path / "elsewhere")
+    assert sum(imported(folder, tmp_path / "out").images.values()) == 2 * COUNT
+    (folder / "circle").symlink_to(folder)
+    with pytest.raises(DataError, match="circle is a link to a folder that contains it; remove it"):
+        imported(folder, tmp_path / "again")
+
+
+def test_notes_of_label_studio_are_no_annotations(tmp_path: Path) -> None:
+    folder = yolo(tmp_path / "theirs")
+    (folder / "notes.json").write_text('{"categories": [{"id": 0, "name": "cat"}], "info": {"year": 2024}}')
+    assert sum(imported(folder, tmp_path / "out").images.values()) == COUNT
+
+
+def test_an_output_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(DataError, match="out is no folder; choose another folder with --out, or remove it"):
+        imported(yolo(tmp_path / "theirs"), tmp_path / "out")
 
 
 def test_an_import_that_would_lose_everything_is_refused(tmp_path: Path) -> None:
@@ -212,7 +276,7 @@ def test_an_import_that_would_lose_everything_is_refused(tmp_path: Path) -> None
     for annotation in content["annotations"]:
         annotation["iscrowd"] = 1
     source.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=r"none of its 6 objects can be learned from \(crowds"):
+    with pytest.raises(DataError, match=r"no object of 6 can be learned from \(crowds"):
         imported(source, tmp_path / "out")
 
 
@@ -229,7 +293,7 @@ def test_labels_of_no_image(tmp_path: Path) -> None:
     folder = yolo(tmp_path / "theirs")
     (folder / "0.png").rename(folder / "zero.png")
     done = imported(folder, tmp_path / "out")
-    assert done.warnings[0].startswith("1 label files belong to no image (")
+    assert done.warnings[0].startswith("1 label file belongs to no image (")
     for number in range(1, 5):
         (folder / f"{number}.png").rename(folder / f"photo{number}.png")
     with pytest.raises(
@@ -252,16 +316,29 @@ def test_a_regular_expression_without_end(tmp_path: Path, monkeypatch: pytest.Mo
             imported(folder, tmp_path / "out", groups=wrong)
 
 
-def test_the_command_says_it_in_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((), "1 label file cannot be used: "),
+        (("--out", "data/dataset"), "--out data/dataset: DVC deletes data/dataset before the pipeline"),
+        (("--out", "runs/baseline/x"), "--out runs/baseline/x: DVC deletes runs/baseline before"),
+        (("--out", "link/x"), "--out link/x: DVC deletes data/dataset before the pipeline writes it; choose"),
+        (("--task", "detct"), "--task 'detct': did you mean 'detect'?"),
+    ],
+)
+def test_the_command_says_it_in_one_line(
+    given: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (yolo(tmp_path / "theirs") / "0.txt").write_text("cat 0.5 0.5 0.5 0.5")
-    answer = subprocess.run(
-        [KDPIPE, "import", "theirs"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(REPOSITORY), "PATH": str(Path(sys.executable).parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 2
-    assert answer.stderr.startswith("error: 1 label files cannot be used: ")
-    assert "Traceback" not in answer.stderr
+    (tmp_path / "link").symlink_to("data/dataset")
+    before = sorted(tmp_path.rglob("*"))
+    said = io.StringIO()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(terminal, "errors", Console(file=said, soft_wrap=True))
+    monkeypatch.setattr(sys, "argv", ["kdpipe", "import", "theirs", *given])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert said.getvalue().startswith(f"error: {message}")
+    assert said.getvalue().count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before

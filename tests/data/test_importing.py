@@ -237,7 +237,7 @@ def _empty(folder: Path) -> Path:
         (lambda folder: folder, "does not exist"),
         (_empty, "found no Pascal VOC"),
         (_broken, "cannot be read"),
-        (_without_images, "30 of 30 images are missing"),
+        (_without_images, "images that are missing: 30 of 30"),
         (_without_names, "class names are missing; write them into"),
         (_with_a_class_too_many, "val has classes that train has not: cow"),
         (_with_yaml, "has a data yaml already: write data.source:"),

@@ -55,7 +55,7 @@ def test_missing_labels_are_counted_and_empty_ones_are_not(tmp_path: Path) -> No
     manifest = prepared(small_set(tmp_path / "mine", change), tmp_path / "out")
     (warning,) = (line for line in manifest.warnings if "label file" in line)
     assert warning.startswith(
-        "train: 1 of 3 images have no label file, and count as images without objects: "
+        "train: images without a label file, which count as images without objects: 1 of 3: "
     )
     assert warning.endswith("images/train/0.png")
     assert manifest.splits["train"].negatives == 2
@@ -66,7 +66,7 @@ def test_mostly_missing_labels_are_refused(tmp_path: Path) -> None:
         (folder / "labels/val/0.txt").unlink()
         (folder / "labels/val/1.txt").unlink()
 
-    with pytest.raises(DataError, match=r"val: 2 of 3 images have no label file: .*needs an empty one"):
+    with pytest.raises(DataError, match=r"val: images without a label file: 2 of 3: .*needs an empty one"):
         prepared(small_set(tmp_path / "mine", change), tmp_path / "out")
 
 

@@ -5,12 +5,14 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
+from kdpipe.data import coco_annotations
 from kdpipe.data.manifest import load_manifest
 from kdpipe.data.prepare import prepare, source_changed
 from kdpipe.errors import DataError, KdpipeError, ParamsError
@@ -178,7 +180,7 @@ def test_splits_without_images_or_objects_are_refused(make_set: MakeSet, tmp_pat
         ({"names": {"cat": 0}}, "names: write a list, or a mapping"),
         ({"names": ["cat", "cat"]}, "more than one class is called cat"),
         ({"names": "cat"}, "names: write a list, or a mapping"),
-        ({"nc": 3}, "nc: 3 classes, but 2 names"),
+        ({"nc": 3}, "nc: 3, but 2 names; write 2"),
         ({"val": "images/none"}, "images/none: no such folder or list"),
         ({"path": "elsewhere"}, "path: elsewhere is no folder"),
     ],
@@ -267,15 +269,24 @@ def annotations_of(folder: Path, classes: list[str]) -> dict[str, object]:
     }
 
 
+def annotate(folder: Path, content: object) -> None:
+    """Store COCO annotations of the val images, with label files of the same objects."""
+    (folder / "annotations").mkdir(exist_ok=True)
+    text = content if isinstance(content, str) else json.dumps(content)
+    (folder / "annotations/instances_val.json").write_text(text)
+    (folder / "labels/val/0.txt").write_text("0 0.15 0.21875 0.25 0.3125\n")
+    (folder / "labels/val/1.txt").write_text("")
+
+
 def test_annotations_of_coco_are_the_truth_where_there_are_any(make_set: MakeSet, tmp_path: Path) -> None:
     folder = make_set()
+    annotate(folder, "")
+    (folder / "annotations/instances_val.json").unlink()
     without = prepare(data(folder), tmp_path / "out")
-    path = folder / "annotations/instances_val.json"
-    path.parent.mkdir()
-    path.write_text(json.dumps(annotations_of(folder, ["dog", "cat"])))
+    annotate(folder, annotations_of(folder, ["dog", "cat"]))
     manifest = prepare(data(folder), tmp_path / "out")
     assert manifest.digest != without.digest
-    assert manifest.warnings == []
+    assert manifest.warnings == ["val: classes without an object: dog"]
     truth = load_truth(tmp_path / "out", "val")
     assert truth.image_ids == {"0.jpg": 100, "1.jpg": 101}
     assert truth.sizes["0.jpg"] == (40, 32)
@@ -283,19 +294,79 @@ def test_annotations_of_coco_are_the_truth_where_there_are_any(make_set: MakeSet
     assert [(a["category_id"], a["area"], a["iscrowd"]) for a in found] == [(1, 30.5, 0), (1, 90.0, 1)]
 
 
+def changed(field: str, value: object) -> Callable[[dict[str, Any]], object]:
+    return lambda content: content["annotations"][0].update({field: value})
+
+
 @pytest.mark.parametrize(
-    ("classes", "lost", "problem"),
-    [(["dog", "bird"], 0, "has no class 'cat'"), (["dog", "cat"], 1, "has 1 of 2 images")],
+    ("change", "problem"),
+    [
+        (lambda content: content["categories"][1].update(name="bird"), "has no class 'cat'"),
+        (lambda content: content["images"].pop(), "has 1 of 2 images"),
+        (lambda content: content.pop("images"), "is no annotation file of COCO (KeyError: 'images')"),
+        (lambda content: content["images"][0].update(width=0), "is no annotation file of COCO (ZeroDivision"),
+        (changed("bbox", [1, 2]), "is no annotation file of COCO (ValueError: "),
+        (changed("bbox", [20, 20, 10, 10]), "has other objects than the label files of 1 image: 0.jpg"),
+        (changed("category_id", 17), "has other objects than the label files of 1 image: 0.jpg"),
+        (changed("iscrowd", 1), "has other objects than the label files of 1 image: 0.jpg"),
+        (changed("image_id", 101), "has other objects than the label files of 2 images: 0.jpg, 1.jpg"),
+    ],
 )
 def test_annotations_that_do_not_fit_are_left_with_a_warning(
-    make_set: MakeSet, tmp_path: Path, classes: list[str], lost: int, problem: str
+    make_set: MakeSet, tmp_path: Path, change: Callable[[dict[str, Any]], object], problem: str
 ) -> None:
     folder = make_set()
-    content = annotations_of(folder, classes)
-    content["images"] = content["images"][lost:]  # type: ignore[index]
-    (folder / "annotations").mkdir()
-    (folder / "annotations/instances_val.json").write_text(json.dumps(content))
-    (warning,) = prepare(data(folder), tmp_path / "out").warnings
-    assert "val is measured against its label files" in warning
+    content = annotations_of(folder, ["dog", "cat"])
+    change(content)
+    annotate(folder, content)
+    warning, absent = prepare(data(folder), tmp_path / "out").warnings
+    file = folder / "annotations/instances_val.json"
+    assert warning.startswith(f"val is measured against its label files: {file} ")
     assert problem in warning
-    assert len(load_truth(tmp_path / "out", "val").coco.get_ann_ids()) == 4
+    assert "classes without an object" in absent
+    assert len(load_truth(tmp_path / "out", "val").coco.get_ann_ids()) == 1
+
+
+def test_people_without_a_labelled_keypoint_are_in_no_label_file(make_set: MakeSet, tmp_path: Path) -> None:
+    """COCO's evaluation leaves them out too."""
+    folder = make_set(kpt_shape=[1, 3])
+    content: Any = annotations_of(folder, ["dog", "cat"])
+    content["annotations"][0] |= {"keypoints": [4, 4, 2], "num_keypoints": 1}
+    unlabelled = {"keypoints": [0, 0, 0], "num_keypoints": 0, "bbox": [30, 20, 5, 5]}
+    content["annotations"].append({**content["annotations"][0], "id": 9, **unlabelled})
+    annotate(folder, content)
+    (folder / "annotations/instances_val.json").rename(folder / "annotations/person_keypoints_val.json")
+    for path in folder.glob("labels/*/*.txt"):
+        path.write_text("0 0.15 0.21875 0.25 0.3125 0.1 0.125 2\n" if path.name == "0.txt" else "")
+    manifest = prepare(Data(source=str(folder), task="pose", digits=Digits()), tmp_path / "out")
+    assert not any("measured against" in line or "other objects" in line for line in manifest.warnings)
+    assert load_truth(tmp_path / "out", "val").annotated
+
+
+def test_annotations_that_are_no_json_are_left_with_a_warning(make_set: MakeSet, tmp_path: Path) -> None:
+    folder = make_set()
+    annotate(folder, "{")
+    (warning, _) = prepare(data(folder), tmp_path / "out").warnings
+    assert "instances_val.json is no annotation file of COCO (JSONDecodeError: " in warning
+
+
+def test_annotations_of_which_few_differ_are_used_with_a_warning(
+    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coco_annotations, "MOST_UNLIKE", 0.5)  # of two images
+    folder = make_set()
+    content = annotations_of(folder, ["dog", "cat"])
+    changed("bbox", [20, 20, 10, 10])(content)
+    annotate(folder, content)
+    warning, _ = prepare(data(folder), tmp_path / "out").warnings
+    assert warning.startswith("val: ")
+    assert warning.endswith("instances_val.json has other objects than the label files of 1 image: 0.jpg")
+    assert load_truth(tmp_path / "out", "val").annotated
+
+
+def test_annotations_of_images_of_one_name_are_not_used(make_set: MakeSet, tmp_path: Path) -> None:
+    folder = make_set(val="images")
+    annotate(folder, "{}")
+    (folder / "annotations/instances_val.json").rename(folder / "annotations/instances_images.json")
+    warnings = prepare(data(folder), tmp_path / "out").warnings
+    assert "val is measured against its label files: images of one name are in several folders" in warnings

@@ -93,6 +93,31 @@ def test_all_that_differs_is_said_at_once(write_params: Write) -> None:
     assert "sweep.seeds[1]: 1:30 is the number 90 in YAML 1.1" in said
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("seeds:\n  - 0\n", "seeds: [010]\n", "sweep.seeds[0]: 010 is the number 8 in YAML 1.1, which"),
+        ("seeds:\n  - 0\n", "seeds: [1:30]\n", "sweep.seeds[0]: 1:30 is the number 90 in YAML 1.1"),
+        ("dis:\n  - 1.0\n", "dis: [010]\n", "sweep.dis[0]: 010 is the number 8 in YAML 1.1, which"),
+        ("  n-s:\n", "  2024-01-01:\n", "pairs.2024-01-01: YAML takes 2024-01-01 for a number, a date or a"),
+        ("  n-s:\n", "  no:\n", "pairs.no: YAML takes no for a number, a date or a truth value; write a"),
+        ("  n-s:\n", "  on:\n", "pairs.on: YAML takes on for a number, a date or a truth value; write a"),
+        ("  n-s:\n", "  010:\n", "pairs.010: YAML takes 010 for a number, a date or a truth value; write a"),
+        ("  n-s:\n", "  'no':\n", "pairs.no: YAML takes no for a number"),  # DVC removes the quotes
+        ("  yolo26n:\n", "  1e3:\n", "students.1e3: YAML takes 1e3 for a number"),
+        ("batch: 16\nevaluate", "batch: 0o20\nevaluate", "validate.batch: 0o20 is the text '0o20' in"),
+    ],
+)
+def test_each_that_differs_is_said(write_params: Write, before: str, after: str, said: str) -> None:
+    path = write_params()
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+    with pytest.raises(KdpipeError) as error:
+        load(path)
+    assert said in str(error.value)
+
+
 @pytest.mark.parametrize("text", ["1e3", "no", "010", "${", "${a}", "猫", "a: b", "2024-01-01", "", "1.10"])
 def test_what_is_written_is_read_back(text: str, tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"

@@ -140,6 +140,12 @@ def test_a_database_that_cannot_be_opened(kind: str, capfd: pytest.CaptureFixtur
             look(tracking)
 
 
+def test_a_new_database_is_made_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    Store(TRACKING)
+    assert Path("mlflow.db").is_file()
+    assert capsys.readouterr() == ("", "")
+
+
 def older(path: Path, revision: str) -> None:
     """Make a database as an older MLflow made it, with MLflow's own migrations."""
     from alembic import command

@@ -9,7 +9,9 @@ import os
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.bad_inputs import _Runs, model_file
@@ -38,12 +40,10 @@ def _building(model: Any) -> Any:
 
 def _opening(model: Any) -> Any:
     """Open another checkpoint, which nobody has checked."""
-    import torch
     from ultralytics.nn.distill_model import load_checkpoint
     from ultralytics.nn.modules import Index
     from ultralytics.utils.loss import v8DetectionLoss
 
-    torch.save({"model": _Runs(os.system, f"touch {MARKER}")}, SECOND)
     model.kept = OrderedDict(path=SECOND)
     loss: Any = v8DetectionLoss.__new__(v8DetectionLoss)
     loss.parse_output, loss.loss = Index("path"), load_checkpoint
@@ -80,14 +80,25 @@ ATTACKS = (hook, forward_that_opens, forward, forward_of_a_layer, convolution_th
 
 
 def attacking(attack: Callable[[Any], None], name: str = "yolo26n") -> Callable[[Path], None]:
-    """Make a checkpoint of ten classes with an attack in it."""
+    """Make a checkpoint of ten classes with an attack in it, and the one that an attack may open."""
 
     def make(path: Path) -> None:
         import torch
 
+        path.write_bytes(_attacked(attack, name))
+        torch.save({"model": _Runs(os.system, f"touch {MARKER}")}, path.with_name(SECOND))
+
+    return make
+
+
+@cache
+def _attacked(attack: Callable[[Any], None], name: str) -> bytes:
+    import torch
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.pt"
         model_file(name)(path)
         checkpoint = torch.load(path, weights_only=False)
         attack(checkpoint["model"])
         torch.save(checkpoint, path)
-
-    return make
+        return path.read_bytes()

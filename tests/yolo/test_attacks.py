@@ -41,11 +41,14 @@ def _without_the_safe_loading_of_ultralytics(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr("ultralytics.nn.tasks.SAFE_LOAD", False)
 
 
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("digits")
     digits = Digits(train=8, val=8, test=8, size=64)
-    prepare(Data(source="digits", task="detect", digits=digits), tmp_path / "dataset")
-    return tmp_path / "dataset/data.yaml"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        prepare(Data(source="digits", task="detect", digits=digits), folder / "dataset")
+    return folder / "dataset/data.yaml"
 
 
 every_attack = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)

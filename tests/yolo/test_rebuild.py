@@ -254,6 +254,21 @@ def test_another_model_than_its_yaml_says_is_refused(change: Change, message: st
         inspect(path)
 
 
+def test_a_model_that_cannot_be_built_changes_no_other(tmp_path: Path) -> None:
+    bad, good = tmp_path / "bad.pt", tmp_path / "good.pt"
+    for path in (bad, good):
+        model_file()(path)
+    checkpoint = torch.load(bad, weights_only=False)
+    yaml = checkpoint["model"].yaml
+    yaml["activation"] = "nn.ReLU()"
+    yaml["backbone"][3][3] = []  # no arguments for a layer
+    torch.save(checkpoint, bad)
+    before = inspect(good, 64)
+    with pytest.raises(KdpipeError, match="its yaml describes: list index out of range"):
+        inspect(bad, 64)
+    assert inspect(good, 64) == before
+
+
 @pytest.mark.parametrize(
     "content", [{}, {"model": 7}, {"model": {"yaml": {}}}, 7, {"model": nn.Conv2d(1, 1, 1)}]
 )
@@ -261,6 +276,11 @@ def test_a_file_without_a_model(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "mine.pt")
     with pytest.raises(KdpipeError, match=r"mine\.pt: not a checkpoint of Ultralytics"):
         inspect(tmp_path / "mine.pt")
+
+
+def test_ultralytics_loads_safely_too() -> None:
+    """What it opens itself, such as a training in progress."""
+    assert tasks.SAFE_LOAD
 
 
 def test_what_ultralytics_allows_is_inert_all_the_same(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from kdpipe.data.importing.annotations import Image
 from kdpipe.data.importing.formats import read_all
 from kdpipe.data.importing.given import refuse_shared
 from kdpipe.data.importing.splitting import groups_of, split_off
-from kdpipe.errors import DataError
+from kdpipe.data.label_files import MOST
+from kdpipe.data.listing import some
+from kdpipe.errors import DataError, counted
 from kdpipe.params.schema import SPLITS
 from kdpipe.params.yaml_text import dump
 
@@ -48,16 +50,19 @@ def import_data(
     Raises:
         DataError: if there is nothing to import, an image is missing, or `out` is not empty.
     """
-    if out.exists() and any(out.iterdir()):
-        raise DataError(f"{out} is not empty; choose another folder with --out, or remove it")
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        what = "is not empty" if out.is_dir() else "is no folder"
+        raise DataError(f"{out} {what}; choose another folder with --out, or remove it")
     parts, warnings = read_all(source, task, images)
     splits = {split: parts[split].images for split in SPLITS if split in parts}
     refuse_shared(splits)
+    warnings += _without_labels([image for images in splits.values() for image in images])
     if "val" not in splits:
         together = groups_of([image.path.name for image in splits["train"]], groups)
         train, val = split_off(splits["train"], together, seed)
         splits |= {"train": train, "val": val}
-        warnings.append(f"there was no val: {len(val)} images were split off from train")
+        split = counted(len(val), "image was", "images were")
+        warnings.append(f"there was no val: {split} split off from train")
     elif groups:
         warnings.append("--groups changes nothing: the data has its own val")
     content: dict[str, object] = {split: f"images/{split}" for split in SPLITS if split in splits}
@@ -68,6 +73,19 @@ def import_data(
     return ImportResult(
         out / "data.yaml", {split: len(splits[split]) for split in SPLITS if split in splits}, warnings
     )
+
+
+def _without_labels(images: Sequence[Image]) -> Iterator[str]:
+    """Say which images have no label file; refuse them if they are most."""
+    missing = [image.path for image in images if not image.has_labels]
+    count = f"{len(missing)} of {len(images)}: {some(missing)}"
+    if len(missing) > MOST * len(images):
+        raise DataError(
+            f"images without a label file: {count}; name the label files after them. An image without "
+            "objects needs an empty one"
+        )
+    if missing:
+        yield f"images without a label file, which count as images without objects: {count}"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kdpipe.errors import DataError
+from kdpipe.errors import DataError, counted
 
 FEW = 3  # files that are listed in a message
 
@@ -22,11 +22,13 @@ class Image:
         path: The image file.
         labels: Text of its label file.
         folders: Names of the folders that it is in, below the folder that was given.
+        has_labels: Whether it is annotated: with a label file, even an empty one, if it has one of its own.
     """
 
     path: Path
     labels: str
     folders: tuple[str, ...] = ()
+    has_labels: bool = True
 
     @property
     def classes(self) -> set[int]:
@@ -93,7 +95,8 @@ def label_problem(text: str, classes: int) -> str | None:
         if line.strip():
             class_id = float(line.split()[0])
             if not class_id.is_integer() or not 0 <= class_id < classes:
-                return f"line {number}: class id {class_id:g}, but there are {classes} class names"
+                known = f"0..{classes - 1} ({counted(classes, 'class name')})"
+                return f"line {number}: class id {class_id:g} outside {known}"
     return None
 
 

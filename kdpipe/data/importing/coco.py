@@ -10,6 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
@@ -17,11 +18,13 @@ from xml.etree import ElementTree as ET
 
 from hotcoco import COCO
 
+from kdpipe.data.images import SUFFIXES
 from kdpipe.data.importing.annotations import Annotations, Image, check_names, label_problem, listed
-from kdpipe.errors import DataError
+from kdpipe.errors import DataError, counted
 
 # Fields that annotations need for each task; none of the formats has rotated boxes.
 BESIDE_BOXES = {"detect": None, "segment": "segmentation", "pose": "keypoints", "obb": "rotated boxes"}
+FEWEST_VALUES = 6  # of an outline: x and y of three points
 STATISTICS = "Distribution"  # hotcoco's findings about how often classes occur, which are no mistakes
 
 
@@ -32,7 +35,18 @@ def from_json(file: Path, folder: Path, task: str, images: Sequence[Path]) -> An
 
 def from_voc(folder: Path, task: str, images: Sequence[Path]) -> Annotations:
     """Annotations of a folder with Pascal VOC's XML files, in it or in its folder Annotations."""
-    return _from_coco(lambda: COCO.from_voc(str(folder)), folder, task, images)
+    found = _from_coco(lambda: COCO.from_voc(str(folder)), folder, task, images)
+    return replace(found, warnings=[*found.warnings, *_without_annotations(found.images)])
+
+
+def _without_annotations(images: Sequence[Image]) -> Iterator[str]:
+    """Say which images are beside those that are annotated: Pascal VOC lists no images elsewhere."""
+    known = {image.path for image in images}
+    places = sorted({path.parent for path in known})
+    beside = [path for place in places for path in sorted(place.iterdir())]
+    others = [path for path in beside if path.suffix.lower() in SUFFIXES and path not in known]
+    if others := [path for path in others if not path.name.startswith(".")]:
+        yield f"images without an xml file are left out: {len(others)} ({listed(others)})"
 
 
 def from_cvat(file: Path, task: str, images: Sequence[Path]) -> Annotations:
@@ -59,13 +73,16 @@ def _from_coco(
         health = coco.healthcheck()
     said += coco.load_warnings
     if health["errors"]:
-        raise DataError(f"{folder}: {'; '.join(_messages(health['errors']))}")
+        raise DataError(f"{folder}: {'; '.join(map(_with_ids, health['errors']))}")
     data = _with_own_numbers(dict(coco.dataset), folder, task, said)
     names = [str(category["name"]) for category in data["categories"]]
     check_names(names, folder)
     files = [image["file_name"] for image in data["images"]]
+    if nameless := files.count(""):
+        raise DataError(f"{folder}: {counted(nameless, 'image has', 'images have')} no `file_name`")
     if twice := [name for name, times in Counter(files).items() if times > 1]:
-        raise DataError(f"{folder}: {len(twice)} images are listed more than once: {listed(twice)}")
+        repeated = counted(len(twice), "image is", "images are")
+        raise DataError(f"{folder}: {repeated} listed more than once: {listed(twice)}")
     found = _find_images(files, folder, images)
     labels = _labels(data, folder, task)
     said += _messages([one for one in health["warnings"] if one.get("layer") != STATISTICS])
@@ -111,7 +128,7 @@ def _with_own_numbers(data: dict[str, Any], folder: Path, task: str, said: list[
     if not used:
         raise DataError("; ".join([f"{folder}: no object is annotated", *said]))
     if boxless := sum("bbox" not in annotation for annotation in data["annotations"]):
-        raise DataError(f"{folder}: {boxless} objects have no box (`bbox`)")
+        raise DataError(f"{folder}: {counted(boxless, 'object has', 'objects have')} no box (`bbox`)")
     unused = [str(c["name"]) for c in data["categories"] if c["id"] not in used]
     if unused:
         said.append(f"classes without an object are left out: {listed(unused)}")
@@ -136,7 +153,7 @@ def _labels(data: dict[str, Any], folder: Path, task: str) -> dict[str, str]:
         (place / "json/all.json").write_text(json.dumps({**data, "images": numbered}), encoding="utf-8")
         try:
             convert_coco(place / "json", place / "out", task)
-        except (ValueError, TypeError, KeyError, ImportError) as error:
+        except (ValueError, TypeError, KeyError, RuntimeError, ImportError) as error:
             raise DataError(f"{folder}: Ultralytics cannot convert the annotations: {error}") from error
         files = {
             image["file_name"]: place / f"out/labels/all/{n}.txt" for n, image in enumerate(data["images"])
@@ -155,9 +172,19 @@ def _losses(data: dict[str, Any], labels: dict[str, str], folder: Path, task: st
     why = "crowds, boxes without area, objects given twice"
     why += ", objects without a labelled keypoint" if task == "pose" else ""
     if not kept:
-        raise DataError(f"{folder}: none of its {total} objects can be learned from ({why})")
+        raise DataError(f"{folder}: no object of {total} can be learned from ({why})")
+    if boxes := sum(_has_no_outline(annotation) for annotation in data["annotations"] if task == "segment"):
+        yield f"{counted(boxes, 'object has', 'objects have')} no outline, and the one of the box is used"
     if kept < total:
-        yield f"{total - kept} of {total} objects are left out ({why})"
+        yield f"objects that are left out: {total - kept} of {total} ({why})"
+
+
+def _has_no_outline(annotation: dict[str, Any]) -> bool:
+    """Whether Ultralytics' converter takes the box of an object for its outline."""
+    outline = annotation.get("segmentation")
+    if annotation.get("iscrowd") or isinstance(outline, dict):
+        return False
+    return not any(len(part) >= FEWEST_VALUES and len(part) % 2 == 0 for part in outline or [])
 
 
 Found = dict[str, tuple[Path, tuple[str, ...]]]
@@ -168,8 +195,8 @@ def _find_images(names: list[str], folder: Path, images: Sequence[Path]) -> Foun
     given = [*images] or [folder]
     if leading_out := [name for name in names if _leads_out(name, [*given, folder])]:
         raise DataError(
-            f"{folder}: {len(leading_out)} file names lead out of the folder of the images "
-            f"({listed(leading_out)}); write them relative to it, without `..`"
+            f"{folder}: {counted(len(leading_out), 'file name leads', 'file names lead')} out of the folder "
+            f"of the images ({listed(leading_out)}); write them relative to it, without `..`"
         )
     beside = [place / name for place in (folder, folder.parent) for name in ("", "images", "JPEGImages")]
     roots = given if images else beside
@@ -185,7 +212,7 @@ def _find_images(names: list[str], folder: Path, images: Sequence[Path]) -> Foun
             found[name] = path, path.relative_to(start).parent.parts
     if missing:
         raise DataError(
-            f"{len(missing)} of {len(names)} images are missing ({listed(missing)}); looked in "
+            f"images that are missing: {len(missing)} of {len(names)} ({listed(missing)}); looked in "
             f"{', '.join(map(str, roots))}; say where they are with --images"
         )
     return found
@@ -196,6 +223,11 @@ def _leads_out(name: str, given: list[Path]) -> bool:
     path = Path(name)
     absolute = path.is_absolute() and not any(path.is_relative_to(place.absolute()) for place in given)
     return absolute or ".." in re.split(r"[/\\]", name)
+
+
+def _with_ids(finding: dict[str, Any]) -> str:
+    ids = finding.get("affected_ids")
+    return str(finding["message"]).rstrip(".") + (f" (ids {listed(ids)})" if ids else "")
 
 
 def _messages(findings: list[Any]) -> Iterator[str]:

@@ -10,10 +10,19 @@ from xml.etree import ElementTree as ET
 from kdpipe.data.images import SUFFIXES as IMAGE_SUFFIXES
 from kdpipe.data.importing import coco
 from kdpipe.data.importing.annotations import Annotations, Image
-from kdpipe.data.importing.given import by_folders, by_lists, lists, split_files, split_folders
+from kdpipe.data.importing.given import (
+    by_folders,
+    by_lists,
+    lists,
+    refuse_unused,
+    split_files,
+    split_folders,
+)
 from kdpipe.data.importing.yolo import NAME_FILES, from_yolo
 from kdpipe.errors import DataError
+from kdpipe.params.schema import SPLITS
 
+NOTES = "notes.json"  # of Label Studio, beside YOLO files; no annotations
 # Folders that are parts of a format, and so no data sets of their own.
 PARTS = {"annotations", "images", "labels", "jpegimages", "imagesets"}
 
@@ -75,6 +84,10 @@ def _places(source: Path) -> dict[str, Path]:
     if source.is_file() or any((source / name).is_file() for name in NAME_FILES):
         return {}
     for folder in (source, source / "annotations"):
+        of_cvat = sorted(folder.glob("*.xml"))
+        if 1 < len(of_cvat) <= len(SPLITS) and len(places := split_files(of_cvat)) == len(of_cvat):
+            _require_train(places, folder)
+            return places
         files = sorted(folder.glob("*.json"))
         if len(files) > 1 and (places := split_files(files)):
             _require_train(places, folder)
@@ -84,6 +97,8 @@ def _places(source: Path) -> dict[str, Path]:
                     f"{', '.join(unused)}; move what is not to be imported elsewhere"
                 )
             return places
+        if len(files) > 1:
+            refuse_unused((path.name for path in files), "the files")
         if files:
             return {}
     places = split_folders(source)
@@ -166,10 +181,10 @@ def _read(place: Path, task: str, images: tuple[Path, ...], source: Path) -> Ann
             return coco.from_cvat(place, task, images)
         if place.is_dir() and (any(place.glob("*.xml")) or any(place.glob("Annotations/*.xml"))):
             return coco.from_voc(place, task, images)
-        jsons = sorted(place.glob("*.json")) if place.is_dir() else []
+        jsons = [path for path in place.glob("*.json") if path.name != NOTES] if place.is_dir() else []
         if len(jsons) == 1:
             return coco.from_json(jsons[0], place, task, images)
-    except (OSError, ValueError, KeyError, ET.ParseError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ET.ParseError) as error:
         raise DataError(f"{place} cannot be read: {error}") from error
     if place.is_dir() and any(place.rglob("*.txt")):
         return from_yolo(place, images, source)

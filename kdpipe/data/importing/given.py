@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from kdpipe.data.importing.annotations import Image, listed, text_of
-from kdpipe.errors import DataError
+from kdpipe.errors import DataError, counted
 
 WORDS = {
     **dict.fromkeys(("train", "training", "trainval"), "train"),
@@ -17,9 +17,10 @@ WORDS = {
 }
 # A word of those with what often follows it (train2017, test_images), and any beginning (instances_, obj_).
 NAMED = re.compile(
-    rf"(.*[-_. ])?({'|'.join(WORDS)})(?:[-_ ]?(?:set|split|data|images?|labels?|annotations|20\d\d))*",
+    rf"(.*[-_. ])?({'|'.join(WORDS)})(?:[-_ ]?(?:set|split|data|images?|labels?|annotations|list|20\d\d))*",
     re.IGNORECASE,
 )
+LOOKS_LIKE = re.compile(rf"(?<![a-z])({'|'.join(WORDS)})(?![a-z])", re.IGNORECASE)
 LISTS = ("ImageSets/Main", "ImageSets")  # of Pascal VOC
 
 
@@ -47,6 +48,24 @@ def named_splits(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def refuse_unused(names: Iterable[str], what: str) -> None:
+    """Refuse names that look like those of splits, such as `train_1` and `val_1`, but are not understood.
+
+    Args:
+        names: Names that stand for no split.
+        what: What has these names.
+
+    Raises:
+        DataError: if they look like different splits; all images together would be split anew.
+    """
+    alike = {name: match[1].lower() for name in sorted(set(names)) if (match := LOOKS_LIKE.search(name))}
+    if len({WORDS[word] for word in alike.values()}) > 1:
+        raise DataError(
+            f"{what} {listed(alike)} look like splits; name them train, val and test, or without these words "
+            "if they are none"
+        )
+
+
 def split_folders(source: Path) -> dict[str, Path]:
     """The folders of a folder that are named after splits, by split."""
     folders = {path.name: path for path in source.iterdir() if path.is_dir()}
@@ -65,10 +84,16 @@ def lists(folder: Path, stems: Iterable[str]) -> dict[str, Path]:
     Args:
         folder: The folder.
         stems: Names of the images without suffix: a text file of such a name has the labels of that image.
+
+    Raises:
+        DataError: if there are two for a split, or files whose names only look like splits.
     """
     place = next((folder / name for name in LISTS if (folder / name).is_dir()), folder)
     images = set(stems)
-    files = [path for path in place.rglob("*.txt") if path.stem.lower() in WORDS and path.stem not in images]
+    others = [path for path in place.rglob("*.txt") if path.stem not in images]
+    files = [path for path in others if (match := NAMED.fullmatch(path.stem)) and not match[1]]
+    if not files:
+        refuse_unused((path.name for path in others), "the files")
     names = {path.stem.lower() for path in files}
     if {"train", "val"} <= names:  # trainval is both
         files = [path for path in files if path.stem.lower() != "trainval"]
@@ -97,13 +122,14 @@ def by_lists(images: Sequence[Image], given: Mapping[str, Path]) -> tuple[dict[s
         lines = [line.strip() for line in text_of(file, "a list of images").splitlines() if line.strip()]
         found = [_closest(line, known) for line in lines]
         if missing := [line for line, image in zip(lines, found, strict=True) if image is None]:
-            raise DataError(f"{file} lists {len(missing)} images that are not there: {listed(missing)}")
+            absent = counted(len(missing), "image that is", "images that are")
+            raise DataError(f"{file} lists {absent} not there: {listed(missing)}")
         splits[split] = list({image.path: image for image in found if image}.values())
     refuse_shared(splits)
     used = {image.path for of_one in splits.values() for image in of_one}
     left_out = [image.path.name for image in images if image.path not in used]
     files = " and ".join(path.name for path in given.values())
-    warning = f"{len(left_out)} images are left out, because they are not in {files} ({listed(left_out)})"
+    warning = f"images that {files} do not list are left out: {len(left_out)} ({listed(left_out)})"
     return splits, [warning] if left_out else []
 
 
@@ -125,7 +151,10 @@ def by_folders(images: Sequence[Image]) -> dict[str, list[Image]]:
     Raises:
         DataError: if a folder says it of some images only, or two folders say different things.
     """
-    named = named_splits(folder for image in images for folder in image.folders)
+    folders = {folder for image in images for folder in image.folders}
+    named = named_splits(folders)
+    if not named:
+        refuse_unused(folders, "the folders")
     splits: defaultdict[str, list[Image]] = defaultdict(list)
     elsewhere = []
     for image in images:
@@ -138,8 +167,9 @@ def by_folders(images: Sequence[Image]) -> dict[str, list[Image]]:
             elsewhere.append(image.path)
     if splits and elsewhere:
         raise DataError(
-            f"{len(elsewhere)} images are in no folder of a split ({listed(elsewhere)}), others in "
-            f"{' and '.join(named)}; move them into one, or rename those folders if they are no splits"
+            f"{counted(len(elsewhere), 'image is', 'images are')} in no folder of a split "
+            f"({listed(elsewhere)}), others in {' and '.join(named)}; move them into one, or "
+            "rename those folders if they are no splits"
         )
     return dict(splits)
 
@@ -154,5 +184,6 @@ def refuse_shared(splits: Mapping[str, Sequence[Image]]) -> None:
     for split, images in splits.items():
         shared = [image.path for image in images if image.path in seen]
         if shared:
-            raise DataError(f"{len(shared)} images are in {split} and in {seen[shared[0]]}: {listed(shared)}")
+            twice = counted(len(shared), "image is", "images are")
+            raise DataError(f"{twice} in {split} and in {seen[shared[0]]}: {listed(shared)}")
         seen |= {image.path: split for image in images}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from kdpipe.data.images import SUFFIXES as IMAGE_SUFFIXES
 from kdpipe.data.importing.annotations import (
     Annotations,
     Image,
@@ -16,11 +15,12 @@ from kdpipe.data.importing.annotations import (
 )
 from kdpipe.data.importing.given import lists
 from kdpipe.data.label_files import label_path
-from kdpipe.errors import DataError
+from kdpipe.data.listing import images_below
+from kdpipe.errors import DataError, counted
 
 NAME_FILES = ("classes.txt", "obj.names", "labels.txt")  # as labelImg, Darknet and others name them
 BOX_WORDS = 4  # after the class id
-MAC_FOLDER, MAC_FILE = "__MACOSX", "._"  # in archives made on a Mac: no images, despite their names
+MAC_FOLDER = "__MACOSX"  # in archives made on a Mac: no images, despite their names
 
 
 def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = None) -> Annotations:
@@ -35,10 +35,15 @@ def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = No
         DataError: if class names, images or labels are missing, or a label file is none.
     """
     names_file = _names_file(folder, names_from)
-    names = [line.strip() for line in text_of(names_file, "class names").splitlines() if line.strip()]
+    names = [line.strip() for line in text_of(names_file, "class names").rstrip().splitlines()]
+    if not names or "" in names:  # each line counts, as class ids are the numbers of the lines
+        raise DataError(
+            f"{names_file}: line {names.index('') + 1 if names else 1} is empty; write a class name"
+        )
     check_names(names, names_file)
     root = images[0] if images else folder
-    paths = sorted(path for path in root.rglob("*") if _is_image(path))
+    listing = images_below(root)
+    paths = [path for path in listing.images if MAC_FOLDER not in path.parts]
     if not paths:
         raise DataError(f"{root}: there are no images; say where they are with --images")
     no_labels = {names_file, *_other_name_files(names_file, folder)}
@@ -46,15 +51,15 @@ def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = No
     files = {path: _label_file(path, root, folder, no_labels) for path in paths}
     warnings = _check_labels([file for file in files.values() if file], folder, no_labels, len(names))
     found = [
-        Image(path, text_of(file, "labels") if file else "", path.relative_to(root).parent.parts)
+        Image(
+            path,
+            text_of(file, "labels") if file else "",
+            path.relative_to(root).parent.parts,
+            has_labels=file is not None,
+        )
         for path, file in files.items()
     ]
-    return Annotations(names, found, warnings=warnings)
-
-
-def _is_image(path: Path) -> bool:
-    leftover = path.name.startswith(MAC_FILE) or MAC_FOLDER in path.parts
-    return path.suffix.lower() in IMAGE_SUFFIXES and not leftover and path.is_file()
+    return Annotations(names, found, warnings=[*listing.warnings, *warnings])
 
 
 def _names_file(folder: Path, names_from: Path | None) -> Path:
@@ -96,14 +101,15 @@ def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], cla
     wrong = {file: problem for file in used if (problem := label_problem(text_of(file, "labels"), classes))}
     if wrong:
         lines = listed(f"{file}: {problem}" for file, problem in wrong.items())
-        raise DataError(f"{len(wrong)} label files cannot be used: {lines}")
+        raise DataError(f"{counted(len(wrong), 'label file')} cannot be used: {lines}")
     if not any(text_of(file, "labels").strip() for file in used):
         raise DataError(f"{folder}: no image has a label file of its name")
     unused = sorted({*folder.rglob("*.txt")} - set(used) - set(no_labels))
     unused = [file for file in unused if _looks_like_labels(file)]
     if not unused:
         return []
-    said = f"{len(unused)} label files belong to no image ({listed(unused)})"
+    files = counted(len(unused), "label file belongs", "label files belong")
+    said = f"{files} to no image ({listed(unused)})"
     if len(unused) > len(used):
         raise DataError(
             f"{said}; images and labels need the same names, or say where the images are with --images"
