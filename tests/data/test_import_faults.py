@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -99,6 +100,17 @@ def test_files_that_are_broken(tmp_path: Path, name: str, content: bytes, messag
         imported(tmp_path / "theirs", tmp_path / "out")
     assert message in str(error.value)
     assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x.png", "a.json", "a.xml", "classes.txt"])
+def test_files_without_an_end(tmp_path: Path, name: str) -> None:
+    path = yolo(tmp_path / "theirs") / name
+    path.unlink(missing_ok=True)
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to("none")):
+        make(path)
+        with pytest.raises(DataError, match=f"1 file is no regular file.*{name}; remove it"):
+            imported(tmp_path / "theirs", tmp_path / "out")
+        path.unlink()
 
 
 def test_all_broken_label_files_are_counted(tmp_path: Path) -> None:

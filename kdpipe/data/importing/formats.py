@@ -9,11 +9,12 @@ from xml.etree import ElementTree as ET
 
 from kdpipe.data.images import SUFFIXES as IMAGE_SUFFIXES
 from kdpipe.data.importing import coco
-from kdpipe.data.importing.annotations import Annotations, Image
+from kdpipe.data.importing.annotations import Annotations, Image, listed
 from kdpipe.data.importing.given import by_folders, by_lists, lists, split_files, split_folders
 from kdpipe.data.importing.yolo import NAME_FILES, from_yolo
-from kdpipe.errors import DataError
+from kdpipe.errors import DataError, counted
 
+READ = IMAGE_SUFFIXES | {".json", ".names", ".txt", ".xml", ".yaml", ".yml"}
 # Folders that are parts of a format, and so no data sets of their own.
 PARTS = {"annotations", "images", "labels", "jpegimages", "imagesets"}
 
@@ -34,6 +35,8 @@ def read_all(source: Path, task: str, images: Path | None) -> tuple[dict[str, An
     """
     if not source.exists():
         raise DataError(f"{source} does not exist")
+    for given in (source, *([images] if images else [])):
+        _refuse_endless(given)
     place = source if source.is_file() else _with_content(source)
     if place.is_dir() and (yamls := [*place.glob("*.yaml"), *place.glob("*.yml")]):
         raise DataError(f"{place} has a data yaml already: write data.source: {yamls[0]} into params.yaml")
@@ -54,6 +57,15 @@ def read_all(source: Path, task: str, images: Path | None) -> tuple[dict[str, An
         for split, its_images in (splits or {"train": whole.images}).items()
     }
     return parts, [*whole.warnings, *warnings]
+
+
+def _refuse_endless(source: Path) -> None:
+    """Refuse what cannot be read to its end."""
+    paths = [source, *(path for path in source.rglob("*") if path.suffix.lower() in READ)]
+    if found := [path for path in paths if not (path.is_file() or path.is_dir())]:
+        files = counted(len(found), "file is no regular file", "files are no regular files")
+        remedy = "remove it" if len(found) == 1 else "remove them"
+        raise DataError(f"{files} (pipes, devices, broken links): {listed(found)}; {remedy}")
 
 
 def _with_content(source: Path) -> Path:
