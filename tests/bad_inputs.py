@@ -228,6 +228,7 @@ def data() -> Iterator[Bad]:
     yield Bad("no validation scenes", {"data__digits__val": 0}, "data.digits.val: 0 is below 1")
     yield Bad("tiny scenes", {"data__digits__size": 8}, "data.digits.size: 8 is below 32")
     yield Bad("a folder without yaml", _data(lambda f: (f / "data.yaml").unlink()), "must hold one data yaml")
+    yield Bad("a yaml without an end", _data(_endless_yaml), "must hold one data yaml")
     yield Bad("two yamls", _data(lambda f: shutil.copy(f / "data.yaml", f / "b.yaml")), "b.yaml, data.yaml")
     yield Bad(
         "broken yaml", _data(lambda f: (f / "data.yaml").write_text("names: [")), "not readable as YAML"
@@ -239,6 +240,13 @@ def data() -> Iterator[Bad]:
     yield Bad("another count", _data(nc=3), "nc: 3 classes, but 2 names")
     yield Bad("no such split", _data(val="images/none"), "images/none: no such folder or list")
     yield Bad("no such path", _data(path="elsewhere"), "path: elsewhere is no folder")
+    yield Bad("data where DVC deletes", _in_an_output, "is in data/dataset, which DVC deletes before")
+    pull = "DVC tracks {}, so `dvc pull` may bring it"
+    yield Bad("data not pulled", _not_pulled("theirs"), pull.format("theirs"))
+    yield Bad("images not pulled", _not_pulled("theirs/images/val"), pull.format("theirs/images/val"))
+    yield Bad("data of a stage not pulled", _not_pulled("theirs", lock=True), pull.format("theirs"))
+    missing = "existing .pt file; " + pull.format("mine.pt")
+    yield Bad("a checkpoint not pulled", _checkpoint(_tracked), missing)
     for label, problem in {
         "0 0.5 0.5 0.4\n": "4 columns, where a detection label has 5",
         "0 0.5 0.5 1.4 0.4\n": "coordinates outside 0..1",
@@ -504,6 +512,36 @@ def _data(change: Callable[[Path], object] = bool, task: str = "detect", **yaml:
         return {"data": {"source": "theirs", "task": task}, **models, "pairs": {"n-s": pair}}
 
     return arrange
+
+
+def _in_an_output(folder: Path) -> dict[str, object]:
+    changes = _data()(folder)
+    (folder / "data").mkdir()
+    (folder / "theirs").rename(folder / "data/dataset")
+    return {**changes, "data": {"source": "data/dataset", "task": "detect"}}
+
+
+def _endless_yaml(folder: Path) -> None:
+    (folder / "data.yaml").unlink()
+    os.mkfifo(folder / "data.yaml")
+
+
+def _not_pulled(name: str, *, lock: bool = False) -> Arrange:
+    def arrange(folder: Path) -> dict[str, object]:
+        changes = _data()(folder)
+        shutil.rmtree(folder / name)
+        if lock:
+            (folder / "dvc.lock").write_text(f"stages: {{crop: {{cmd: crop, outs: [{{path: {name}}}]}}}}")
+        else:
+            _tracked(folder / name)
+        return changes
+
+    return arrange
+
+
+def _tracked(path: Path) -> None:
+    """As after `dvc add` and a clone."""
+    path.with_name(f"{path.name}.dvc").write_text(f"outs: [{{path: {path.name}}}]")
 
 
 def _label(text: str) -> Callable[[Path], object]:

@@ -13,6 +13,7 @@ from kdpipe.cells.cell import DATASET_DIR, PAIRS_DIR, RUNS_DIR, TEACHERS_DIR, al
 from kdpipe.data import shipped
 from kdpipe.data.data_yaml import find_yaml
 from kdpipe.data.label_files import label_path
+from kdpipe.data.listing import is_binary
 from kdpipe.data.prepare import EMBEDDED
 from kdpipe.errors import ParamsError
 from kdpipe.models.start_weights import all_sources
@@ -97,10 +98,9 @@ def _links_in(folder: Path) -> Iterator[Path]:
 
 def _listed_in(file: Path) -> Iterator[Path]:
     """Yield the folders of the images in a list; a file that is no text is refused elsewhere."""
-    text = file.read_text(errors="replace", encoding="utf-8")
-    if "\0" not in text:
-        lines = (line.strip() for line in text.split("\n"))
-        yield from dict.fromkeys((file.parent / line).parent for line in lines if line)
+    if not is_binary(file):
+        lines = (line.strip() for line in file.read_text(errors="replace", encoding="utf-8").split("\n"))
+        yield from dict.fromkeys((file.parent / line).parent for line in lines if line and "\0" not in line)
 
 
 def _models(params: Params) -> Iterator[tuple[str, Path]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kdpipe.data.images import NOT_READ, SUFFIXES
 from kdpipe.errors import DataError
+from kdpipe.paths import pull_hint
 
 FIRST = 3  # files that a message names
 HEAD = 4096  # bytes of a list file that are looked at before all of it is read
@@ -71,13 +72,20 @@ def some(paths: Sequence[Path | str]) -> str:
     return ", ".join([*map(printable, paths[:FIRST]), *more])
 
 
+def is_binary(path: Path) -> bool:
+    """Whether a file is surely no text, as its beginning says."""
+    with path.open("rb") as file:
+        return b"\0" in file.read(HEAD)
+
+
 def _place(yaml: Path, split: str, root: Path, item: str) -> Path:
     """The folder or list that is meant."""
     place = root / item
     if not place.exists() and item.startswith("../"):  # as exported by Roboflow
         place = root / item[3:]
     if not (place.is_dir() or place.is_file()):
-        raise DataError(f"{yaml}: {split}: {item}: no such folder or list; looked for {place}")
+        hint = pull_hint(place)
+        raise DataError(f"{yaml}: {split}: {item}: no such folder or list; looked for {place}{hint}")
     return place
 
 
@@ -98,9 +106,8 @@ def _listed(where: str, place: Path) -> list[Path]:
     wrong = DataError(
         f"{where} is neither a folder of images nor a list of their paths, one a line, in UTF-8"
     )
-    with place.open("rb") as file:
-        if place.suffix.lower() in SUFFIXES or b"\0" in file.read(HEAD):
-            raise wrong
+    if place.suffix.lower() in SUFFIXES or is_binary(place):
+        raise wrong
     try:
         lines = place.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
@@ -115,7 +122,7 @@ def _check_files(where: str, paths: Sequence[Path]) -> None:
     if absent := [path for path in paths if not os.path.isfile(path)]:  # noqa: PTH113 - answers for any
         raise DataError(
             f"{where}: {len(absent)} of {len(paths)} images are missing, broken links or no regular files: "
-            f"{some(absent)}"
+            f"{some(absent)}{pull_hint(absent[0])}"
         )
 
 

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 from omegaconf import OmegaConf
 
 from kdpipe.checks.places import place_problems
 from kdpipe.params.load import load
+from pipelines import prepare
 from tests.bad_inputs import _data
+from tests.project import REPOSITORY
 
 Write = Callable[..., Path]
 
@@ -139,6 +142,24 @@ def test_data_that_would_be_deleted(arrange: Callable[[Path], str], write_params
     (problem,) = place_problems(load())
     assert problem.key == "data.source"
     assert "which DVC deletes before the pipeline writes it; move it elsewhere" in str(problem)
+
+
+def test_dvc_leaves_it_until_the_stage_has_refused(
+    write_params: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asks kdpipe before plain `dvc repro` removes the outputs of a stage."""
+    folder = write_params().parent
+    _data()(folder)
+    write_params(data={"source": inside(folder), "task": "detect"})
+    shutil.copy(REPOSITORY / "dvc.yaml", folder)
+    with Repo.init(no_scm=True) as repo, repo.lock:
+        repo.stage.load_one(name="prepare").remove_outs()
+    images = sorted((folder / "data/dataset/images").rglob("*.png"))
+    monkeypatch.setenv("DVC_STAGE", "prepare")
+    with pytest.raises(SystemExit):
+        prepare.main()
+    assert sorted((folder / "data/dataset/images").rglob("*.png")) == images
+    assert len(images) == 5
 
 
 def beside(folder: Path) -> str:
