@@ -94,7 +94,13 @@ def arguments() -> Iterator[Bad]:
     yield Bad("a seed of its own", {"train__seed": 1}, "train.seed: kdpipe sets it; set sweep.seeds")
     given = "train.distill_model: kdpipe sets it; set the teacher under pairs"
     yield Bad("distill_model by hand", {"train__distill_model": "x.pt"}, given)
-    yield Bad("a cache on disk", {"train__cache": "disk"}, "train.cache: disk would write into DVC's copy")
+    for cache in ("disk", "DISK"):
+        yield Bad(
+            f"cache: {cache}", {"train__cache": cache}, f"train.cache: {cache} would write into DVC's copy"
+        )
+    yield Bad("a cache in words", {"train__cache": "memory"}, "train.cache: 'memory': choose from: ram,")
+    paste = {"train__copy_paste_mode": "mixin"}
+    yield Bad("an unknown way to paste", paste, "train.copy_paste_mode: 'mixin': did you mean 'mixup'?")
     for batch in (-1, 0.7, "auto", True):
         yield Bad(f"batch {batch!r}", {"train__batch": batch}, "lets each training choose")
     yield Bad(
@@ -225,6 +231,12 @@ def checkpoints() -> Iterator[Bad]:
 def data() -> Iterator[Bad]:
     """Of data yamls, images and labels."""
     yield Bad("no such data", {"data__source": "nowhere"}, "does not exist")
+    yield Bad(
+        "a source without a name", {"data__source": " "}, "data.source: empty; write digits, or the path"
+    )
+    yield Bad(
+        "names with control characters", _data(names=["cat\x1b", "dog"]), "names: 'cat\\x1b' has control"
+    )
     yield Bad("no validation scenes", {"data__digits__val": 0}, "data.digits.val: 0 is below 1")
     yield Bad("tiny scenes", {"data__digits__size": 8}, "data.digits.size: 8 is below 32")
     yield Bad("a folder without yaml", _data(lambda f: (f / "data.yaml").unlink()), "must hold one data yaml")
@@ -588,7 +600,17 @@ def limits() -> Iterator[Bad]:
     yield Bad("a negative seed of halves", {"evaluate__seed": -1}, "evaluate.seed: -1 is below 0")
     for imgsz in (0, -64, 31):
         yield Bad(f"imgsz {imgsz}", {"train__imgsz": imgsz}, f"train.imgsz: {imgsz} is below 32")
-    for name in ("epochs", "batch", "nbs", "workers", "imgsz", "max_det", "warmup_epochs", "time"):
+    for name in (
+        "epochs",
+        "batch",
+        "nbs",
+        "workers",
+        "imgsz",
+        "max_det",
+        "warmup_epochs",
+        "time",
+        "close_mosaic",
+    ):
         yield Bad(f"huge {name}", {f"train__{name}": huge}, f"train.{name}: {huge} is above")
     for key in ("data.digits.train", "data.digits.size", "validate.batch", "evaluate.resamples"):
         yield Bad(f"huge {key}", {key.replace(".", "__"): huge}, f"{key}: {huge} is above")

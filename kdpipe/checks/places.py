@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from omegaconf import DictConfig, OmegaConf
 
 from kdpipe.cells.cell import DATASET_DIR, PAIRS_DIR, RUNS_DIR, TEACHERS_DIR, all_cells
 from kdpipe.data import shipped
 from kdpipe.data.data_yaml import find_yaml
 from kdpipe.data.label_files import label_path
 from kdpipe.data.listing import is_binary
+from kdpipe.data.names import read_fields
 from kdpipe.data.prepare import EMBEDDED
 from kdpipe.errors import ParamsError
 from kdpipe.models.start_weights import all_sources
@@ -75,10 +73,7 @@ def _places_of_data(source: str) -> Iterator[Path]:
 
 def _named_by(yaml: Path) -> Iterator[Path]:
     """Yield the folders, lists and files of the splits that exist."""
-    content = OmegaConf.load(yaml)
-    if not isinstance(content, DictConfig):
-        return
-    fields: Any = OmegaConf.to_container(content)
+    fields = read_fields(yaml)
     root = yaml.parent / str(fields.get("path") or "")
     for split in SPLITS:
         entry = fields.get(split)

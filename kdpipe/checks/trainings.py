@@ -100,7 +100,8 @@ def _single_value(source: Source, count: Callable[[], int | None]) -> ParamsErro
     arguments = source.arguments
     stride = STRIDE_OF_P6 if source.architecture.variant == "-p6" else STRIDE
     whole = max(math.ceil(source.imgsz / stride), 1) * stride
-    smallest = max(stride, int(whole * (1 - float(str(arguments.get("multi_scale", 0))))) // stride * stride)
+    shrunk = int(whole * (1 - float(arguments.get("multi_scale", 0))))  # type: ignore[arg-type]
+    smallest = max(stride, shrunk // stride * stride)
     if smallest >= 2 * stride:
         return None
     processes, images = len(device_names(arguments.get("device"))), count()

@@ -117,7 +117,7 @@ def _listed(where: str, place: Path) -> list[Path]:
 
 def _check_files(where: str, paths: Sequence[Path]) -> None:
     """Refuse names that cannot be written to a text file, and what can never be read to its end."""
-    if garbled := [path for path in paths if not _is_utf8(path)]:
+    if garbled := [path for path in paths if not is_utf8(path)]:
         raise DataError(f"{where}: file names that are not UTF-8; rename them: {some(garbled)}")
     if absent := [path for path in paths if not os.path.isfile(path)]:  # noqa: PTH113 - answers for any
         raise DataError(
@@ -126,7 +126,8 @@ def _check_files(where: str, paths: Sequence[Path]) -> None:
         )
 
 
-def _is_utf8(path: Path) -> bool:
+def is_utf8(path: Path) -> bool:
+    """Whether a path can be written to a text file."""
     try:
         str(path).encode()
     except UnicodeEncodeError:

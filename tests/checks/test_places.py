@@ -191,7 +191,20 @@ def with_other_links(folder: Path) -> str:
     return "theirs"
 
 
-GOOD = [beside, in_the_folder_around, of_a_similar_name, in_models, with_other_links]
+def with_names_like_interpolations(folder: Path) -> str:
+    text = "{train: images/train, val: images/val, names: ['${', 'a${b}']}"
+    (folder / "theirs/data.yaml").write_text(text)
+    return "theirs"
+
+
+GOOD = [
+    beside,
+    in_the_folder_around,
+    of_a_similar_name,
+    in_models,
+    with_other_links,
+    with_names_like_interpolations,
+]
 
 
 @pytest.mark.parametrize("arrange", GOOD, ids=lambda function: function.__name__)

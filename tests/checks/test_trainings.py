@@ -46,6 +46,8 @@ def test_a_share_of_own_images_is_checked_before_they_are_copied(write_params: W
         {"train__fraction": 0.02},
         {"train__imgsz": 32, "train__batch": 16},
         {"train__imgsz": 64, "train__batch": 1},
+        {"train__imgsz": 64, "train__multi_scale": True},
+        {"train__cache": "RAM"},
         {"train__freeze": 23},
         {"train__freeze": [0, "23.cv2"]},
         {"train__device": ""},

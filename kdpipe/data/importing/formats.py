@@ -12,6 +12,7 @@ from kdpipe.data.importing import coco
 from kdpipe.data.importing.annotations import Annotations, Image, listed
 from kdpipe.data.importing.given import by_folders, by_lists, lists, split_files, split_folders
 from kdpipe.data.importing.yolo import NAME_FILES, from_yolo
+from kdpipe.data.listing import is_utf8, printable
 from kdpipe.errors import DataError, counted
 
 READ = IMAGE_SUFFIXES | {".json", ".names", ".txt", ".xml", ".yaml", ".yml"}
@@ -35,8 +36,10 @@ def read_all(source: Path, task: str, images: Path | None) -> tuple[dict[str, An
     """
     if not source.exists():
         raise DataError(f"{source} does not exist")
+    if images and not images.exists():
+        raise DataError(f"{images} does not exist")
     for given in (source, *([images] if images else [])):
-        _refuse_endless(given)
+        _check_files(given)
     place = source if source.is_file() else _with_content(source)
     if place.is_dir() and (yamls := [*place.glob("*.yaml"), *place.glob("*.yml")]):
         raise DataError(f"{place} has a data yaml already: write data.source: {yamls[0]} into params.yaml")
@@ -59,13 +62,14 @@ def read_all(source: Path, task: str, images: Path | None) -> tuple[dict[str, An
     return parts, [*whole.warnings, *warnings]
 
 
-def _refuse_endless(source: Path) -> None:
-    """Refuse what cannot be read to its end."""
+def _check_files(source: Path) -> None:
+    """Refuse files that cannot be read to their end, or whose names cannot be written."""
     paths = [source, *(path for path in source.rglob("*") if path.suffix.lower() in READ)]
-    if found := [path for path in paths if not (path.is_file() or path.is_dir())]:
-        files = counted(len(found), "file is no regular file", "files are no regular files")
-        remedy = "remove it" if len(found) == 1 else "remove them"
-        raise DataError(f"{files} (pipes, devices, broken links): {listed(found)}; {remedy}")
+    if endless := [path for path in paths if not (path.is_file() or path.is_dir())]:
+        files = counted(len(endless), "file is no regular file", "files are no regular files")
+        raise DataError(f"{files} (pipes, devices, broken links): {listed(endless)}; remove what is not read")
+    if garbled := [printable(path) for path in paths if not is_utf8(path)]:
+        raise DataError(f"{listed(garbled)}; file names must be UTF-8; rename what is not")
 
 
 def _with_content(source: Path) -> Path:
@@ -87,7 +91,7 @@ def _places(source: Path) -> dict[str, Path]:
     if source.is_file() or any((source / name).is_file() for name in NAME_FILES):
         return {}
     for folder in (source, source / "annotations"):
-        files = sorted(folder.glob("*.json"))
+        files = _files(folder, "*.json")
         if len(files) > 1 and (places := split_files(files)):
             _require_train(places, folder)
             if unused := [path.name for path in files if path not in places.values()]:
@@ -109,6 +113,10 @@ def _places(source: Path) -> dict[str, Path]:
             "call it train, val or test, or move it elsewhere"
         )
     return places
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if path.is_file())
 
 
 def _has_images(folder: Path) -> bool:
@@ -171,18 +179,20 @@ def _given(images: list[Image], source: Path) -> tuple[dict[str, list[Image]], l
 
 
 def _read(place: Path, task: str, images: tuple[Path, ...], source: Path) -> Annotations:
+    read = place
     try:
         if place.suffix == ".json":
             return coco.from_json(place, place.parent, task, images)
         if place.suffix == ".xml":
             return coco.from_cvat(place, task, images)
-        if place.is_dir() and (any(place.glob("*.xml")) or any(place.glob("Annotations/*.xml"))):
+        if place.is_dir() and (_files(place, "*.xml") or _files(place, "Annotations/*.xml")):
             return coco.from_voc(place, task, images)
-        jsons = sorted(place.glob("*.json")) if place.is_dir() else []
+        jsons = _files(place, "*.json") if place.is_dir() else []
         if len(jsons) == 1:
-            return coco.from_json(jsons[0], place, task, images)
+            read = jsons[0]
+            return coco.from_json(read, place, task, images)
     except (OSError, ValueError, KeyError, ET.ParseError) as error:
-        raise DataError(f"{place} cannot be read: {error}") from error
+        raise DataError(f"{read} cannot be read: {error}") from error
     if place.is_dir() and any(place.rglob("*.txt")):
         return from_yolo(place, images, source)
     raise DataError(

@@ -36,6 +36,8 @@ def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = No
     """
     names_file = _names_file(folder, names_from)
     names = [line.strip() for line in text_of(names_file, "class names").splitlines() if line.strip()]
+    if not names:
+        raise DataError(f"{names_file}: there are no class names; write them into it, one a line")
     check_names(names, names_file)
     root = images[0] if images else folder
     paths = sorted(path for path in root.rglob("*") if _is_image(path))
@@ -113,5 +115,7 @@ def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], cla
 
 def _looks_like_labels(file: Path) -> bool:
     """Whether a text file begins with a class id and a box, and not with a name or a path."""
+    if not file.is_file():
+        return False
     words = file.read_bytes().strip().partition(b"\n")[0].split()
     return len(words) > BOX_WORDS and words[0].isdigit()
