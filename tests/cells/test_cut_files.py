@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from dvc.repo import Repo
 from rich.console import Console
@@ -21,6 +22,7 @@ from kdpipe.checks.preflight import preflight
 from kdpipe.commands.plan import _mean_seconds, tell
 from kdpipe.data.manifest import load_manifest
 from kdpipe.errors import KdpipeError
+from kdpipe.evaluation import load_predictions, load_resamples, save_predictions, save_resamples
 from kdpipe.models.start_weights import source_of
 from kdpipe.params.load import load
 from kdpipe.report.read import load_content
@@ -106,6 +108,22 @@ def test_what_a_stage_has_left_half_is_named_with_the_stage(
         read(name.parent)
     assert str(caught.value).startswith(f"{name} {'is cut short or damaged (' if content else 'is empty; '}")
     assert str(caught.value).endswith(f"`dvc repro --force --single-item {stage}` makes it again")
+
+
+@pytest.mark.parametrize("size", [0, 50])
+@pytest.mark.parametrize("read", [load_predictions, load_resamples])
+def test_half_a_table_is_named(tmp_path: Path, read: Callable[[Path], object], size: int) -> None:
+    path = tmp_path / "table"
+    if read is load_predictions:
+        save_predictions([], "detect", path)
+    else:
+        save_resamples({"val/e2e": np.ones(200)}, path := path.with_suffix(".npy"))
+    read(path)
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(KdpipeError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path} {'is cut short or damaged (' if size else 'is empty; '}")
+    assert str(caught.value).endswith("`dvc repro` restores it from DVC's cache, or makes it again")
 
 
 def test_half_a_manifest_is_told_once_and_does_not_stop_the_stage_that_makes_it(
