@@ -197,7 +197,7 @@ def sync(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = UI_PORT,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on this machine.")] = UI_PORT,
 ) -> None:
     """Start the MLflow UI for this machine only, or print the URL of the tracking server."""
     from kdpipe.checks.preflight import preflight

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from kdpipe import cli
 from kdpipe import console as terminal
 from tests.project import REPOSITORY
 
@@ -51,6 +53,14 @@ def test_a_path_that_the_locale_has_no_letters_for(monkeypatch: pytest.MonkeyPat
     assert end.value.code == 2
     assert said.getvalue().startswith(r"error: 'gr\xf6\xdfe' cannot be the name of a file in this locale")
     assert "run `export PYTHONUTF8=1`" in said.getvalue()
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "web"])
+def test_a_port_that_there_is_not(port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = CliRunner().invoke(cli.app, ["ui", "--port", port])
+    assert answer.exit_code == 2
+    assert "Invalid value for '--port'" in answer.output
 
 
 def test_an_unknown_command_exits_with_2() -> None:
