@@ -29,7 +29,15 @@ def project_root() -> Path:
 
 def resolve(path: str | Path) -> Path:
     """Turn a path from params.yaml into an absolute path."""
-    return (project_root() / Path(path).expanduser()).resolve()
+    return (project_root() / expanded(path)).resolve()
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with `~` written out; that of a user whom nobody knows stays as it is, and does not exist."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def pull_hint(path: Path) -> str:

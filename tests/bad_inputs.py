@@ -68,6 +68,8 @@ def params() -> Iterator[Bad]:
     )
     yield Bad("no validation batch", {"validate__batch": 0}, "validate.batch: 0 is below 1")
     yield Bad("a batch in words", {"validate__batch": "many"}, "validate.batch: wrong type")
+    for key in ("data", "train", "validate", "evaluate", "tracking", "sweep"):
+        yield Bad(f"a list under {key}", {key: [1]}, f"{key}: must be a mapping of keys to values")
     for key in ("validate", "evaluate", "tracking"):
         yield Bad(f"nothing under {key}", {key: None}, "missing; DVC reads it from here, so write it out: ")
     yield Bad("an interpolation", {"train__name": "$" + "{data.task}"}, "must be written out: DVC reads")
@@ -98,7 +100,9 @@ def arguments() -> Iterator[Bad]:
         yield Bad(
             f"cache: {cache}", {"train__cache": cache}, f"train.cache: {cache} would write into DVC's copy"
         )
-    yield Bad("a cache in words", {"train__cache": "memory"}, "train.cache: 'memory': choose from: ram,")
+    quoted = "train.cache: 'true': write true without quotes"
+    yield Bad("a cache in quotes", {"train__cache": "true"}, quoted)
+    yield Bad("a cache in words", {"train__cache": "memory"}, "train.cache: 'memory': choose from: ram")
     paste = {"train__copy_paste_mode": "mixin"}
     yield Bad("an unknown way to paste", paste, "train.copy_paste_mode: 'mixin': did you mean 'mixup'?")
     for batch in (-1, 0.7, "auto", True):
@@ -230,7 +234,8 @@ def checkpoints() -> Iterator[Bad]:
 
 def data() -> Iterator[Bad]:
     """Of data yamls, images and labels."""
-    yield Bad("no such data", {"data__source": "nowhere"}, "does not exist")
+    for source in ("nowhere", "~nobody-of-this-name/data"):
+        yield Bad(f"data in {source}", {"data__source": source}, f"{source} does not exist")
     yield Bad(
         "a source without a name", {"data__source": " "}, "data.source: empty; write digits, or the path"
     )

@@ -17,7 +17,7 @@ from kdpipe.params.limits import TRAIN, limit_problems
 
 AUTO = "auto"
 OPTIMIZERS = ("Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop", "SGD", "MuSGD", AUTO)
-CHOICES = {"optimizer": OPTIMIZERS, "cache": ("ram", "true", "false"), "copy_paste_mode": ("flip", "mixup")}
+CHOICES = {"optimizer": OPTIMIZERS, "cache": ("ram",), "copy_paste_mode": ("flip", "mixup")}
 LAYER = re.compile(r"\d+(\.\w+)*")
 DEVICE = re.compile(r"auto|cpu|mps|\d+|(npu|xpu)(:\d+)?")
 OWNED = {
@@ -106,7 +106,9 @@ def _choices(arguments: Mapping[str, Any], key: str) -> Iterator[ParamsError]:
             problem = f"{value} would write into DVC's copy of the data; take ram or false"
             yield ParamsError(f"{key}.{name}", problem)
         elif not isinstance(value, bool) and str(value).lower() not in map(str.lower, options):
-            yield ParamsError(f"{key}.{name}", f"{str(value)!r}: {did_you_mean(str(value), options)}")
+            bare = str(value).lower() in ("true", "false")
+            hint = f"write {value} without quotes" if bare else did_you_mean(str(value), options)
+            yield ParamsError(f"{key}.{name}", f"{str(value)!r}: {hint}")
 
 
 def _freeze(freeze: object, key: str) -> Iterator[ParamsError]:
