@@ -26,6 +26,7 @@ errors = Console(file=sys.stderr, soft_wrap=True)
 FAILED = 1
 USAGE_ERROR = 2
 INTERRUPTED = 130
+UTF_8 = "utf-8"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
@@ -56,6 +57,15 @@ def reporting_mistakes(function: Callable[Arguments, None]) -> Callable[Argument
             said = escape(f"{error}; {remedy}; nothing that was finished is lost")
             errors.print(f"[bold red]error:[/] {said}")
             sys.exit(FAILED)
+        except UnicodeEncodeError as error:
+            encoding = sys.getfilesystemencoding()
+            if encoding == UTF_8:
+                raise
+            said = escape(
+                f"{error.object!a} cannot be the name of a file in this locale, which is {encoding}"
+            )
+            errors.print(f"[bold red]error:[/] {said}; run `export PYTHONUTF8=1`, then this again")
+            sys.exit(USAGE_ERROR)
         except KeyboardInterrupt:
             errors.print("[yellow]interrupted;[/] the next `dvc repro` continues from the last whole epoch")
             sys.exit(INTERRUPTED)

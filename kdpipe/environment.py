@@ -137,13 +137,26 @@ def git_problem() -> str | None:
         return None
     if answer is None:
         return "git is not installed, so runs cannot record their code version; install it"
-    if "safe.directory" in answer.stderr:
-        remedy = answer.stderr.strip().splitlines()[-1].strip()
+    if remedy := _owner_remedy(answer):
         return (
             "git does not read this repository, because it belongs to another user, so runs cannot record "
             f"their code version; run `{remedy}`"
         )
     return "no commit: runs cannot record their code version; run `git commit`"
+
+
+def owner_problem() -> str | None:
+    """Why git does not read this repository at all, and what helps; None if it does."""
+    answer = _git_describe()
+    remedy = _owner_remedy(answer) if answer else None
+    return f"the repository belongs to another user; run `{remedy}`" if remedy else None
+
+
+def _owner_remedy(answer: subprocess.CompletedProcess[str]) -> str | None:
+    """The command that git suggests for a repository of another user."""
+    if answer.returncode == 0 or "safe.directory" not in answer.stderr:
+        return None
+    return answer.stderr.strip().splitlines()[-1].strip()
 
 
 def _git_describe() -> subprocess.CompletedProcess[str] | None:

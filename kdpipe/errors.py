@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import ParamSpec
 
 
@@ -64,6 +65,18 @@ def raised(function: Callable[Given, object], *args: Given.args, **kwargs: Given
     except KdpipeError as error:
         return [error]
     return []
+
+
+def damaged(path: Path, error: Exception, remedy: str) -> KdpipeError:
+    """The error for a file of the pipeline that is empty or cut short, as after a full disk.
+
+    Args:
+        path: The file.
+        error: What its reader said.
+        remedy: What makes it again.
+    """
+    reason = "is empty" if path.stat().st_size == 0 else f"is cut short or damaged ({error})"
+    return KdpipeError(f"{path} {reason}; {remedy}")
 
 
 def counted(number: int, thing: str, things: str = "") -> str:

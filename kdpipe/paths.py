@@ -6,6 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+import yaml
+
 
 def project_root() -> Path:
     """The root of the user's repository, also inside a temporary workspace of `dvc exp run`.
@@ -27,7 +29,37 @@ def project_root() -> Path:
 
 def resolve(path: str | Path) -> Path:
     """Turn a path from params.yaml into an absolute path."""
-    return (project_root() / Path(path).expanduser()).resolve()
+    return (project_root() / expanded(path)).resolve()
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with `~` written out; that of a user whom nobody knows stays as it is, and does not exist."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def pull_hint(path: Path) -> str:
+    """The rest of a sentence about a path that does not exist: what brings it, if DVC tracks it."""
+    outputs = _outputs()
+    absent = (place for place in (path, *path.parents) if not place.exists())
+    tracked = next((place for place in absent if place in outputs or Path(f"{place}.dvc").is_file()), None)
+    if tracked is None:
+        return ""
+    root = project_root()
+    shown = tracked.relative_to(root) if tracked.is_relative_to(root) else tracked
+    return f"; DVC tracks {shown}, so `dvc pull` may bring it"
+
+
+def _outputs() -> set[Path]:
+    """What dvc.lock says that stages have written."""
+    root = project_root()
+    try:
+        stages = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+        return {root / out["path"] for stage in stages.values() for out in stage.get("outs", ())}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return set()  # that is no matter of the path
 
 
 def state_dir() -> Path:

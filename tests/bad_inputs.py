@@ -70,6 +70,8 @@ def params() -> Iterator[Bad]:
     )
     yield Bad("no validation batch", {"validate__batch": 0}, "validate.batch: 0 is below 1")
     yield Bad("a batch in words", {"validate__batch": "many"}, "validate.batch: wrong type")
+    for key in ("data", "train", "validate", "evaluate", "tracking", "sweep"):
+        yield Bad(f"a list under {key}", {key: [1]}, f"{key}: must be a mapping of keys to values")
     for key in ("validate", "evaluate", "tracking"):
         yield Bad(f"nothing under {key}", {key: None}, "missing; DVC reads it from here, so write it out: ")
     yield Bad("an interpolation", {"train__name": "$" + "{data.task}"}, "must be written out: DVC reads")
@@ -96,7 +98,15 @@ def arguments() -> Iterator[Bad]:
     yield Bad("a seed of its own", {"train__seed": 1}, "train.seed: kdpipe sets it; set sweep.seeds")
     given = "train.distill_model: kdpipe sets it; set the teacher under pairs"
     yield Bad("distill_model by hand", {"train__distill_model": "x.pt"}, given)
-    yield Bad("a cache on disk", {"train__cache": "disk"}, "train.cache: disk would write into DVC's copy")
+    for value in ("disk", "DISK"):
+        yield Bad(
+            f"cache: {value}", {"train__cache": value}, f"train.cache: {value} would write into DVC's copy"
+        )
+    quoted = "train.cache: 'true': write true without quotes"
+    yield Bad("a cache in quotes", {"train__cache": "true"}, quoted)
+    yield Bad("a cache in words", {"train__cache": "memory"}, "train.cache: 'memory': choose from: ram")
+    paste = {"train__copy_paste_mode": "mixin"}
+    yield Bad("an unknown way to paste", paste, "train.copy_paste_mode: 'mixin': did you mean 'mixup'?")
     for batch in (-1, 0.7, "auto", True):
         yield Bad(f"batch {batch!r}", {"train__batch": batch}, "lets each training choose")
     yield Bad(
@@ -226,10 +236,18 @@ def checkpoints() -> Iterator[Bad]:
 
 def data() -> Iterator[Bad]:
     """Of data yamls, images and labels."""
-    yield Bad("no such data", {"data__source": "nowhere"}, "does not exist")
+    for source in ("nowhere", "~nobody-of-this-name/data"):
+        yield Bad(f"data in {source}", {"data__source": source}, f"{source} does not exist")
+    yield Bad(
+        "a source without a name", {"data__source": " "}, "data.source: empty; write digits, or the path"
+    )
+    yield Bad(
+        "names with control characters", _data(names=["cat\x1b", "dog"]), "names: 'cat\\x1b' has control"
+    )
     yield Bad("no validation scenes", {"data__digits__val": 0}, "data.digits.val: 0 is below 1")
     yield Bad("tiny scenes", {"data__digits__size": 8}, "data.digits.size: 8 is below 32")
     yield Bad("a folder without yaml", _data(lambda f: (f / "data.yaml").unlink()), "must hold one data yaml")
+    yield Bad("a yaml without an end", _data(_endless_yaml), "must hold one data yaml")
     yield Bad("two yamls", _data(lambda f: shutil.copy(f / "data.yaml", f / "b.yaml")), "b.yaml, data.yaml")
     yield Bad(
         "broken yaml", _data(lambda f: (f / "data.yaml").write_text("names: [")), "not readable as YAML"
@@ -241,6 +259,13 @@ def data() -> Iterator[Bad]:
     yield Bad("another count", _data(nc=3), "nc: 3, but 2 names; write 2")
     yield Bad("no such split", _data(val="images/none"), "images/none: no such folder or list")
     yield Bad("no such path", _data(path="elsewhere"), "path: elsewhere is no folder")
+    yield Bad("data where DVC deletes", _in_an_output, "is in data/dataset, which DVC deletes before")
+    pull = "DVC tracks {}, so `dvc pull` may bring it"
+    yield Bad("data not pulled", _not_pulled("theirs"), pull.format("theirs"))
+    yield Bad("images not pulled", _not_pulled("theirs/images/val"), pull.format("theirs/images/val"))
+    yield Bad("data of a stage not pulled", _not_pulled("theirs", lock=True), pull.format("theirs"))
+    missing = "existing .pt file; " + pull.format("mine.pt")
+    yield Bad("a checkpoint not pulled", _checkpoint(_tracked), missing)
     for label, problem in {
         "0 0.5 0.5 0.4\n": "4 columns, where a detection label has 5",
         "0 0.5 0.5 1.4 0.4\n": "coordinates outside 0..1",
@@ -512,6 +537,36 @@ def _data(change: Callable[[Path], object] = bool, task: str = "detect", **yaml:
     return arrange
 
 
+def _in_an_output(folder: Path) -> dict[str, object]:
+    changes = _data()(folder)
+    (folder / "data").mkdir()
+    (folder / "theirs").rename(folder / "data/dataset")
+    return {**changes, "data": {"source": "data/dataset", "task": "detect"}}
+
+
+def _endless_yaml(folder: Path) -> None:
+    (folder / "data.yaml").unlink()
+    os.mkfifo(folder / "data.yaml")
+
+
+def _not_pulled(name: str, *, lock: bool = False) -> Arrange:
+    def arrange(folder: Path) -> dict[str, object]:
+        changes = _data()(folder)
+        shutil.rmtree(folder / name)
+        if lock:
+            (folder / "dvc.lock").write_text(f"stages: {{crop: {{cmd: crop, outs: [{{path: {name}}}]}}}}")
+        else:
+            _tracked(folder / name)
+        return changes
+
+    return arrange
+
+
+def _tracked(path: Path) -> None:
+    """As after `dvc add` and a clone."""
+    path.with_name(f"{path.name}.dvc").write_text(f"outs: [{{path: {path.name}}}]")
+
+
 def _label(text: str) -> Callable[[Path], object]:
     return lambda folder: (folder / "labels/train/0.txt").write_text(text)
 
@@ -556,7 +611,17 @@ def limits() -> Iterator[Bad]:
     yield Bad("a negative seed of halves", {"evaluate__seed": -1}, "evaluate.seed: -1 is below 0")
     for imgsz in (0, -64, 31):
         yield Bad(f"imgsz {imgsz}", {"train__imgsz": imgsz}, f"train.imgsz: {imgsz} is below 32")
-    for name in ("epochs", "batch", "nbs", "workers", "imgsz", "max_det", "warmup_epochs", "time"):
+    for name in (
+        "epochs",
+        "batch",
+        "nbs",
+        "workers",
+        "imgsz",
+        "max_det",
+        "warmup_epochs",
+        "time",
+        "close_mosaic",
+    ):
         yield Bad(f"huge {name}", {f"train__{name}": huge}, f"train.{name}: {huge} is above")
     for key in ("data.digits.train", "data.digits.size", "validate.batch", "evaluate.resamples"):
         yield Bad(f"huge {key}", {key.replace(".", "__"): huge}, f"{key}: {huge} is above")

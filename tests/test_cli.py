@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -7,7 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
+from kdpipe import cli
+from kdpipe import console as terminal
 from tests.project import REPOSITORY
 
 KDPIPE = Path(sys.executable).parent / "kdpipe"
@@ -33,6 +38,29 @@ def test_a_mistake_exits_with_2_and_one_message(write_params: Callable[..., Path
     assert answer.stdout == ""
     assert answer.stderr.count("\n") == 1
     assert "error: params.yaml: train.epohcs" in answer.stderr
+
+
+def test_a_path_that_the_locale_has_no_letters_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python encodes paths as the locale says, unless it is told not to."""
+    said = io.StringIO()
+    monkeypatch.setattr(terminal, "errors", Console(file=said, soft_wrap=True))
+    command = terminal.reporting_mistakes(lambda: "größe".encode("ascii"))  # type: ignore[arg-type,return-value]
+    with pytest.raises(UnicodeEncodeError):
+        command()
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    with pytest.raises(SystemExit) as end:
+        command()
+    assert end.value.code == 2
+    assert said.getvalue().startswith(r"error: 'gr\xf6\xdfe' cannot be the name of a file in this locale")
+    assert "run `export PYTHONUTF8=1`" in said.getvalue()
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "web"])
+def test_a_port_that_there_is_not(port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = CliRunner().invoke(cli.app, ["ui", "--port", port])
+    assert answer.exit_code == 2
+    assert "Invalid value for '--port'" in answer.output
 
 
 def test_an_unknown_command_exits_with_2() -> None:

@@ -10,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
-from kdpipe.environment import git_commit, git_problem, of_this_python, python_problem
+from kdpipe.environment import check_user, git_commit, git_problem, of_this_python, python_problem
+from kdpipe.errors import KdpipeError
+from kdpipe.tracking import finished_at
 from tests.project import REPOSITORY
 from tests.test_cli import KDPIPE
 
@@ -54,9 +57,12 @@ def test_a_commit_is_named() -> None:
 def test_a_repository_of_another_user(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container, where a folder of the host belongs to a user of the host."""
     monkeypatch.delenv("SUDO_UID", raising=False)
+    Repo.init().close()
     for path in (repository, repository / ".git"):
         os.chown(path, SOMEBODY, SOMEBODY)
     assert git_commit() == "none"
+    with pytest.raises(KdpipeError, match=r"another user; run `git config --global --add safe\.directory"):
+        list(finished_at("HEAD"))
     problem = git_problem()
     assert problem
     assert "belongs to another user" in problem
@@ -65,7 +71,7 @@ def test_a_repository_of_another_user(repository: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(repository.parent / "config"))
     subprocess.run(["sh", "-c", remedy], check=True)
     assert git_problem() is None
-    assert len(git_commit()) == 40
+    assert len(git_commit().removesuffix("-dirty")) == 40
 
 
 @pytest.mark.usefixtures("repository")
@@ -123,6 +129,20 @@ def test_another_python_is_said_by_check_and_by_the_stage(write_params: Write, t
     assert answer.stderr.count("\n") == 1
 
 
+def test_a_user_without_name_or_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with `docker run -u 12345`."""
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: SOMEBODY)
+    with pytest.raises(KdpipeError, match=r"user 12345 has no name .*; run `export USER=kdpipe`"):
+        check_user()
+    monkeypatch.setenv("USER", "kdpipe")
+    check_user()
+    monkeypatch.delenv("HOME")
+    with pytest.raises(KdpipeError, match=r"this user has no home folder.*run `export HOME=/tmp`"):
+        check_user()
+
+
 def may_be_somebody() -> bool:
     unshare = shutil.which("unshare")
     become = [unshare, "--user", f"--map-user={SOMEBODY}", "id", "-u"] if unshare else ["false"]
@@ -131,23 +151,14 @@ def may_be_somebody() -> bool:
 
 
 @pytest.mark.skipif(not may_be_somebody(), reason="needs user namespaces")
-def test_a_user_without_a_name(write_params: Write) -> None:
-    """As with `docker run -u 12345`."""
+def test_a_user_who_was_given_a_name(write_params: Write) -> None:
+    """What such a process does, if it is given a name."""
     folder = write_params().parent
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(command, check=True)
     shutil.copy(REPOSITORY / "dvc.yaml", folder)
     environment = {name: value for name, value in os.environ.items() if name not in NAMES}
-    environment["PYTHONPATH"] = str(REPOSITORY)
+    environment |= {"PYTHONPATH": str(REPOSITORY), "USER": "kdpipe"}
     check = ["unshare", "--user", f"--map-user={SOMEBODY}", str(KDPIPE), "check"]
-    answer = subprocess.run(check, env=environment, capture_output=True, text=True, check=False)
-    assert answer.returncode == 2
-    assert "error: user 12345 has no name on this machine, and DVC needs one" in answer.stderr
-    assert "Traceback" not in answer.stderr
-    environment["USER"] = "kdpipe"
-    homeless = {name: value for name, value in environment.items() if name != "HOME"}
-    answer = subprocess.run(check, env=homeless, capture_output=True, text=True, check=False)
-    assert answer.returncode == 2
-    assert "error: this user has no home folder, and DVC needs one" in answer.stderr
     answer = subprocess.run(check, env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kdpipe.errors import KdpipeError
+from kdpipe.errors import damaged
 
 RECORD_FILE = "record.json"
 METRICS_FILE = "metrics.json"
 IDENTITY_FILE = "identity.json"
+REMEDY = "`dvc repro` restores it from DVC's cache, or makes it again"
 CODE = ("recipe", "versions")  # fields of an identity that describe the training code
 CLASS, COCO_CLASS = "class/", "coco/class/"  # prefixes of per-class metrics
 # Packages in a record's environment that can change a result.
@@ -119,7 +120,7 @@ def load_record(folder: Path) -> Record:
         content = json.loads(path.read_text(encoding="utf-8"))
         return Record(**{**content, "identity": Identity(**content["identity"])})
     except (ValueError, TypeError, KeyError) as error:
-        raise _broken(path, error) from error
+        raise damaged(path, error, REMEDY) from error
 
 
 def save_metrics(folder: Path, metrics: Metrics) -> None:
@@ -137,7 +138,7 @@ def load_metrics(folder: Path) -> Metrics:
     try:
         metrics: Metrics = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise _broken(path, error) from error
+        raise damaged(path, error, REMEDY) from error
     return metrics
 
 
@@ -146,9 +147,3 @@ def _write(path: Path, text: str) -> None:
     part = path.with_suffix(".part")
     part.write_text(text + "\n", encoding="utf-8")
     part.replace(path)
-
-
-def _broken(path: Path, error: Exception) -> KdpipeError:
-    size = path.stat().st_size
-    reason = "is empty" if size == 0 else f"is cut short or damaged ({error})"
-    return KdpipeError(f"{path} {reason}; `dvc repro` restores it from DVC's cache, or makes it again")

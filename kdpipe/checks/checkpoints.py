@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from kdpipe.cells.cell import DATASET_DIR, all_cells
+from kdpipe.cells.cell import all_cells
 from kdpipe.cells.record import RECORD_FILE, load_record
 from kdpipe.checks.inspection import inspected
-from kdpipe.data.manifest import MANIFEST_FILE, load_manifest
+from kdpipe.checks.prepared import prepared
 from kdpipe.data.prepare import Header, header
 from kdpipe.errors import KdpipeError, ParamsError, counted
 from kdpipe.models.entries import candidates
@@ -61,7 +61,9 @@ def check_use(params: Params, source: Source, path: Path) -> list[str]:
         )
     if source.as_it_is:
         _check_classes(source.key, path, weights.names, data.names)
-    found = _suspicions(source, path, weights, data, _prepared(params))
+    manifest = prepared(params.data)
+    digest = manifest.digest if manifest else None
+    found = _suspicions(source, path, weights, data, digest)
     return [f"{source.key}: {path.name} {sentence}" for sentence in found]
 
 
@@ -104,14 +106,6 @@ def _trained_on(path: Path) -> str | None:
     if not (path.parent / RECORD_FILE).is_file():
         return None
     return load_record(path.parent).identity.data_digest
-
-
-def _prepared(params: Params) -> str | None:
-    """Digest of the prepared data set; None if it is not prepared."""
-    if not (DATASET_DIR / MANIFEST_FILE).exists():
-        return None
-    manifest = load_manifest(DATASET_DIR)
-    return manifest.digest if manifest.source == params.data.source else None
 
 
 def _image_sizes(params: Params) -> Iterator[str]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 
-from kdpipe.environment import ultralytics_version
+from kdpipe.checks.passed import passed_file, remember
 from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.models.names import ModelName
 from kdpipe.models.start_weights import Source
 from kdpipe.models.weights import Weights
 from kdpipe.params.schema import RELEASED
-from kdpipe.paths import state_dir
 
 
 def inspected(source: Source, path: Path) -> Weights:
@@ -24,15 +22,13 @@ def inspected(source: Source, path: Path) -> Weights:
     """
     stat = path.stat()
     asked = (str(path), stat.st_size, stat.st_mtime_ns, source.sha256, source.init, source.imgsz)
-    content = repr((*asked, ultralytics_version()))
-    kept = state_dir() / "checked" / f"{hashlib.sha256(content.encode()).hexdigest()[:32]}.json"
+    kept = passed_file("checkpoint", *asked).with_suffix(".json")
     try:
         found = json.loads(kept.read_text(encoding="utf-8"))
         weights = Weights(**{**found, "model": ModelName(**found["model"])})
     except (OSError, ValueError, TypeError, KeyError):  # not cached yet, being written, or of another kdpipe
         weights = _inspect(source, path)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(asdict(weights)), encoding="utf-8")
+        remember(kept, json.dumps(asdict(weights)))
     if weights.model.stem != source.architecture.stem:
         message = (
             f"{path} holds {weights.model.stem}, not {source.architecture}; write model: {weights.model.stem}"

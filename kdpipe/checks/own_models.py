@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
-from kdpipe.environment import ultralytics_version
+from kdpipe.checks.passed import passed_file, remember
 from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.models.names import ModelName
 from kdpipe.models.own_yaml import own_digest, yaml_of
-from kdpipe.paths import state_dir
 
 
 def check_building(key: str, model: ModelName) -> None:
@@ -21,8 +18,7 @@ def check_building(key: str, model: ModelName) -> None:
     Raises:
         ParamsError: if it cannot be built.
     """
-    content = repr((ultralytics_version(), model.stem, model.task, own_digest(model)))
-    passed = state_dir() / "checked" / hashlib.sha256(content.encode()).hexdigest()[:32]
+    passed = passed_file("model", model.stem, model.task, own_digest(model))
     if passed.exists():
         return
     from kdpipe.yolo.rebuild import build
@@ -31,5 +27,4 @@ def check_building(key: str, model: ModelName) -> None:
         build(model.task, yaml_of(model))
     except KdpipeError as error:
         raise ParamsError(key, str(error)) from error
-    passed.parent.mkdir(parents=True, exist_ok=True)
-    passed.touch()
+    remember(passed)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from omegaconf import DictConfig, OmegaConf
 
 from kdpipe.cells.cell import DATASET_DIR, PAIRS_DIR, RUNS_DIR, TEACHERS_DIR, all_cells
 from kdpipe.data import shipped
 from kdpipe.data.data_yaml import find_yaml
 from kdpipe.data.label_files import label_path
+from kdpipe.data.listing import is_binary
+from kdpipe.data.names import read_fields
 from kdpipe.data.prepare import EMBEDDED
 from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.models.start_weights import all_sources
@@ -86,10 +85,7 @@ def _places_of_data(source: str) -> Iterator[Path]:
 
 def _named_by(yaml: Path) -> Iterator[Path]:
     """Yield the folders, lists and files of the splits that exist."""
-    content = OmegaConf.load(yaml)
-    if not isinstance(content, DictConfig):
-        return
-    fields: Any = OmegaConf.to_container(content)
+    fields = read_fields(yaml)
     root = yaml.parent / str(fields.get("path") or "")
     for split in SPLITS:
         entry = fields.get(split)
@@ -109,10 +105,9 @@ def _links_in(folder: Path) -> Iterator[Path]:
 
 def _listed_in(file: Path) -> Iterator[Path]:
     """Yield the folders of the images in a list; a file that is no text is refused elsewhere."""
-    text = file.read_text(errors="replace", encoding="utf-8")
-    if "\0" not in text:
-        lines = (line.strip() for line in text.split("\n"))
-        yield from dict.fromkeys((file.parent / line).parent for line in lines if line)
+    if not is_binary(file):
+        lines = (line.strip() for line in file.read_text(errors="replace", encoding="utf-8").split("\n"))
+        yield from dict.fromkeys((file.parent / line).parent for line in lines if line and "\0" not in line)
 
 
 def _models(params: Params) -> Iterator[tuple[str, Path]]:

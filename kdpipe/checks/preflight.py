@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,14 @@ from typing import Any
 from kdpipe.cells.cell import DATASET_DIR, this_stage
 from kdpipe.checks.checkpoints import inspect_all
 from kdpipe.checks.own_models import check_building
+from kdpipe.checks.passed import passed_file, remember
 from kdpipe.checks.places import place_problems
+from kdpipe.checks.prepared import PREPARE, prepared
 from kdpipe.checks.tracking import tracking_problems
 from kdpipe.checks.trainings import training_problems
-from kdpipe.data.manifest import MANIFEST_FILE, load_manifest, prepared_above_max_det
+from kdpipe.data.manifest import Manifest, prepared_above_max_det
 from kdpipe.data.prepare import check_images, check_source
-from kdpipe.environment import check_packages, check_user, ultralytics_version
+from kdpipe.environment import check_packages, check_user
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean, raise_all, raised
 from kdpipe.models import names as model_names
 from kdpipe.models import published
@@ -25,7 +26,7 @@ from kdpipe.models.tasks import TASKS
 from kdpipe.params.arguments import argument_problems, as_it_is
 from kdpipe.params.load import read_params
 from kdpipe.params.schema import PARAMS_FILE, RELEASED, SCRATCH, Model, Pair, Params
-from kdpipe.paths import resolve, state_dir
+from kdpipe.paths import pull_hint, resolve
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,20 @@ def preflight(path: Path | str = PARAMS_FILE) -> Preflight:
         problems += tracking_problems(params.tracking)
     raise_all(problems)
     assert params is not None
+    manifest = prepared(params.data)
     problems, warnings = inspect_all(params)
     problems += training_problems(params)
-    if not this_stage():  # when a stage runs, DVC has deleted already
+    if this_stage() in ("", PREPARE):  # before other stages, DVC has deleted already
         problems += place_problems(params)
-    wrong, notable = _check_data(params)
+    wrong, notable = _check_data(params, manifest)
     raise_all([*problems, *wrong])
     return Preflight(params, [*warnings, *notable])
 
 
-def _check_data(params: Params) -> tuple[list[KdpipeError], list[str]]:
+def _check_data(params: Params, manifest: Manifest | None) -> tuple[list[KdpipeError], list[str]]:
     """Errors and warnings about the prepared data set, or about what will be prepared."""
-    if (DATASET_DIR / MANIFEST_FILE).exists():
-        manifest = load_manifest(DATASET_DIR)
-        if (manifest.source, manifest.task) == (params.data.source, params.data.task):
-            return _collected(lambda: list(prepared_above_max_det(params, manifest, DATASET_DIR)))
+    if manifest:
+        return _collected(lambda: list(prepared_above_max_det(params, manifest, DATASET_DIR)))
     return _collected(lambda: check_images(params.data, params.validate))
 
 
@@ -94,8 +94,7 @@ def _values(places: dict[str, dict[str, Any]]) -> list[ParamsError]:
 
     Ultralytics takes seconds to import, and most stages do not need it.
     """
-    content = repr((ultralytics_version(), sorted(places.items())))
-    passed = state_dir() / "checked" / hashlib.sha256(content.encode()).hexdigest()[:32]
+    passed = passed_file("values", sorted(places.items()))
     if passed.exists():
         return []
     from kdpipe.yolo.arguments import value_problems
@@ -106,8 +105,7 @@ def _values(places: dict[str, dict[str, Any]]) -> list[ParamsError]:
         checked = {k: v for k, v in values.items() if not (untrained and k == "epochs")}
         problems += value_problems(checked, key)
     if not problems:
-        passed.parent.mkdir(parents=True, exist_ok=True)
-        passed.touch()
+        remember(passed)
     return problems
 
 
@@ -141,9 +139,10 @@ def _check_model(key: str, name: str, model: Model, task: str) -> None:
     untrained = as_it_is(model.train)
     if model.init == SCRATCH and untrained:
         raise ParamsError(f"{key}.train.epochs", "0 means `as it is`, which needs init: released or a path")
-    if model.init not in (SCRATCH, RELEASED) and not resolve(model.init).is_file():
+    if model.init not in (SCRATCH, RELEASED) and not (path := resolve(model.init)).is_file():
         raise ParamsError(
-            f"{key}.init", f"{model.init!r} is neither scratch, released nor an existing .pt file"
+            f"{key}.init",
+            f"{model.init!r} is neither scratch, released nor an existing .pt file{pull_hint(path)}",
         )
 
 
@@ -190,8 +189,11 @@ def _check_distilled(key: str, pair: Pair, student: Model) -> None:
         found = architecture(pair.student, student)
         if str(found) not in published.DISTILLED:
             raise ParamsError(f"{key}.distilled", f"no distilled {found} is released; write a path")
-    elif pair.distilled and not resolve(pair.distilled).is_file():
-        raise ParamsError(f"{key}.distilled", f"{pair.distilled!r} is neither released nor an existing file")
+    elif pair.distilled and not (path := resolve(pair.distilled)).is_file():
+        raise ParamsError(
+            f"{key}.distilled",
+            f"{pair.distilled!r} is neither released nor an existing file{pull_hint(path)}",
+        )
     if pair.teacher == UNKNOWN and not pair.distilled:
         raise ParamsError(
             f"{key}.teacher", "only a finished student (distilled: ...) may have an unknown one"

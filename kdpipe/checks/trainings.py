@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 from functools import cache
 
-from kdpipe.cells.cell import DATASET_DIR
-from kdpipe.data.manifest import MANIFEST_FILE, load_manifest
-from kdpipe.data.prepare import EMBEDDED, source_changed
+from kdpipe.checks.prepared import prepared
+from kdpipe.data import shipped
+from kdpipe.data.prepare import EMBEDDED, open_source, source_changed
 from kdpipe.errors import KdpipeError, ParamsError, counted, raised
 from kdpipe.models.layer_count import layer_count
 from kdpipe.models.start_weights import Source, all_sources
@@ -51,13 +51,18 @@ def missing_devices(params: Params) -> list[KdpipeError]:
 
 
 def _training_images(params: Params) -> int | None:
-    """The number of training images; None if they are not prepared yet, or have changed since."""
-    if params.data.source == EMBEDDED:
-        return params.data.digits.train
-    if not (DATASET_DIR / MANIFEST_FILE).exists() or source_changed(params.data):
+    """The number of training images; None if it is not known, or has changed since they were prepared."""
+    data = params.data
+    if data.source == EMBEDDED:
+        return data.digits.train
+    if manifest := prepared(data):
+        return None if source_changed(data) else manifest.splits["train"].images
+    if shipped.find(data.source):  # it would be downloaded
         return None
-    manifest = load_manifest(DATASET_DIR)
-    return manifest.splits["train"].images if manifest.source == params.data.source else None
+    try:
+        return len(open_source(data).splits["train"])
+    except (KdpipeError, KeyError):  # what is wrong with the data is told by its own check
+        return None
 
 
 def _frozen(source: Source) -> ParamsError | None:
@@ -95,7 +100,8 @@ def _single_value(source: Source, count: Callable[[], int | None]) -> ParamsErro
     arguments = source.arguments
     stride = STRIDE_OF_P6 if source.architecture.variant == "-p6" else STRIDE
     whole = max(math.ceil(source.imgsz / stride), 1) * stride
-    smallest = max(stride, int(whole * (1 - float(str(arguments.get("multi_scale", 0))))) // stride * stride)
+    shrunk = int(whole * (1 - float(arguments.get("multi_scale", 0))))  # type: ignore[arg-type]
+    smallest = max(stride, shrunk // stride * stride)
     if smallest >= 2 * stride:
         return None
     processes, images = len(device_names(arguments.get("device"))), count()

@@ -16,6 +16,7 @@ from kdpipe.data.names import class_names, read_fields
 from kdpipe.data.source import Example, Source
 from kdpipe.errors import DataError, ParamsError
 from kdpipe.params.schema import SPLITS
+from kdpipe.paths import pull_hint
 
 MEASURED = ("val", "test")
 RGB = 3  # channels
@@ -31,8 +32,9 @@ def find_yaml(source: Path) -> Path:
     if source.is_file():
         return source
     if not source.is_dir():
-        raise ParamsError("data.source", f"{source} does not exist")
-    found = sorted([*source.glob("*.yaml"), *source.glob("*.yml")])
+        raise ParamsError("data.source", f"{source} does not exist{pull_hint(source)}")
+    yamls = (*source.glob("*.yaml"), *source.glob("*.yml"))
+    found = sorted(path for path in yamls if path.is_file())
     if len(found) == 1:
         return found[0]
     listed = ", ".join(path.name for path in found) or "none"
@@ -108,7 +110,8 @@ def _root(yaml: Path, path: object, base: Path | None) -> Path:
     options = [yaml.parent / path, *([base / path] if base else [])]
     existing = [option for option in options if option.is_dir()]
     if not existing:
-        raise DataError(f"{yaml}: path: {path} is no folder; looked in {options[0]}")
+        hint = pull_hint(options[0])
+        raise DataError(f"{yaml}: path: {path} is no folder; looked in {options[0]}{hint}")
     return existing[0]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kdpipe.data.images import NOT_READ, SUFFIXES
 from kdpipe.errors import DataError
+from kdpipe.paths import pull_hint
 
 FIRST = 3  # files that a message names
 MAC_FILE = "._"  # beginning of the names of files that are made on a Mac, one for each other file
@@ -89,13 +90,20 @@ def some(paths: Sequence[Path | str]) -> str:
     return ", ".join([*map(printable, paths[:FIRST]), *more])
 
 
+def is_binary(path: Path) -> bool:
+    """Whether a file is surely no text, as its beginning says."""
+    with path.open("rb") as file:
+        return b"\0" in file.read(HEAD)
+
+
 def _place(yaml: Path, split: str, root: Path, item: str) -> Path:
     """The folder or list that is meant."""
     place = root / item
     if not place.exists() and item.startswith("../"):  # as exported by Roboflow
         place = root / item[3:]
     if not (place.is_dir() or place.is_file()):
-        raise DataError(f"{yaml}: {split}: {item}: no such folder or list; looked for {place}")
+        hint = pull_hint(place)
+        raise DataError(f"{yaml}: {split}: {item}: no such folder or list; looked for {place}{hint}")
     return place
 
 
@@ -116,9 +124,8 @@ def _listed(where: str, place: Path) -> list[Path]:
     wrong = DataError(
         f"{where} is neither a folder of images nor a list of their paths, one a line, in UTF-8"
     )
-    with place.open("rb") as file:
-        if place.suffix.lower() in SUFFIXES or b"\0" in file.read(HEAD):
-            raise wrong
+    if place.suffix.lower() in SUFFIXES or is_binary(place):
+        raise wrong
     try:
         lines = place.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
@@ -128,16 +135,17 @@ def _listed(where: str, place: Path) -> list[Path]:
 
 def _check_files(where: str, paths: Sequence[Path]) -> None:
     """Refuse names that cannot be written to a text file, and what can never be read to its end."""
-    if garbled := [path for path in paths if not _is_utf8(path)]:
+    if garbled := [path for path in paths if not is_utf8(path)]:
         raise DataError(f"{where}: file names that are not UTF-8; rename them: {some(garbled)}")
     if absent := [path for path in paths if not os.path.isfile(path)]:  # noqa: PTH113 - answers for any
         raise DataError(
             f"{where}: images that are missing, broken links or no regular files: {len(absent)} of "
-            f"{len(paths)}: {some(absent)}"
+            f"{len(paths)}: {some(absent)}{pull_hint(absent[0])}"
         )
 
 
-def _is_utf8(path: Path) -> bool:
+def is_utf8(path: Path) -> bool:
+    """Whether a path can be written to a text file."""
     try:
         str(path).encode()
     except UnicodeEncodeError:

@@ -13,7 +13,7 @@ from kdpipe.data.findings import above_max_det, count_classes
 from kdpipe.data.labels import LabelRules
 from kdpipe.data.source import Source
 from kdpipe.data.write import PreparedData
-from kdpipe.errors import ParamsError
+from kdpipe.errors import ParamsError, damaged
 from kdpipe.params.schema import Params
 
 MANIFEST_FILE = "manifest.json"
@@ -59,10 +59,18 @@ class Manifest:
 
 
 def load_manifest(folder: Path) -> Manifest:
-    """Read the manifest of a prepared data set."""
-    content = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    content["splits"] = {name: Split(**split) for name, split in content["splits"].items()}
-    return Manifest(**content)
+    """Read the manifest of a prepared data set.
+
+    Raises:
+        KdpipeError: if the file is empty, cut short, or no manifest.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        splits = {name: Split(**split) for name, split in content["splits"].items()}
+        return Manifest(**{**content, "splits": splits})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise damaged(path, error, "`dvc repro --force --single-item prepare` makes it again") from error
 
 
 def describe(name: str, rules: LabelRules, source: Source, written: PreparedData) -> Manifest:

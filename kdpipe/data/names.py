@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -73,6 +74,11 @@ def _misread(names: list[Scalar]) -> Iterator[tuple[str, object]]:
             yield name.text, "a date" if name.kind == "timestamp" else value_of(name.text)
 
 
+def has_controls(name: str) -> bool:
+    """Whether a name has control characters, which neither tables nor pages can hold."""
+    return any(unicodedata.category(character) == "Cc" for character in name)
+
+
 def class_names(yaml: Path, fields: Mapping[str, Any]) -> dict[int, str]:
     """Class names by class id.
 
@@ -89,6 +95,8 @@ def class_names(yaml: Path, fields: Mapping[str, Any]) -> dict[int, str]:
     named = {int(index): str(names[index]) for index in sorted(names, key=int)}
     if not all(name.strip() for name in named.values()):
         raise DataError(f"{yaml}: names: a class has an empty name")
+    if unseen := [name for name in named.values() if has_controls(name)]:
+        raise DataError(f"{yaml}: names: {unseen[0]!r} has control characters; write a name without them")
     if twice := [name for name, times in Counter(named.values()).items() if times > 1]:
         raise DataError(f"{yaml}: names: more than one class is called {twice[0]}")
     if list(named) != list(range(len(named))) or not named:

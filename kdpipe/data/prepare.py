@@ -72,6 +72,8 @@ def check_source(data: Data) -> None:
     Raises:
         ParamsError, DataError: naming the key, or the file.
     """
+    if not data.source.strip():
+        raise ParamsError("data.source", "empty; write digits, or the path of a data yaml")
     tasks = digits.LABELS if data.source == EMBEDDED else PARSERS
     if data.task not in tasks:
         raise ParamsError("data.task", f"{data.task!r}: {did_you_mean(data.task, tasks)}")

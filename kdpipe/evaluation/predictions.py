@@ -14,6 +14,9 @@ from typing import Any
 
 import pandas as pd
 
+from kdpipe.cells.record import REMEDY
+from kdpipe.errors import damaged
+
 BOX = ["x", "y", "width", "height"]
 ROTATED_BOX = ["centre_x", "centre_y", "width", "height", "angle"]
 KEYPOINTS, MASK = "keypoints", "counts"
@@ -56,5 +59,12 @@ def save_predictions(entries: Iterable[Mapping[str, Any]], task: str, path: Path
 
 
 def load_predictions(path: Path) -> pd.DataFrame:
-    """Read stored predictions, one row per prediction."""
-    return pd.read_parquet(path)
+    """Read stored predictions, one row per prediction.
+
+    Raises:
+        KdpipeError: if the file is empty or cut short.
+    """
+    try:
+        return pd.read_parquet(path)
+    except ValueError as error:
+        raise damaged(path, error, REMEDY) from error

@@ -20,6 +20,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kdpipe.cells.record import REMEDY
+from kdpipe.errors import damaged
+
 RESAMPLES_FILE = "resamples.npy"
 FEWEST_IMAGES = 2
 
@@ -72,8 +75,15 @@ def save_resamples(samples: Mapping[str, NDArray[np.float64]], path: Path) -> No
 
 
 def load_resamples(path: Path) -> NDArray[np.void]:
-    """Read the structured array that `save_resamples` stored, (n,), one field per `split/head`."""
-    stored: NDArray[np.void] = np.load(path)
+    """Read the structured array that `save_resamples` stored, (n,), one field per `split/head`.
+
+    Raises:
+        KdpipeError: if the file is empty or cut short.
+    """
+    try:
+        stored: NDArray[np.void] = np.load(path)
+    except (ValueError, EOFError) as error:
+        raise damaged(path, error, REMEDY) from error
     return stored
 
 

@@ -17,6 +17,7 @@ from kdpipe.params.limits import TRAIN, limit_problems
 
 AUTO = "auto"
 OPTIMIZERS = ("Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop", "SGD", "MuSGD", AUTO)
+CHOICES = {"optimizer": OPTIMIZERS, "cache": ("ram",), "copy_paste_mode": ("flip", "mixup")}
 LAYER = re.compile(r"\d+(\.\w+)*")
 DEVICE = re.compile(r"auto|cpu|mps|\d+|(npu|xpu)(:\d+)?")
 OWNED = {
@@ -84,11 +85,7 @@ def argument_problems(arguments: Mapping[str, Any], key: str) -> Iterator[Params
         yield ParamsError(
             f"{key}.imgsz", f"{imgsz!r}: write the side of the images, a whole number of pixels"
         )
-    optimizer = str(arguments.get("optimizer", AUTO))
-    if optimizer.lower() not in (name.lower() for name in OPTIMIZERS):
-        yield ParamsError(f"{key}.optimizer", f"{optimizer!r}: {did_you_mean(optimizer, OPTIMIZERS)}")
-    if arguments.get("cache") == "disk":
-        yield ParamsError(f"{key}.cache", "disk would write into DVC's copy of the data; take ram or false")
+    yield from _choices(arguments, key)
     batch = arguments.get("batch", 1)
     if type(batch) is not int or batch < 1:
         yield ParamsError(
@@ -99,6 +96,19 @@ def argument_problems(arguments: Mapping[str, Any], key: str) -> Iterator[Params
     yield from _freeze(arguments.get("freeze"), f"{key}.freeze")
     if "device" in arguments:
         yield from _device(arguments["device"], f"{key}.device")
+
+
+def _choices(arguments: Mapping[str, Any], key: str) -> Iterator[ParamsError]:
+    """Check texts that Ultralytics notices late, or takes for something else without a word."""
+    for name, options in CHOICES.items():
+        value = arguments.get(name, False)
+        if name == "cache" and str(value).lower() == "disk":
+            problem = f"{value} would write into DVC's copy of the data; take ram or false"
+            yield ParamsError(f"{key}.{name}", problem)
+        elif not isinstance(value, bool) and str(value).lower() not in map(str.lower, options):
+            bare = str(value).lower() in ("true", "false")
+            hint = f"write {value} without quotes" if bare else did_you_mean(str(value), options)
+            yield ParamsError(f"{key}.{name}", f"{str(value)!r}: {hint}")
 
 
 def _freeze(freeze: object, key: str) -> Iterator[ParamsError]:

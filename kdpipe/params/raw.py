@@ -19,6 +19,7 @@ NAMED_BY_DVC = {
     "evaluate": "evaluate: {resamples: 1000}",
     "tracking": "tracking: {experiment: kdpipe}",
 }
+SECTIONS = ("data", "sweep", "train", "validate", "evaluate", "tracking")
 # A name of a student, a teacher or a pair. One with other characters is refused when names are checked.
 NAMED = re.compile(r"(students|teachers|pairs)\.[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -104,6 +105,9 @@ def _require_mappings(raw: DictConfig) -> None:
         entry_values = entries.values() if isinstance(entries, DictConfig) else [None]
         if not all(isinstance(value, DictConfig) for value in entry_values):
             raise ParamsError(axis, f"must map names to mappings, such as {example}")
+    for section in SECTIONS:
+        if not isinstance(raw.get(section), DictConfig | None):
+            raise ParamsError(section, "must be a mapping of keys to values")
 
 
 def missing_names(raw: DictConfig) -> Iterator[ParamsError]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kdpipe.params.schema import UI_HOST, UI_PORT, Tracking
-from kdpipe.paths import project_root
+from kdpipe.paths import expanded, project_root
 
 SQLITE = "sqlite:///"
 VARIABLE = "MLFLOW_TRACKING_URI"
@@ -17,7 +17,7 @@ def tracking_uri(tracking: Tracking) -> str:
     """MLFLOW_TRACKING_URI if set, else `tracking.uri`; SQLite paths are relative to the project root."""
     uri = os.environ.get(VARIABLE) or tracking.uri
     if uri.startswith(SQLITE):
-        return SQLITE + str(project_root() / Path(uri.removeprefix(SQLITE)).expanduser())
+        return SQLITE + str(project_root() / expanded(uri.removeprefix(SQLITE)))
     return uri
 
 

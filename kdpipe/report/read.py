@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from kdpipe.errors import KdpipeError
+from kdpipe.errors import KdpipeError, damaged
 from kdpipe.report.write import NUMBERS_DIR, REPORTS_DIR
 
 TEXTS = dict.fromkeys(("dis", "class", "pair", "student", "teacher", "model", "cell"), str)
@@ -41,14 +41,17 @@ def load_content(reports: Path = REPORTS_DIR) -> Content:
     """Read the report from a folder.
 
     Raises:
-        KdpipeError: if there is no report yet.
+        KdpipeError: if there is no report yet, or benchmark.json is cut short.
     """
+    path = reports / "benchmark.json"
     try:
-        said: dict[str, Any] = json.loads((reports / "benchmark.json").read_text(encoding="utf-8"))
+        said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         numbers = {path.stem: _table(path) for path in sorted((reports / NUMBERS_DIR).glob("*.csv"))}
         cells = _table(reports / "benchmark.csv")
     except FileNotFoundError as error:
         raise KdpipeError(f"{error.filename} does not exist; run `dvc repro`") from error
+    except ValueError as error:
+        raise damaged(path, error, "`dvc repro --force --single-item report` makes it again") from error
     if "gains" not in numbers:
         raise KdpipeError(f"{reports / NUMBERS_DIR} does not exist; run `dvc repro`")
     return Content(said["metric"], said["measured_on"], said["chosen_on"], said["warnings"], numbers, cells)

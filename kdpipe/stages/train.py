@@ -19,7 +19,7 @@ from kdpipe.checks.checkpoints import check_use
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest
 from kdpipe.environment import describe_environment, training_versions
-from kdpipe.errors import KdpipeError, ParamsError, counted
+from kdpipe.errors import KdpipeError, ParamsError, counted, damaged
 from kdpipe.models import names as model_names
 from kdpipe.models.own_yaml import own_digest, yaml_of
 from kdpipe.models.start_weights import Source, source_of
@@ -110,7 +110,7 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
         start: The file of the start weights; None if it starts from scratch.
     """
     pair = PAIRS_DIR / cell.name if cell.kind == "distill" else None
-    chosen = json.loads((pair / PAIR_FILE).read_text(encoding="utf-8")) if pair else {}
+    chosen = _chosen(pair) if pair else {}
     _refuse_edited_student(params, cell.name, chosen)
     return Identity(
         cell=cell.id,
@@ -132,6 +132,17 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
         recipe=recipe.TRAINING,
         versions=training_versions(),
     )
+
+
+def _chosen(pair: Path) -> dict[str, Any]:
+    """Return what stage pick_teacher chose for a pair."""
+    path = pair / PAIR_FILE
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {"teacher": content["teacher"], **content}
+    except (ValueError, TypeError, KeyError) as error:
+        remedy = f"`dvc repro --force --single-item pick_teacher@{pair.name}` makes it again"
+        raise damaged(path, error, remedy) from error
 
 
 def _refuse_edited_student(params: Params, pair: str, chosen: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from kdpipe.cells.cell import Cell, all_cells
 from kdpipe.cells.record import METRICS_FILE
+from kdpipe.environment import owner_problem
 from kdpipe.errors import KdpipeError
 from kdpipe.params.load import load
 from kdpipe.params.schema import PARAMS_FILE
@@ -55,7 +56,8 @@ def finished_at(revision: str) -> Iterator[FinishedCell]:
             files = repo.dvcfs.fs  # the root of its paths is that of the DVC repository
             files.get_file(str(project / PARAMS_FILE), str(root / PARAMS_FILE))
         except Exception as error:
-            raise KdpipeError(f"{revision}: no revision with a {PARAMS_FILE} ({error})") from error
+            problem = owner_problem() or f"no revision with a {PARAMS_FILE} ({error})"
+            raise KdpipeError(f"{revision}: {problem}") from error
         for cell in all_cells(load(root / PARAMS_FILE)):
             _copy(files, project, cell, root)
             yield from finished_cells([cell], root)

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 from omegaconf import OmegaConf
 
 from kdpipe.checks.places import place_problems
 from kdpipe.params.load import load
+from pipelines import prepare
 from tests.bad_inputs import _data
+from tests.project import REPOSITORY
 
 Write = Callable[..., Path]
 
@@ -141,6 +144,24 @@ def test_data_that_would_be_deleted(arrange: Callable[[Path], str], write_params
     assert "which DVC deletes before the pipeline writes it; move it elsewhere" in str(problem)
 
 
+def test_dvc_leaves_it_until_the_stage_has_refused(
+    write_params: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asks kdpipe before plain `dvc repro` removes the outputs of a stage."""
+    folder = write_params().parent
+    _data()(folder)
+    write_params(data={"source": inside(folder), "task": "detect"})
+    shutil.copy(REPOSITORY / "dvc.yaml", folder)
+    with Repo.init(no_scm=True) as repo, repo.lock:
+        repo.stage.load_one(name="prepare").remove_outs()
+    images = sorted((folder / "data/dataset/images").rglob("*.png"))
+    monkeypatch.setenv("DVC_STAGE", "prepare")
+    with pytest.raises(SystemExit):
+        prepare.main()
+    assert sorted((folder / "data/dataset/images").rglob("*.png")) == images
+    assert len(images) == 5
+
+
 def beside(folder: Path) -> str:
     (folder / "data/dataset/images").mkdir(parents=True)
     moved(folder, "data/mine")
@@ -170,7 +191,20 @@ def with_other_links(folder: Path) -> str:
     return "theirs"
 
 
-GOOD = [beside, in_the_folder_around, of_a_similar_name, in_models, with_other_links]
+def with_names_like_interpolations(folder: Path) -> str:
+    text = "{train: images/train, val: images/val, names: ['${', 'a${b}']}"
+    (folder / "theirs/data.yaml").write_text(text)
+    return "theirs"
+
+
+GOOD = [
+    beside,
+    in_the_folder_around,
+    of_a_similar_name,
+    in_models,
+    with_other_links,
+    with_names_like_interpolations,
+]
 
 
 @pytest.mark.parametrize("arrange", GOOD, ids=lambda function: function.__name__)

@@ -65,3 +65,16 @@ def test_several_broken_checkpoints_are_told_at_once(write_params: Write, tmp_pa
         preflight(path)
     assert "students.yolo26n.init: " in str(said.value)
     assert "teachers.yolo26s.init: " in str(said.value)
+
+
+def test_values_that_an_older_kdpipe_has_passed_are_checked_again(
+    write_params: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, checked = write_params(), []
+    preflight(path)
+    monkeypatch.setattr("kdpipe.yolo.arguments.value_problems", lambda *given: checked.append(given) or [])
+    preflight(path)
+    assert checked == []
+    monkeypatch.setattr("kdpipe.checks.passed.__version__", "0.0.1")
+    preflight(path)
+    assert checked

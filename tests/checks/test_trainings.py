@@ -14,19 +14,22 @@ from kdpipe.data.prepare import prepare
 from kdpipe.errors import ParamsError
 from kdpipe.models.layer_count import layer_count
 from kdpipe.models.names import names, parse
-from kdpipe.yolo.device import device_name
+from kdpipe.params.load import load
+from kdpipe.yolo.device import check_device, device_name
 from tests.bad_inputs import _data
 
 Write = Callable[..., Path]
 
 
-def test_a_share_of_own_images_is_checked_once_they_are_counted(write_params: Write, tmp_path: Path) -> None:
+def test_a_share_of_own_images_is_checked_before_they_are_copied(write_params: Write, tmp_path: Path) -> None:
     changes = {**_data()(tmp_path), "train__fraction": 0.1}
     path = write_params(**changes)
-    params = preflight(path).params
+    message = r"train\.fraction: 0\.1 of 3 training images is not even one"
+    with pytest.raises(ParamsError, match=message):
+        preflight(path)
     DATASET_DIR.parent.mkdir(parents=True, exist_ok=True)
-    prepare(params.data, DATASET_DIR)
-    with pytest.raises(ParamsError, match=r"train\.fraction: 0\.1 of 3 training images is not even one"):
+    prepare(load(path).data, DATASET_DIR)
+    with pytest.raises(ParamsError, match=message):
         preflight(path)
     for index in range(3, 9):  # more images: they are counted when they are prepared
         for kind, suffix in (("images", "png"), ("labels", "txt")):
@@ -43,6 +46,8 @@ def test_a_share_of_own_images_is_checked_once_they_are_counted(write_params: Wr
         {"train__fraction": 0.02},
         {"train__imgsz": 32, "train__batch": 16},
         {"train__imgsz": 64, "train__batch": 1},
+        {"train__imgsz": 64, "train__multi_scale": True},
+        {"train__cache": "RAM"},
         {"train__freeze": 23},
         {"train__freeze": [0, "23.cv2"]},
         {"train__device": ""},
@@ -61,6 +66,13 @@ def test_the_layers_of_every_model_are_known() -> None:
     assert {layer_count(parse(name)) for name in names()} <= set(range(20, 40))
     assert layer_count(parse("yolo26n")) == 24
     assert layer_count(parse("yolo26x-p6")) > 24
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "0", 0, "0,1"])
+def test_a_gpu_on_a_machine_without_one(device: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ParamsError, match=r"GPU 0 is not there: this machine has no GPU; write auto"):
+        check_device({"device": device})
 
 
 def test_devices_have_their_own_names() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import sys
 import time
@@ -91,17 +92,57 @@ def imported(source: Path, out: Path, task: str = "detect", groups: str | None =
         ("0.txt", b"\x00\x01\x02", "0.txt: line 1: '\\x00\\x01\\x02' is no number"),
         ("classes.txt", "größe\ncat".encode("latin-1"), "classes.txt: class names must be text in UTF-8"),
         ("classes.txt", "cat\ndog".encode("utf-16"), "classes.txt: class names must be text in UTF-8"),
-        ("classes.txt", b"", "classes.txt: line 1 is empty; write a class name"),
+        ("classes.txt", b"", "classes.txt: there are no class names"),
         ("classes.txt", b"cat\n \ndog\n\n", "classes.txt: line 2 is empty; write a class name"),
         ("classes.txt", b"cat\ncat", "classes.txt: more than one class is called cat"),
+        ("classes.txt", b"cat\0\ndog", "classes.txt: the class name 'cat\\x00' has control characters"),
+        ("classes.txt", b"", "classes.txt: there are no class names; write them into it, one a line"),
+        (b"gr\xf6.png", b"", "theirs/gr\\xf6.png; file names must be UTF-8"),
     ],
 )
-def test_files_that_are_broken(tmp_path: Path, name: str, content: bytes, message: str) -> None:
-    (yolo(tmp_path / "theirs") / name).write_bytes(content)
+def test_files_that_are_broken(tmp_path: Path, name: str | bytes, content: bytes, message: str) -> None:
+    (yolo(tmp_path / "theirs") / os.fsdecode(name)).write_bytes(content)
     with pytest.raises(DataError) as error:
         imported(tmp_path / "theirs", tmp_path / "out")
     assert message in str(error.value)
     assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x.png", "a.json", "a.xml", "classes.txt"])
+def test_files_without_an_end(tmp_path: Path, name: str) -> None:
+    path = yolo(tmp_path / "theirs") / name
+    path.unlink(missing_ok=True)
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to("none")):
+        make(path)
+        with pytest.raises(DataError, match=f"1 file is no regular file.*{name}; remove what is"):
+            imported(tmp_path / "theirs", tmp_path / "out")
+        path.unlink()
+
+
+def test_folders_named_like_files(tmp_path: Path) -> None:
+    folder = yolo(tmp_path / "theirs")
+    for name in ("x.txt", "x.png", "x.json", "x.xml"):
+        (folder / name).mkdir()
+    assert sum(imported(folder, tmp_path / "out").images.values()) == COUNT
+
+
+def test_a_broken_json_is_named(tmp_path: Path) -> None:
+    folder = coco(tmp_path / "theirs").parent
+    (folder / "a.json").write_text("{")
+    with pytest.raises(DataError, match=r"theirs/a\.json cannot be read: EOF while parsing"):
+        imported(folder, tmp_path / "out")
+
+
+def test_a_folder_of_images_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none does not exist"):
+        import_data(
+            coco(tmp_path / "theirs"),
+            tmp_path / "out",
+            "detect",
+            images=tmp_path / "none",
+            groups=None,
+            seed=0,
+        )
 
 
 def test_all_broken_label_files_are_counted(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from kdpipe.data.names import has_controls
 from kdpipe.errors import DataError, counted
 
 FEW = 3  # files that are listed in a message
@@ -79,6 +80,8 @@ def check_names(names: Sequence[str], where: Path) -> None:
     """
     if not all(name.strip() for name in names):
         raise DataError(f"{where}: a class has an empty name")
+    if unseen := [name for name in names if has_controls(name)]:
+        raise DataError(f"{where}: the class name {unseen[0]!r} has control characters; write one without")
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise DataError(f"{where}: more than one class is called {twice[0]}")
 

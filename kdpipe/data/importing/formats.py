@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from kdpipe.data.images import SUFFIXES as IMAGE_SUFFIXES
 from kdpipe.data.importing import coco
-from kdpipe.data.importing.annotations import Annotations, Image
+from kdpipe.data.importing.annotations import Annotations, Image, listed
 from kdpipe.data.importing.given import (
     by_folders,
     by_lists,
@@ -19,10 +19,12 @@ from kdpipe.data.importing.given import (
     split_folders,
 )
 from kdpipe.data.importing.yolo import NAME_FILES, from_yolo
-from kdpipe.errors import DataError
+from kdpipe.data.listing import is_utf8, printable
+from kdpipe.errors import DataError, counted
 from kdpipe.params.schema import SPLITS
 
 NOTES = "notes.json"  # of Label Studio, beside YOLO files; no annotations
+READ = IMAGE_SUFFIXES | {".json", ".names", ".txt", ".xml", ".yaml", ".yml"}
 # Folders that are parts of a format, and so no data sets of their own.
 PARTS = {"annotations", "images", "labels", "jpegimages", "imagesets"}
 
@@ -43,6 +45,10 @@ def read_all(source: Path, task: str, images: Path | None) -> tuple[dict[str, An
     """
     if not source.exists():
         raise DataError(f"{source} does not exist")
+    if images and not images.exists():
+        raise DataError(f"{images} does not exist")
+    for given in (source, *([images] if images else [])):
+        _check_files(given)
     place = source if source.is_file() else _with_content(source)
     if place.is_dir() and (yamls := [*place.glob("*.yaml"), *place.glob("*.yml")]):
         raise DataError(f"{place} has a data yaml already: write data.source: {yamls[0]} into params.yaml")
@@ -65,6 +71,16 @@ def read_all(source: Path, task: str, images: Path | None) -> tuple[dict[str, An
     return parts, [*whole.warnings, *warnings]
 
 
+def _check_files(source: Path) -> None:
+    """Refuse files that cannot be read to their end, or whose names cannot be written."""
+    paths = [source, *(path for path in source.rglob("*") if path.suffix.lower() in READ)]
+    if endless := [path for path in paths if not (path.is_file() or path.is_dir())]:
+        files = counted(len(endless), "file is no regular file", "files are no regular files")
+        raise DataError(f"{files} (pipes, devices, broken links): {listed(endless)}; remove what is not read")
+    if garbled := [printable(path) for path in paths if not is_utf8(path)]:
+        raise DataError(f"{listed(garbled)}; file names must be UTF-8; rename what is not")
+
+
 def _with_content(source: Path) -> Path:
     """The folder itself, or the only folder in it if there is nothing else, as many archives have it."""
     content = [path for path in source.iterdir() if not path.name.startswith((".", "__MACOSX"))]
@@ -84,11 +100,11 @@ def _places(source: Path) -> dict[str, Path]:
     if source.is_file() or any((source / name).is_file() for name in NAME_FILES):
         return {}
     for folder in (source, source / "annotations"):
-        of_cvat = sorted(folder.glob("*.xml"))
+        of_cvat = _files(folder, "*.xml")
         if 1 < len(of_cvat) <= len(SPLITS) and len(places := split_files(of_cvat)) == len(of_cvat):
             _require_train(places, folder)
             return places
-        files = sorted(folder.glob("*.json"))
+        files = _files(folder, "*.json")
         if len(files) > 1 and (places := split_files(files)):
             _require_train(places, folder)
             if unused := [path.name for path in files if path not in places.values()]:
@@ -112,6 +128,10 @@ def _places(source: Path) -> dict[str, Path]:
             "call it train, val or test, or move it elsewhere"
         )
     return places
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if path.is_file())
 
 
 def _has_images(folder: Path) -> bool:
@@ -174,18 +194,21 @@ def _given(images: list[Image], source: Path) -> tuple[dict[str, list[Image]], l
 
 
 def _read(place: Path, task: str, images: tuple[Path, ...], source: Path) -> Annotations:
+    read = place
     try:
         if place.suffix == ".json":
             return coco.from_json(place, place.parent, task, images)
         if place.suffix == ".xml":
             return coco.from_cvat(place, task, images)
-        if place.is_dir() and (any(place.glob("*.xml")) or any(place.glob("Annotations/*.xml"))):
+        if place.is_dir() and (_files(place, "*.xml") or _files(place, "Annotations/*.xml")):
             return coco.from_voc(place, task, images)
-        jsons = [path for path in place.glob("*.json") if path.name != NOTES] if place.is_dir() else []
+        jsons = _files(place, "*.json") if place.is_dir() else []
+        jsons = [path for path in jsons if path.name != NOTES]
         if len(jsons) == 1:
-            return coco.from_json(jsons[0], place, task, images)
+            read = jsons[0]
+            return coco.from_json(read, place, task, images)
     except (OSError, ValueError, KeyError, RuntimeError, ET.ParseError) as error:
-        raise DataError(f"{place} cannot be read: {error}") from error
+        raise DataError(f"{read} cannot be read: {error}") from error
     if place.is_dir() and any(place.rglob("*.txt")):
         return from_yolo(place, images, source)
     raise DataError(

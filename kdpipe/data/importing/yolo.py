@@ -36,10 +36,10 @@ def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = No
     """
     names_file = _names_file(folder, names_from)
     names = [line.strip() for line in text_of(names_file, "class names").rstrip().splitlines()]
-    if not names or "" in names:  # each line counts, as class ids are the numbers of the lines
-        raise DataError(
-            f"{names_file}: line {names.index('') + 1 if names else 1} is empty; write a class name"
-        )
+    if not names:
+        raise DataError(f"{names_file}: there are no class names; write them into it, one a line")
+    if "" in names:  # each line counts, as class ids are the numbers of the lines
+        raise DataError(f"{names_file}: line {names.index('') + 1} is empty; write a class name")
     check_names(names, names_file)
     root = images[0] if images else folder
     listing = images_below(root)
@@ -119,5 +119,7 @@ def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], cla
 
 def _looks_like_labels(file: Path) -> bool:
     """Whether a text file begins with a class id and a box, and not with a name or a path."""
+    if not file.is_file():
+        return False
     words = file.read_bytes().strip().partition(b"\n")[0].split()
     return len(words) > BOX_WORDS and words[0].isdigit()
