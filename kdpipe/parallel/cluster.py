@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ USABLE = 0.9  # of a machine's memory: a machine that replaces another one may h
 OBJECT_STORE = 100 * 1024**2  # bytes: tasks exchange almost no data
 HERE: dict[str, Any] = {"object_store_memory": OBJECT_STORE, "include_dashboard": False}
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+REACHED_WITHIN = 10.0  # seconds
 MISSING = "Ray is not installed; install kdpipe with it: pip install -e '.[scale]'"
 
 
@@ -79,8 +82,9 @@ class RayCluster:
         where = self._address or "this machine"
         given = {**QUIET, **({} if self._address else HERE), **self._given}
         try:
+            _reach(self._address or "")
             ray.init(address=self._address or "local", **given)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise KdpipeError(f"Ray at {where} cannot be used: {error}") from error
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         working = [found for found in alive if found.get("CPU")]  # leaves out a head node that runs no tasks
@@ -143,6 +147,16 @@ class RayCluster:
             ray.shutdown()
             for command in self._running.values():
                 guard.wait_for_end(command.folder)
+
+
+def _reach(address: str) -> None:
+    """Connect once to a cluster: Ray itself tries for minutes.
+
+    Raises:
+        OSError: if nothing answers at HOST:PORT.
+    """
+    if found := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address):
+        socket.create_connection((found[1].strip("[]"), int(found[2])), timeout=REACHED_WITHIN).close()
 
 
 def _run(command: Command, threads: str) -> int:

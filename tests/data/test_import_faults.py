@@ -92,7 +92,6 @@ def imported(source: Path, out: Path, task: str = "detect", groups: str | None =
         ("0.txt", b"\x00\x01\x02", "0.txt: line 1: '\\x00\\x01\\x02' is no number"),
         ("classes.txt", "größe\ncat".encode("latin-1"), "classes.txt: class names must be text in UTF-8"),
         ("classes.txt", "cat\ndog".encode("utf-16"), "classes.txt: class names must be text in UTF-8"),
-        ("classes.txt", b"", "classes.txt: there are no class names"),
         ("classes.txt", b"cat\n \ndog\n\n", "classes.txt: line 2 is empty; write a class name"),
         ("classes.txt", b"cat\ncat", "classes.txt: more than one class is called cat"),
         ("classes.txt", b"cat\0\ndog", "classes.txt: the class name 'cat\\x00' has control characters"),

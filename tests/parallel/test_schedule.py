@@ -317,6 +317,15 @@ def test_without_ray_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> N
     assert str(caught.value) == MISSING
 
 
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("127.0.0.1:9", "Connection refused"), ("ray://no-such-host.invalid:10001", "not known|resolution")],
+)
+def test_a_cluster_that_is_not_there_is_said_at_once(address: str, reason: str) -> None:
+    with pytest.raises(KdpipeError, match=f"^Ray at {address} cannot be used: .*({reason})"):
+        RayCluster(2, address).machines  # noqa: B018
+
+
 def test_a_killed_guard_is_replaced_and_its_training_goes_on(dummies: Dummies) -> None:
     dummies.hold(TRAININGS)
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
