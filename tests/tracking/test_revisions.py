@@ -32,13 +32,13 @@ def subfolder(first_run: Path, tmp_path: Path, request: pytest.FixtureRequest) -
 
 
 def test_a_project_in_a_subfolder_has_revisions_and_experiments(subfolder: Project) -> None:
+    (subfolder.folder / "mlflow.db").unlink()
     assert "nothing to train" in subfolder.run("kdpipe", "check").stdout
     for name in ("runs", "models"):
         shutil.rmtree(subfolder.folder / name)
     assert "0 runs" in subfolder.run("kdpipe", "sync", "--dry-run").stdout
     assert "3 runs would be" in subfolder.run("kdpipe", "sync", "--dry-run", "--rev", "HEAD").stdout
     subfolder.run("dvc", "checkout")
-    (subfolder.folder / "mlflow.db").unlink()
     subfolder.run("dvc", "exp", "run", "--temp", "--name", "again")
     assert (subfolder.folder / "mlflow.db").exists()
     assert not list(subfolder.folder.parents[1].glob("*.db"))
