@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections import Counter
@@ -169,6 +170,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     longest = sorted((path for path in slow if path not in copying), key=lambda path: -slow[path])
     order = [*longest[:AT_ONCE], *sorted(copying), *longest[AT_ONCE:]]
     items.sort(key=lambda item: order.index(item.path) if item.path in order else len(order))
+
+
+def pytest_collection_finish() -> None:
+    """Search what was imported for garbage no more: Ultralytics collects it several times in a training."""
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -308,7 +308,7 @@ def _wait_until(what: Callable[[], object], otherwise: str) -> None:
 
 def main(kills: int) -> None:
     with tempfile.TemporaryDirectory() as temporary:
-        killer = Killer(fresh_clone(Path(temporary) / "start").folder, (), seed=kills)
+        killer = Killer(fresh_clone(Path(temporary) / "start", real_models=True).folder, (), seed=kills)
         killer.rounds(kills, COMMANDS, killer.undisturbed())
     for target, count in sorted(killer.kills.items()):
         killer.tell(f"{target} killed {count} times")

@@ -22,6 +22,7 @@ def forkserver() -> ForkServerContext:
             "mlflow.store.tracking.sqlalchemy_store",
             "torch._inductor.config",
             "torchvision",
+            "tests.frozen",
         ]
     )
     return context

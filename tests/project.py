@@ -32,6 +32,9 @@ TINY = {
 }
 """The smallest comparison: one pair, one dis, one seed."""
 
+REAL_STUDENT = {"init": "scratch", "train": {"epochs": 4}}
+"""For tests of a training that must last for some seconds."""
+
 
 class Project:
     """A clone of this repository with tiny params, driven by the commands a user types."""
@@ -88,13 +91,16 @@ def copy_repository(folder: Path) -> None:
             shutil.copyfile(REPOSITORY / name, folder / name)
 
 
-def fresh_clone(folder: Path) -> Project:
-    """A clone with tiny params, nothing run yet."""
+def fresh_clone(folder: Path, *, real_models: bool = False) -> Project:
+    """A clone with tiny params, nothing run yet; its models are tiny too if they are not to be real ones."""
     copy_repository(folder)
     shutil.rmtree(folder / "reports", ignore_errors=True)
     (folder / "dvc.lock").unlink(missing_ok=True)
     OmegaConf.save(OmegaConf.create(TINY), folder / "params.yaml")
     project = Project(folder)
+    if not real_models:
+        project.edit("students.yolo26n.model", "tests/yolo26n-tiny.yaml")
+        project.edit("teachers.yolo26s.model", "tests/yolo26s-tiny.yaml")
     for command in (
         ["git", "init", "--quiet"],
         ["git", "config", "user.email", "test@example.com"],

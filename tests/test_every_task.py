@@ -8,11 +8,13 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
+import yaml
 
 from kdpipe.cells.history import HISTORY_FILE, read_history
 from kdpipe.cells.record import load_record
 from kdpipe.models.tasks import TASKS
 from tests.bad_inputs import shipped_yaml
+from tests.project import REPOSITORY
 from tests.walk import through
 
 # After kdpipe.stages.train, which tests.stages imports, has isolated Ultralytics.
@@ -25,18 +27,31 @@ OWN_LOSS = {
 }
 
 
+def tiny_yaml(task: str) -> str:
+    """A model yaml with the head that YOLO26 has for a task, on a few convolutions."""
+    tiny = yaml.safe_load((REPOSITORY / "tests/yolo26-tiny.yaml").read_text())
+    real = yaml.safe_load(shipped_yaml(f"26/yolo26{TASKS[task].suffix}").read_text())
+    [[levels, *_]], [*_, [_, *head]] = tiny["head"], real["head"]
+    return yaml.safe_dump(real | {"backbone": tiny["backbone"], "head": [[levels, *head]]})
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("models", ["tiny", pytest.param("real", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("task", list(OWN_LOSS))
-def test_a_task_from_data_to_table(task: str, write_params: Callable[..., Path]) -> None:
+def test_a_task_from_data_to_table(task: str, models: str, write_params: Callable[..., Path]) -> None:
     suffix = TASKS[task].suffix
-    student, teacher = f"yolo26n{suffix}", f"yolo26s{suffix}"
+    student, teacher = (
+        {"init": "scratch", "model": f"yolo26{size}{suffix}{'-tiny.yaml' if models == 'tiny' else ''}"}
+        for size in "ns"
+    )
     path = write_params(
         data__task=task,
         train__epochs=1,
-        students={student: {"init": "scratch"}},
-        teachers={teacher: {"init": "scratch"}},
-        pairs={"n-s": {"student": student, "teacher": teacher}},
+        students={"student": student},
+        teachers={"teacher": teacher},
+        pairs={"n-s": {"student": "student", "teacher": "teacher"}},
     )
+    path.with_name(f"yolo26{suffix}-tiny.yaml").write_text(tiny_yaml(task))
     results = through(path).results
     assert results.task is TASKS[task]
     assert set(results.table["head"]) == {"e2e", "nms"}
@@ -57,9 +72,7 @@ def test_a_task_from_data_to_table(task: str, write_params: Callable[..., Path])
 @pytest.mark.slow
 def test_an_own_model_yaml_is_trained(write_params: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
-    (tmp_path / "models/yolo26-mine.yaml").write_text(
-        shipped_yaml("26/yolo26").read_text().replace("nn.SiLU", "nn.ReLU")
-    )
+    (tmp_path / "models/yolo26-mine.yaml").write_text(f"activation: torch.nn.ReLU()\n{tiny_yaml('detect')}")
     student = {"init": "scratch", "model": "models/yolo26n-mine.yaml"}
     larger = {"teachers__yolo26s__train": {"epochs": 1, "imgsz": 96}}
     path = write_params(students={"mine": student}, **{"pairs__n-s__student": "mine"}, **larger)

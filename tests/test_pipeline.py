@@ -242,7 +242,7 @@ def test_a_killed_repro_is_continued_by_the_next(clone: Project) -> None:
     text = params.read_text()
     try:
         clone.edit("sweep.seeds", [7])
-        clone.edit("students.yolo26n.train", {"epochs": 8})
+        clone.edit("students.yolo26n", {"init": "scratch", "train": {"epochs": 8}})
         process = clone.start("dvc", "repro", "baseline@yolo26n-7")
         deadline = time.monotonic() + 180
         while not any(len(read_history(p)) > 1 for p in clone.folder.glob(".kdpipe/work/*/history.csv")):

@@ -10,6 +10,7 @@ One server serves all processes of a test session, and ends with it.
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import runpy
@@ -113,6 +114,7 @@ def serve(address: Path, session: int) -> None:
     for module in IMPORTED:
         import_module(module)
     import_module("sqlalchemy.orm").configure_mappers()  # of MLflow's tables
+    gc.freeze()  # what is imported is not searched for garbage, and so not copied
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     part = address.with_suffix(".part")

@@ -169,7 +169,7 @@ def test_a_real_training_goes_on_where_its_node_has_left(
     folder = tmp_path / "a clone"
     project = copy_of(first_run, folder)
     project.edit("sweep.seeds", [7])
-    project.edit("students.yolo26n.train", {"epochs": 8})
+    project.edit("students.yolo26n", {"init": "scratch", "train": {"epochs": 8}})
     running = project.start("kdpipe", "repro", "--ray", cluster.address, "baseline")
     log = folder / ".kdpipe/stages/baseline@yolo26n-7/log.txt"
     wait_for(lambda: log.exists() and "epoch 2/8" in log.read_text())
