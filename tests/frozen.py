@@ -1,4 +1,4 @@
-"""Imported last into a process that is forked: what it has imported is not searched for garbage, nor copied."""
+"""Imported last before a process forks: what it has imported is neither searched for garbage nor copied."""
 
 import gc
 

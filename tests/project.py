@@ -35,6 +35,8 @@ TINY = {
 REAL_STUDENT = {"init": "scratch", "train": {"epochs": 4}}
 """For tests of a training that must last for some seconds."""
 
+TINY_STUDENT = REAL_STUDENT | {"model": "tests/yolo26n-tiny.yaml"}
+
 
 class Project:
     """A clone of this repository with tiny params, driven by the commands a user types."""
@@ -44,11 +46,19 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        return os.environ | {
+        given = {
             "DVC_NO_ANALYTICS": "1",
+            "PYTHONDONTWRITEBYTECODE": "",  # each process would compile kdpipe
             "PYTHONPATH": str(self.folder),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
+        return os.environ | given
+
+    @property
+    def warm_environment(self) -> dict[str, str]:
+        """With commands that start in milliseconds."""
+        environment = self.environment
+        return environment | {"PATH": f"{warm.folder()}{os.pathsep}{environment['PATH']}"}
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         """Run in the background, as the leader of a process group that can be killed whole."""
@@ -63,10 +73,8 @@ class Project:
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run to its end."""
-        environment = self.environment
-        environment["PATH"] = f"{warm.folder()}{os.pathsep}{environment['PATH']}"
         answer = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+            command, cwd=self.folder, env=self.warm_environment, capture_output=True, text=True, check=False
         )
         if check and answer.returncode:
             pytest.fail(
@@ -99,7 +107,7 @@ def fresh_clone(folder: Path, *, real_models: bool = False) -> Project:
     OmegaConf.save(OmegaConf.create(TINY), folder / "params.yaml")
     project = Project(folder)
     if not real_models:
-        project.edit("students.yolo26n.model", "tests/yolo26n-tiny.yaml")
+        project.edit("students.yolo26n.model", TINY_STUDENT["model"])
         project.edit("teachers.yolo26s.model", "tests/yolo26s-tiny.yaml")
     for command in (
         ["git", "init", "--quiet"],

@@ -75,7 +75,9 @@ def test_an_own_model_yaml_is_trained(write_params: Callable[..., Path], tmp_pat
     (tmp_path / "models/yolo26-mine.yaml").write_text(f"activation: torch.nn.ReLU()\n{tiny_yaml('detect')}")
     student = {"init": "scratch", "model": "models/yolo26n-mine.yaml"}
     larger = {"teachers__yolo26s__train": {"epochs": 1, "imgsz": 96}}
-    path = write_params(students={"mine": student}, **{"pairs__n-s__student": "mine"}, **larger)
+    path = write_params(
+        students={"mine": student}, **{"pairs__n-s__student": "mine"}, train__epochs=1, **larger
+    )
     reported = through(path)
     results = reported.results
     suspicious = "the teacher yolo26s is trained with imgsz 96, the student mine with 64"

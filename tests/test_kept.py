@@ -13,7 +13,7 @@ from dvc.utils.serialize import load_yaml
 
 from kdpipe.cells.history import read_history
 from tests.processes import wait_for
-from tests.project import REAL_STUDENT, Project, copy_of
+from tests.project import REAL_STUDENT, TINY_STUDENT, Project, copy_of
 
 pytestmark = pytest.mark.slow
 STAGE, CELL = "baseline@yolo26n-0", "runs/baseline/yolo26n/0/train"
@@ -109,6 +109,7 @@ def test_a_kill_between_the_end_and_the_commit_costs_nothing(project: Kept, numb
 
 
 def test_a_forced_run_trains_each_time(project: Kept) -> None:
+    project.edit("students.yolo26n", TINY_STUDENT)
     project.repro()
     times = [project.ended()]
     for _ in range(2):
@@ -123,6 +124,7 @@ def test_a_forced_run_trains_each_time(project: Kept) -> None:
 
 def test_a_cache_that_is_full_costs_nothing(project: Kept) -> None:
     """Everything that DVC wants to put there fails, and dvc.lock is written all the same."""
+    project.edit("students.yolo26n", TINY_STUDENT)
     cache = project.folder / ".dvc/cache"
     cache.rename(project.folder / "away")
     (cache / "files/md5").mkdir(parents=True)
@@ -145,7 +147,7 @@ def test_an_edit_while_a_stage_trains_is_refused_at_its_end(project: Kept) -> No
     running = subprocess.Popen(
         ["dvc", "repro", STAGE],
         cwd=project.folder,
-        env=project.environment,
+        env=project.warm_environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

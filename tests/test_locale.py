@@ -21,7 +21,6 @@ def test_reports_are_the_same_in_ascii(first_run: Path, tmp_path: Path) -> None:
     assert any(byte > 127 for byte in before)
     for command in (
         [sys.executable, "-m", "pipelines.prepare"],
-        [sys.executable, "-m", "pipelines.pick_teacher", "n-s"],
         [sys.executable, "-m", "pipelines.report"],
         [sys.executable, "-m", "pipelines.page"],
         ["kdpipe", "show"],

@@ -92,7 +92,12 @@ def folder() -> Path:
             server = subprocess.Popen(
                 [sys.executable, __file__, str(address), str(session)],
                 cwd=base,
-                env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DVC_NO_ANALYTICS": "1"},
+                env={
+                    **os.environ,
+                    "PYTHONDONTWRITEBYTECODE": "",
+                    "MLFLOW_DISABLE_TELEMETRY": "true",
+                    "DVC_NO_ANALYTICS": "1",
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=(base / "log").open("w"),
                 stderr=subprocess.STDOUT,

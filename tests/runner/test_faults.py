@@ -146,7 +146,7 @@ def _saved(work: Path) -> int:
         return 0
 
 
-@pytest.mark.parametrize("broken", [b"", b"PK\x03\x04 half a file"])
+@pytest.mark.parametrize("broken", [pytest.param(b"", marks=pytest.mark.nightly), b"PK\x03\x04 half a file"])
 def test_a_broken_checkpoint_is_noticed_and_the_one_before_used(
     train: Train, project: Path, uninterrupted: Path, broken: bytes
 ) -> None:

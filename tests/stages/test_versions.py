@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 
@@ -19,6 +20,7 @@ from kdpipe.params.schema import Params
 from kdpipe.paths import state_dir
 from kdpipe.stages import train as stage
 from kdpipe.tracking import LiveRun
+from tests.project import REPOSITORY
 
 pytestmark = pytest.mark.slow
 OLDER = {"ultralytics": "8.4.0", "torch": "2.0.0"}
@@ -34,7 +36,8 @@ def train(params: Params) -> str:
 def test_it_begins_again_says_so_and_the_record_names_what_trained_it(
     write_params: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    params = preflight(write_params(train__epochs=10)).params
+    copyfile(REPOSITORY / "tests/yolo26-tiny.yaml", "yolo26-tiny.yaml")
+    params = preflight(write_params(train__epochs=10, students__yolo26n__model="yolo26n-tiny.yaml")).params
     prepare(params.data, DATASET_DIR)
     with monkeypatch.context() as patch:
         exact = LiveRun.epoch
