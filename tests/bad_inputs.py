@@ -359,7 +359,7 @@ def tracking() -> Iterator[Bad]:
     for uri, message in {
         "./mlruns": folder,
         "mlruns": folder,
-        "file:///tmp/mlruns": folder,
+        "file:///store/mlruns": folder,
         "": "empty; write sqlite:///mlflow.db, or the address of a server",
         "ftp://x": "'ftp://x': ftp:// is no store of MLflow; write sqlite:///mlflow.db",
         "databricks": "'databricks': kdpipe does not log to Databricks",

@@ -1,4 +1,4 @@
-"""The short form of `make test-kills`: one training from its begin to its evaluation."""
+"""The short form of `make test-kills`: one training from its start to its evaluation."""
 
 from __future__ import annotations
 

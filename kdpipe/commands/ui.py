@@ -24,7 +24,7 @@ def serve(tracking: Tracking, port: int) -> int:
         The exit code.
 
     Raises:
-        KdpipeError: If the port cannot be used.
+        KdpipeError: if the port cannot be used.
     """
     store = sync(tracking, []).store
     page = f"#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kdpipe.data.labels import Box, Label
 from kdpipe.data.listing import some
 from kdpipe.errors import counted
@@ -22,7 +24,7 @@ FILES = {"detect": "instances", "segment": "instances", "pose": "person_keypoint
 # Boxes of COCO's label files are those of the outlines, which differ a little, and a few objects are lost.
 SAME, MOST_UNLIKE = 0.5, 0.01  # IoU of two boxes of one object; share of images whose objects may differ
 
-Object = tuple[int, Box]  # class id, and centre x, centre y, width, height in shares of the image
+Object = tuple[int, list[float]]  # class id, and left, top, width, height in shares of the image
 
 
 class _MisfitError(Exception):
@@ -120,9 +122,9 @@ def _unlike(
             annotated[annotation["image_id"]].append(annotation)
     for image in carried["images"]:
         name, own = labels[image["file_name"]]
-        size = image["width"], image["height"]
-        found = [(one["category_id"] - 1, _box(one["bbox"], size)) for one in annotated[image["id"]]]
-        if not _are_same(found, [(label.class_id, label.box) for label in own]):
+        sides = image["width"], image["height"]
+        found = [(one["category_id"] - 1, _shares(one["bbox"], *sides)) for one in annotated[image["id"]]]
+        if not _are_same(found, [(label.class_id, _cornered(label.box)) for label in own]):
             yield name
 
 
@@ -133,26 +135,24 @@ def _is_learned(annotation: Mapping[str, Any], task: str) -> bool:
     return task != "pose" or any((annotation.get("keypoints") or [])[2::3])
 
 
-def _box(bbox: Sequence[float], size: tuple[int, int]) -> Box:
-    left, top, width, height = bbox
-    return (left + width / 2) / size[0], (top + height / 2) / size[1], width / size[0], height / size[1]
-
-
 def _are_same(objects: Sequence[Object], others: Sequence[Object]) -> bool:
     """Whether each object has one of the others, of its class and nearly at its place."""
-    left = list(others)
-    for class_id, box in objects:
-        near = [other for other in left if other[0] == class_id and _iou(box, other[1]) >= SAME]
-        if not near:
-            return False
-        left.remove(max(near, key=lambda other: _iou(box, other[1])))
-    return not left
+    if len(objects) != len(others) or not objects:
+        return len(objects) == len(others)
+    from hotcoco import mask  # every check imports this module
+    from scipy.optimize import linear_sum_assignment
+
+    (classes, boxes), (other_classes, other_boxes) = zip(*objects, strict=True), zip(*others, strict=True)
+    overlaps = mask.iou(boxes, other_boxes, [False] * len(others))
+    same = (overlaps >= SAME) & np.equal.outer(classes, other_classes)
+    return bool(same[linear_sum_assignment(same, maximize=True)].all())
 
 
-def _iou(one: Box, other: Box) -> float:
-    shared = 1.0
-    for axis in (0, 1):
-        low = max(box[axis] - box[axis + 2] / 2 for box in (one, other))
-        high = min(box[axis] + box[axis + 2] / 2 for box in (one, other))
-        shared *= max(0.0, high - low)
-    return shared / (one[2] * one[3] + other[2] * other[3] - shared)
+def _shares(bbox: Sequence[float], width: int, height: int) -> list[float]:
+    left, top, wide, high = bbox
+    return [left / width, top / height, wide / width, high / height]
+
+
+def _cornered(box: Box) -> list[float]:
+    x, y, width, height = box
+    return [x - width / 2, y - height / 2, width, height]

@@ -20,7 +20,7 @@ Write = Callable[..., Path]
     "uri",
     [
         "sqlite:///mlflow.db",
-        "sqlite:////tmp/mlflow.db",
+        "sqlite:////store/mlflow.db",
         "sqlite:///some where/größe.db",
         "http://127.0.0.1:5000",
         "https://user:pass@mlflow.example.org/prefix/",
@@ -68,6 +68,6 @@ def test_a_folder_with_both_kinds_of_quotes(tmp_path: Path, monkeypatch: pytest.
     assert list(tracking_problems(Tracking(uri="http://127.0.0.1:5000"))) == []
 
 
-def test_a_path_from_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
-    assert tracking_uri(Tracking(uri="sqlite:///~/mlflow.db")) == "sqlite:////home/me/mlflow.db"
+def test_a_path_from_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert tracking_uri(Tracking(uri="sqlite:///~/mlflow.db")) == f"sqlite:///{tmp_path}/mlflow.db"
