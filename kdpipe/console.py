@@ -47,6 +47,10 @@ def reporting_mistakes(function: Callable[Arguments, None]) -> Callable[Argument
             errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
             sys.exit(USAGE_ERROR)
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                said = escape(f"{error}; the name of a file or folder has at most 255 bytes")
+                errors.print(f"[bold red]error:[/] {said}", highlight=False)
+                sys.exit(USAGE_ERROR)
             if error.errno not in (*FULL, *CLOSED):
                 raise
             remedy = (

@@ -62,6 +62,12 @@ def params() -> Iterator[Bad]:
     for name in ("n/s", "../../up", "a b", "$(reboot)", "s.v2", "-rf", "größe"):
         pair = {"student": "yolo26n", "teacher": "yolo26s"}
         yield Bad(f"a pair named {name!r}", {"pairs": {name: pair}}, "use letters, digits, '_' and '-'")
+    long = "x" * 300
+    yield Bad("a long pair", {"pairs": {long: pair}}, "letters, digits, '_' and '-', at most 100")
+    for key in ("data.source", "students.yolo26n.init", "students.yolo26n.model"):
+        said = f"{key}: a name of 300 bytes, and a file's has at most 255; write a shorter one"
+        yield Bad(f"a long {key}", {key.replace(".", "__"): long}, said)
+    yield Bad("half a character", {"data__source": "a\ud83d"}, r"data.source: 'a\ud83d' has half a character")
     yield Bad("an unknown split", {"validate__splits": ["vall"]}, "'vall': did you mean 'val'?")
     yield Bad("no splits", {"validate__splits": []}, "validate.splits: empty; write at least [val]")
     yield Bad("a split twice", {"validate__splits": ["val", "val"]}, "names a split twice")
@@ -241,9 +247,11 @@ def data() -> Iterator[Bad]:
     yield Bad(
         "a source without a name", {"data__source": " "}, "data.source: empty; write digits, or the path"
     )
-    yield Bad(
-        "names with control characters", _data(names=["cat\x1b", "dog"]), "names: 'cat\\x1b' has control"
-    )
+    for name in ("cat\x1b", "cat\ud83d"):
+        yield Bad(f"a class named {name!r}", _data(names=[name, "dog"]), f"names: {name!r} has characters")
+    long = "x" * 300
+    for yaml in ({"path": long}, {"val": f"images/{long}"}):
+        yield Bad(f"a data yaml with a long {next(iter(yaml))}", _data(**yaml), "File name too long")
     yield Bad("no validation scenes", {"data__digits__val": 0}, "data.digits.val: 0 is below 1")
     yield Bad("tiny scenes", {"data__digits__size": 8}, "data.digits.size: 8 is below 32")
     yield Bad("a folder without yaml", _data(lambda f: (f / "data.yaml").unlink()), "must hold one data yaml")

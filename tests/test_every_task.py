@@ -1,4 +1,4 @@
-"""Every task but detect, which test_pipeline.py has, through every step but DVC, as small as it gets."""
+"""Every task through every step but DVC, as small as it gets."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tests.walk import through
 from ultralytics import YOLO  # isort: skip
 
 OWN_LOSS = {
+    "detect": "train/box_loss",
     "segment": "train/seg_loss",
     "pose": "train/pose_loss",
     "obb": "train/angle_loss",
@@ -36,8 +37,13 @@ def tiny_yaml(task: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("models", ["tiny", pytest.param("real", marks=pytest.mark.nightly)])
-@pytest.mark.parametrize("task", list(OWN_LOSS))
+@pytest.mark.parametrize(
+    ("task", "models"),
+    [
+        *((task, "tiny") for task in OWN_LOSS if task != "detect"),  # which test_pipeline.py has
+        *(pytest.param(task, "real", marks=pytest.mark.nightly) for task in OWN_LOSS),
+    ],
+)
 def test_a_task_from_data_to_table(task: str, models: str, write_params: Callable[..., Path]) -> None:
     suffix = TASKS[task].suffix
     student, teacher = (

@@ -75,8 +75,8 @@ def _misread(names: list[Scalar]) -> Iterator[tuple[str, object]]:
 
 
 def has_controls(name: str) -> bool:
-    """Whether a name has control characters, which neither tables nor pages can hold."""
-    return any(unicodedata.category(character) == "Cc" for character in name)
+    """Whether a name has control characters or halves of characters, which no table or page can hold."""
+    return any(unicodedata.category(character) in ("Cc", "Cs") for character in name)
 
 
 def class_names(yaml: Path, fields: Mapping[str, Any]) -> dict[int, str]:
@@ -96,7 +96,7 @@ def class_names(yaml: Path, fields: Mapping[str, Any]) -> dict[int, str]:
     if not all(name.strip() for name in named.values()):
         raise DataError(f"{yaml}: names: a class has an empty name")
     if unseen := [name for name in named.values() if has_controls(name)]:
-        raise DataError(f"{yaml}: names: {unseen[0]!r} has control characters; write a name without them")
+        raise DataError(f"{yaml}: names: {unseen[0]!r} has characters that cannot be shown; write others")
     if twice := [name for name, times in Counter(named.values()).items() if times > 1]:
         raise DataError(f"{yaml}: names: more than one class is called {twice[0]}")
     if list(named) != list(range(len(named))) or not named:

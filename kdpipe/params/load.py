@@ -17,7 +17,7 @@ from kdpipe.params.limits import SECTIONS, limit_problems
 from kdpipe.params.raw import missing_names, read, unlike_values
 from kdpipe.params.schema import PARAMS_FILE, SPLITS, Evaluate, Params, Sweep, Validate
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 FEWEST_RESAMPLES = 100
 
 
@@ -104,7 +104,8 @@ def _names(params: Params) -> Iterator[ParamsError]:
         for name in entries:
             if not NAME.fullmatch(str(name)):
                 yield ParamsError(
-                    f"{axis}.{name}", "use letters, digits, '_' and '-': DVC and folders are named after it"
+                    f"{axis}.{name}",
+                    "use letters, digits, '_' and '-', at most 100: DVC and folders are named after it",
                 )
 
 

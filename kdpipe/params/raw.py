@@ -20,6 +20,7 @@ NAMED_BY_DVC = {
     "tracking": "tracking: {experiment: kdpipe}",
 }
 SECTIONS = ("data", "sweep", "train", "validate", "evaluate", "tracking")
+LONGEST_PART = 255  # bytes of the name of a file
 # A name of a student, a teacher or a pair. One with other characters is refused when names are checked.
 NAMED = re.compile(r"(students|teachers|pairs)\.[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -49,7 +50,7 @@ def read(path: Path, keys: Iterable[str]) -> DictConfig:
         raise ParamsError("(file)", f"not readable as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, DictConfig):
         raise ParamsError("(file)", "must be a mapping with the keys " + ", ".join(keys))
-    _refuse_interpolation(raw)
+    _refuse_text(raw)
     _require_mappings(raw)
     return raw
 
@@ -78,7 +79,7 @@ def _no_name(scalar: Scalar) -> ParamsError:
     )
 
 
-def _refuse_interpolation(raw: DictConfig) -> None:
+def _refuse_text(raw: DictConfig) -> None:
     def walk(node: object, key: str) -> Iterator[tuple[str, object]]:
         if isinstance(node, dict):
             for name, value in node.items():
@@ -90,8 +91,21 @@ def _refuse_interpolation(raw: DictConfig) -> None:
             yield key, node
 
     for key, value in walk(OmegaConf.to_container(raw, resolve=False), ""):
-        if isinstance(value, str) and "${" in value:
-            raise ParamsError(key, f"{value!r} must be written out: DVC reads the values as they are")
+        if isinstance(value, str) and (problem := _text_problem(key, value)):
+            raise ParamsError(key, problem)
+
+
+def _text_problem(key: str, text: str) -> str | None:
+    if "${" in text:
+        return f"{text!r} must be written out: DVC reads the values as they are"
+    try:
+        longest = max(len(part.encode()) for part in text.split("/"))
+    except UnicodeEncodeError as error:
+        return f"{text!r} has half a character ({text[error.start]!a}); write the whole one"
+    # An address of a server may have a long password.
+    if longest > LONGEST_PART and not key.startswith("tracking."):
+        return f"a name of {longest} bytes, and a file's has at most {LONGEST_PART}; write a shorter one"
+    return None
 
 
 def _require_mappings(raw: DictConfig) -> None:

@@ -94,7 +94,7 @@ def imported(source: Path, out: Path, task: str = "detect", groups: str | None =
         ("classes.txt", "cat\ndog".encode("utf-16"), "classes.txt: class names must be text in UTF-8"),
         ("classes.txt", b"cat\n \ndog\n\n", "classes.txt: line 2 is empty; write a class name"),
         ("classes.txt", b"cat\ncat", "classes.txt: more than one class is called cat"),
-        ("classes.txt", b"cat\0\ndog", "classes.txt: the class name 'cat\\x00' has control characters"),
+        ("classes.txt", b"cat\0\ndog", "classes.txt: the class 'cat\\x00' has characters that"),
         ("classes.txt", b"", "classes.txt: there are no class names; write them into it, one a line"),
         (b"gr\xf6.png", b"", "theirs/gr\\xf6.png; file names must be UTF-8"),
     ],

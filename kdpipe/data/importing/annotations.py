@@ -81,7 +81,7 @@ def check_names(names: Sequence[str], where: Path) -> None:
     if not all(name.strip() for name in names):
         raise DataError(f"{where}: a class has an empty name")
     if unseen := [name for name in names if has_controls(name)]:
-        raise DataError(f"{where}: the class name {unseen[0]!r} has control characters; write one without")
+        raise DataError(f"{where}: the class {unseen[0]!r} has characters that cannot be shown; write others")
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise DataError(f"{where}: more than one class is called {twice[0]}")
 
