@@ -13,6 +13,7 @@ from kdpipe.stages.evaluate import evaluate_cell
 from kdpipe.stages.page import make_page
 from kdpipe.stages.pick_teacher import choose_teacher
 from kdpipe.stages.report import ReportResult, report_cells
+from kdpipe.stages.start import make_start
 from kdpipe.stages.train import train_cell
 from kdpipe.stages.validate import validate_cell
 
@@ -23,6 +24,8 @@ def through(path: Path) -> ReportResult:
     params = checked.params
     prepare(params.data, DATASET_DIR)
     for cell in all_cells(params):
+        if cell.kind == "baseline":
+            make_start(params, cell.name)
         if cell.kind == "distill":
             choose_teacher(params, cell.name)
         measured(params, cell)

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from kdpipe.params.schema import Params
 
 TEACHERS_DIR = Path("models/teachers")
+STARTS_DIR = Path("models/starts")
 PAIRS_DIR = Path("models/pairs")
 RUNS_DIR = Path("runs")
 DATASET_DIR = Path("data/dataset")
 
 BEST_FILE = "best.pt"
 TEACHER_FILE = "teacher.pt"
+START_FILE = "start.pt"
+START_INFO = "start.json"
 PAIR_FILE = "pair.json"
+PAIR_START = "start"  # folder with a copy of the student's start weights
 CHOICE_FILE = "choice.json"
 
 TEACHER_SEED = 0
@@ -126,9 +130,11 @@ def abandoned(params: Params, root: Path) -> list[Path]:
     cells = list(all_cells(params))
     kept = {root / path for cell in cells for path in (cell.train_dir, cell.val_dir, cell.eval_dir)}
     kept |= {root / PAIRS_DIR / pair for pair in params.pairs}
+    kept |= {root / STARTS_DIR / student for student in params.students}
     found = [
         *root.glob(f"{TEACHERS_DIR}/*"),
         *root.glob(f"{PAIRS_DIR}/*"),
+        *root.glob(f"{STARTS_DIR}/*"),
         *root.glob(f"{RUNS_DIR}/teacher/*/*"),
         *root.glob(f"{RUNS_DIR}/baseline/*/*/*"),
         *root.glob(f"{RUNS_DIR}/distill/*/*/*/*"),

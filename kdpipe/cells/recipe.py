@@ -9,6 +9,7 @@ behind a number changes and the number does not.
 from __future__ import annotations
 
 DATA = 2  # 2: labels and names as Ultralytics reads them, compared with it; 1: as of kdpipe 0.1
+START = 1  # 1: evenly spaced channels
 TRAINING = 1  # 1: as of kdpipe 0.1
 VALIDATION = 1  # 1: as of kdpipe 0.1
 EVALUATION = 2  # 2: all predictions count where images have many objects; 1: as of kdpipe 0.1

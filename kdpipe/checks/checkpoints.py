@@ -30,7 +30,7 @@ def inspect_all(params: Params) -> tuple[list[KdpipeError], list[str]]:
     warnings = list(_image_sizes(params))
     for source in all_sources(params):
         path = source.path
-        if path and path.is_file():
+        if path and source.selected is None and path.is_file():
             try:
                 warnings += check_use(params, source, path)
             except KdpipeError as error:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from kdpipe.cells.cell import DATASET_DIR, PAIRS_DIR, RUNS_DIR, TEACHERS_DIR, all_cells
+from kdpipe.cells.cell import DATASET_DIR, PAIRS_DIR, RUNS_DIR, STARTS_DIR, TEACHERS_DIR, all_cells
 from kdpipe.data import shipped
 from kdpipe.data.data_yaml import find_yaml
 from kdpipe.data.label_files import label_path
@@ -15,7 +15,7 @@ from kdpipe.data.names import read_fields
 from kdpipe.data.prepare import EMBEDDED
 from kdpipe.errors import KdpipeError, ParamsError
 from kdpipe.models.start_weights import all_sources
-from kdpipe.params.schema import RELEASED, SPLITS, Params
+from kdpipe.params.schema import SPLITS, Params
 from kdpipe.params.tracking_uri import database_file
 from kdpipe.paths import project_root, resolve
 
@@ -23,6 +23,7 @@ from kdpipe.paths import project_root, resolve
 OUTPUTS = (
     DATASET_DIR,
     TEACHERS_DIR,
+    STARTS_DIR,
     PAIRS_DIR,
     *(RUNS_DIR / kind for kind in ("teacher", "baseline", "distill")),
     Path("reports/numbers"),
@@ -37,6 +38,7 @@ def place_problems(params: Params) -> Iterator[ParamsError]:
     if (file := database_file(params.tracking)) and (output := _output_at(file, OUTPUTS)):
         yield ParamsError("tracking.uri", f"{file} is in {output}, {REMEDY}")
     written = [PAIRS_DIR / pair for pair in params.pairs]
+    written += [STARTS_DIR / student for student in params.students]
     for cell in all_cells(params):
         written += [cell.train_dir, cell.val_dir, cell.eval_dir]
     for key, path in _models(params):
@@ -113,7 +115,7 @@ def _listed_in(file: Path) -> Iterator[Path]:
 def _models(params: Params) -> Iterator[tuple[str, Path]]:
     """Yield the checkpoints and model yamls of the user, with their keys."""
     for source in all_sources(params):
-        if source.path and source.init != RELEASED:
+        if source.path and source.of_user:
             yield source.key, source.path
     for axis in ("students", "teachers"):
         for name, model in getattr(params, axis).items():

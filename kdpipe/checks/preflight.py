@@ -13,6 +13,7 @@ from kdpipe.checks.own_models import check_building
 from kdpipe.checks.passed import passed_file, remember
 from kdpipe.checks.places import place_problems
 from kdpipe.checks.prepared import PREPARE, prepared
+from kdpipe.checks.selection import check_start
 from kdpipe.checks.tracking import tracking_problems
 from kdpipe.checks.trainings import training_problems
 from kdpipe.data.manifest import Manifest, prepared_above_max_det
@@ -120,6 +121,8 @@ def _models_and_pairs(params: Params) -> Iterator[KdpipeError]:
             yield from problems
     if broken:  # pairs can be checked only with valid models
         return
+    for name in params.students:
+        yield from raised(check_start, params, name)
     for name, pair in params.pairs.items():
         yield from raised(_check_pair, name, pair, params)
 
@@ -137,9 +140,11 @@ def _check_model(key: str, name: str, model: Model, task: str) -> None:
     if model.init == RELEASED and (found.file or found.variant):
         raise ParamsError(f"{key}.init", f"no weights of {found} are released; write scratch or a path")
     untrained = as_it_is(model.train)
-    if model.init == SCRATCH and untrained:
+    if untrained and (model.init == SCRATCH or model.starts_from):
         raise ParamsError(f"{key}.train.epochs", "0 means `as it is`, which needs init: released or a path")
-    if model.init not in (SCRATCH, RELEASED) and not (path := resolve(model.init)).is_file():
+    if model.starts_from or model.init in (SCRATCH, RELEASED):
+        return
+    if not (path := resolve(model.init)).is_file():
         raise ParamsError(
             f"{key}.init",
             f"{model.init!r} is neither scratch, released nor an existing .pt file{pull_hint(path)}",

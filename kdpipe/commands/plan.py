@@ -105,6 +105,10 @@ def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:
     This is an upper bound: DVC skips a training if the stages before it give the same result again.
     """
     before = {"prepare", cell.stage}
+    if cell.kind != "teacher":
+        name = cell.name if cell.kind == "baseline" else params.pairs[cell.name].student
+        if started := params.students[name].starts_from:
+            before |= {f"teacher@{started}", f"start@{name}"}
     if cell.kind == "distill":
         before.add(f"pick_teacher@{cell.name}")
         teachers = candidates(params, params.pairs[cell.name])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdpipe.cells.cell import Cell
+from kdpipe.cells.cell import PAIR_START, PAIRS_DIR, START_FILE, STARTS_DIR, Cell
 from kdpipe.models.entries import architecture, train_arguments
 from kdpipe.models.names import DEFAULT_IMGSZ, ModelName
 from kdpipe.params.arguments import as_it_is
@@ -22,9 +22,10 @@ class Source:
         key: Key of params.yaml that names them, such as `students.yolo26n.init`.
         name: Name of the student or teacher.
         model: Its entry in params.yaml.
-        init: `scratch`, `released`, or the path of a .pt file.
+        init: `scratch`, `released`, the path of a .pt file, or `from TEACHER`.
         sha256: Expected SHA-256 of the file; None if the user gave none.
         arguments: Arguments of the training that starts from them.
+        selected: The file that stage start selects from a teacher; None if it makes none.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Source:
     init: str
     sha256: str | None
     arguments: dict[str, object]
+    selected: Path | None = None
 
     @property
     def architecture(self) -> ModelName:
@@ -50,6 +52,11 @@ class Source:
         return int(str(self.arguments.get("imgsz", DEFAULT_IMGSZ)))
 
     @property
+    def of_user(self) -> bool:
+        """Whether the file is the user's: neither released nor selected from a teacher."""
+        return self.init not in (SCRATCH, RELEASED) and self.selected is None
+
+    @property
     def file_name(self) -> str:
         """Name of the file in Ultralytics' release."""
         return f"{self.architecture}{'-distill' if self.key.endswith('.distilled') else ''}.pt"
@@ -59,6 +66,8 @@ class Source:
         """Path of the file, which may not be downloaded yet; None for `scratch`."""
         if self.init == SCRATCH:
             return None
+        if self.selected:
+            return self.selected
         return weights_dir() / self.file_name if self.init == RELEASED else resolve(self.init)
 
 
@@ -78,15 +87,19 @@ def all_sources(params: Params) -> Iterator[Source]:
     yield from (_of_pair(params, name) for name, pair in params.pairs.items() if pair.distilled)
 
 
-def _of_model(params: Params, axis: str, name: str) -> Source:
+def _of_model(params: Params, axis: str, name: str, folder: Path | None = None) -> Source:
     model: Model = getattr(params, axis)[name]
     arguments = train_arguments(params, model)
-    return Source(f"{axis}.{name}.init", name, model, model.init, model.sha256, arguments)
+    key = f"{axis}.{name}.init"
+    if model.starts_from:
+        selected = (folder or STARTS_DIR / name) / START_FILE
+        return Source(key, name, model, f"from {model.starts_from}", None, arguments, selected)
+    return Source(key, name, model, model.init, model.sha256, arguments)
 
 
 def _of_pair(params: Params, name: str) -> Source:
     pair = params.pairs[name]
-    student = _of_model(params, "students", pair.student)
+    student = _of_model(params, "students", pair.student, PAIRS_DIR / name / PAIR_START)
     if not pair.distilled:
         return student
     key = f"pairs.{name}.distilled"

@@ -15,7 +15,17 @@ from omegaconf.errors import OmegaConfBaseException
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean, raise_all
 from kdpipe.params.limits import SECTIONS, limit_problems
 from kdpipe.params.raw import missing_names, read, unlike_values
-from kdpipe.params.schema import PARAMS_FILE, SPLITS, Evaluate, Params, Sweep, Validate
+from kdpipe.params.schema import (
+    FROM,
+    PARAMS_FILE,
+    RELEASED,
+    SCRATCH,
+    SPLITS,
+    Evaluate,
+    Params,
+    Sweep,
+    Validate,
+)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 FEWEST_RESAMPLES = 100
@@ -58,6 +68,7 @@ def read_params(path: Path) -> tuple[Params | None, list[KdpipeError]]:
         return None, problems
     assert isinstance(params, Params)
     problems += _names(params)
+    problems += _inits(params)
     problems += _limits(params)
     problems += _sweep(params.sweep)
     problems += _validate(params.validate)
@@ -106,6 +117,17 @@ def _names(params: Params) -> Iterator[ParamsError]:
                 yield ParamsError(
                     f"{axis}.{name}",
                     "use letters, digits, '_' and '-', at most 100: DVC and folders are named after it",
+                )
+
+
+def _inits(params: Params) -> Iterator[ParamsError]:
+    for axis in ("students", "teachers"):
+        for name, model in getattr(params, axis).items():
+            mapping = isinstance(model.init, dict) and list(model.init) == [FROM]
+            if not isinstance(model.init, str) and not (axis == "students" and mapping):
+                more = f" or {{{FROM}: TEACHER}}" if axis == "students" else ""
+                yield ParamsError(
+                    f"{axis}.{name}.init", f"{model.init!r}: write {SCRATCH}, {RELEASED}, a path{more}"
                 )
 
 

@@ -9,6 +9,7 @@ from omegaconf import MISSING
 
 PARAMS_FILE = "params.yaml"
 SCRATCH, RELEASED = "scratch", "released"  # values of `init` that are not paths
+FROM = "from"  # key of an `init` that names a teacher
 SPLITS = ("train", "val", "test")
 UI_HOST, UI_PORT = "127.0.0.1", 5000  # `kdpipe ui` serves this machine only, even if MLFLOW_HOST is set
 
@@ -53,17 +54,23 @@ class Model:
     """A student or a teacher.
 
     Attributes:
-        init: Start weights: `scratch`, `released`, or the path of a .pt file.
+        init: Start weights: `scratch`, `released`, the path of a .pt file, or for a student
+            `{from: TEACHER}`: channels selected from that teacher.
         model: The Ultralytics model, or the path of a model yaml; by default the name of the entry.
         sha256: SHA-256 of the .pt file. With it, what the file has beside a model is ignored.
         train: Train arguments that override those under `train`; `{epochs: 0}` uses the weights without
             training.
     """
 
-    init: str = MISSING
+    init: Any = MISSING
     model: str | None = None
     sha256: str | None = None
     train: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def starts_from(self) -> str | None:
+        """The teacher that the start weights are selected from."""
+        return str(self.init[FROM]) if isinstance(self.init, dict) else None
 
 
 @dataclass

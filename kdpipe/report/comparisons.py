@@ -9,11 +9,13 @@ from itertools import combinations, groupby
 from kdpipe.models.names import HEADS
 from kdpipe.report.gains import Gain, Summary, paired_gain, summarise
 from kdpipe.report.results import PairAt, Results, Setting
+from kdpipe.report.started import started_students
 
 DISTILLED_BASELINE = "distilled - baseline"
 E2E_NMS = "e2e - nms"
 STUDENT_TEACHER = "student - teacher"
 DIS_DIS = "dis - dis"
+STARTED_SCRATCH = "from a teacher - scratch"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ def _on_head(results: Results, head: str, unlike: Mapping[str, str]) -> Iterator
             yield from _set(
                 results, DIS_DIS, first.distilled, second.distilled, head, item=second, unlike=unlike
             )
+    for started in started_students(results):
+        for name in started.scratch:
+            yield from _set(results, STARTED_SCRATCH, Setting("baseline", name), started.baseline, head)
     if head == "e2e":
         for setting in results.settings:
             yield from _set(results, E2E_NMS, setting, setting, head)

@@ -15,6 +15,7 @@ from kdpipe.report.comparisons import (
     DIS_DIS,
     DISTILLED_BASELINE,
     E2E_NMS,
+    STARTED_SCRATCH,
     STUDENT_TEACHER,
     Comparison,
 )
@@ -29,6 +30,7 @@ from kdpipe.report.formatting import (
     spread,
 )
 from kdpipe.report.results import BOX_METRIC, METRIC, OWN_BOX_METRIC, OWN_METRIC, Results
+from kdpipe.report.started import started_students
 
 HOW_TO_READ = """\
 **mAP50-95 is {metric}** in %, on the **{split}** split; mean ± standard deviation over {seeds}. *e2e* is the
@@ -51,6 +53,11 @@ COSTS = (
     "Training time and peak memory relative to the baseline, medians over seeds; then baseline / distilled "
     "student as saved: the same model, without teacher and projector."
 )
+STARTED = (
+    "The teacher's training is in these students, baseline and distilled alike. Where a student of the same "
+    "model trains from scratch for as many epochs as teacher and student together, the difference is what "
+    "the start is worth if the teacher has to be trained for it."
+)
 DETAILS = "<!-- details -->"  # README.md has what is before it
 SAVED = {"params (M)": ("parameters", 1e6), "GFLOPs": ("gflops", 1), "file (MB)": ("file_bytes", 1e6)}
 
@@ -70,6 +77,7 @@ def benchmark(
         "Students at their best `dis`": [headline(results, comparisons), _choice(results)],
         "Every `dis`": [over_dis(gains)],
         "Teachers": [teachers(results)],
+        "Students that start from a teacher": [STARTED, started(results, comparisons)],
     }
     details = {
         "Measured and published": [PUBLISHED, against_published(results)],
@@ -100,9 +108,10 @@ def _sections(content: Mapping[str, Sequence[str]]) -> Iterator[str]:
 def headline(results: Results, comparisons: Iterable[Comparison]) -> str:
     """A line per pair at its best `dis`, with the columns of the published tables."""
     found = {(c.pair, c.dis, c.head): c for c in comparisons if c.kind == DISTILLED_BASELINE}
+    starts = {found.student: f" (from {found.teacher})" for found in started_students(results)}
     lines = []
     for item in results.best:
-        line = {"student": item.student, "teacher": item.teacher, "best dis": item.dis}
+        line = {"student": item.student + starts.get(item.student, ""), "teacher": item.teacher, "best dis": item.dis}
         line["size (px)"] = str(item.imgsz)
         for head, label in (("nms", "mAP50-95"), ("e2e", "mAP50-95 e2e")):
             comparison = found.get((item.pair, item.dis, head))
@@ -145,6 +154,23 @@ def teachers(results: Results) -> str:
         line = {"teacher": str(cell).split("/", 1)[1], "params (M)": f"{first['parameters'] / 1e6:.1f}"}
         line |= {"mAP50-95": percent(scores["nms"]), "mAP50-95 e2e": percent(scores.get("e2e", nan))}
         lines.append(line | {"training (min)": f"{first['seconds'] / 60:.1f}"})
+    return markdown(lines)
+
+
+def started(results: Results, comparisons: Sequence[Comparison]) -> str:
+    """A line per student that starts from a teacher, head, and student from scratch of as many epochs."""
+    lines = []
+    for student in started_students(results):
+        line = {"student": student.student, "starts from": student.teacher}
+        line["epochs"] = f"{student.teacher_epochs} + {student.epochs}"
+        of_it = [c for c in comparisons if c.kind == STARTED_SCRATCH and c.after == str(student.baseline)]
+        for found in of_it:
+            measured = {"head": HEAD_NAMES[found.head], "scratch": found.before.removesuffix(" baseline")}
+            measured |= {"its AP": spread(found.before_summary), "AP": spread(found.after_summary)}
+            lines.append(line | measured | _outcome(found, "difference"))
+        if not of_it:
+            missing = f"none of {student.teacher_epochs + student.epochs} epochs"
+            lines.append(line | {"head": "", "scratch": missing})
     return markdown(lines)
 
 

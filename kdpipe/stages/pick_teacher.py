@@ -7,7 +7,16 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from kdpipe.cells.cell import BEST_FILE, CHOICE_FILE, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, teacher_cell
+from kdpipe.cells.cell import (
+    BEST_FILE,
+    CHOICE_FILE,
+    PAIR_FILE,
+    PAIR_START,
+    PAIRS_DIR,
+    STARTS_DIR,
+    TEACHER_FILE,
+    teacher_cell,
+)
 from kdpipe.cells.record import load_metrics
 from kdpipe.models.entries import RECOMMENDED, UNKNOWN, architecture, candidates
 from kdpipe.params.schema import Pair, Params
@@ -17,9 +26,9 @@ HEAD, METRIC = "nms", "coco/AP"
 
 
 def choose_teacher(params: Params, pair_name: str) -> str:
-    """Write teacher.pt, pair.json and choice.json of a pair.
+    """Write teacher.pt, pair.json, choice.json and the folder start of a pair.
 
-    Distilled trainings depend on teacher.pt and pair.json, not on the reason in choice.json.
+    Distilled trainings depend on teacher.pt, pair.json and start, not on the reason in choice.json.
 
     Returns:
         The reason for the choice, as a sentence.
@@ -27,6 +36,7 @@ def choose_teacher(params: Params, pair_name: str) -> str:
     pair = params.pairs[pair_name]
     out = PAIRS_DIR / pair_name
     out.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(STARTS_DIR / pair.student, out / PAIR_START, dirs_exist_ok=True)
     if pair.teacher == UNKNOWN:
         return _unknown(params, pair, out)
     metrics = {name: load_metrics(teacher_cell(name).eval_dir) for name in candidates(params, pair)}

@@ -180,11 +180,13 @@ def start_weights(params: Params, source: Source) -> Path | None:
     Only a downloaded file is checked here; preflight has checked the others.
 
     Raises:
-        ParamsError: if it cannot be downloaded, or what was downloaded cannot be used.
+        KdpipeError: if it is missing, cannot be downloaded, or what was downloaded cannot be used.
     """
     path = source.path
     if path is None or path.is_file():
         return path
+    if source.selected:
+        raise KdpipeError(f"{path} is missing; `dvc repro start@{source.name}` makes it")
     try:
         inspect.released(path.name)
     except KdpipeError as error:

@@ -101,7 +101,7 @@ def rebuilt(path: Path, contents: Contents) -> Any:
     if make is None:
         raise KdpipeError(f"{path} holds a {name or 'model of another kind'}, which cannot be distilled")
     try:
-        with _undisturbed():
+        with undisturbed():
             model = _built(make, contents)
             _check_same(model, contents.tree)
             _fill(model, contents.tree)
@@ -121,7 +121,7 @@ def build(task: str, yaml: str) -> None:
         KdpipeError: if Ultralytics cannot build it.
     """
     try:
-        with _undisturbed():
+        with undisturbed():
             MODELS[task](yaml, verbose=False)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -129,7 +129,7 @@ def build(task: str, yaml: str) -> None:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Build models without an effect on what comes after them.
 
     A training draws the same random numbers whatever it starts from. Ultralytics sets the activation of a

@@ -1,0 +1,50 @@
+"""Distillation methods: what each reads of the teacher, its default `dis`, and where it works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kdpipe.models.names import END_TO_END_FAMILIES, FAMILIES
+
+FEATURES, SCORES, BOXES = "features", "scores", "boxes"  # of the teacher; each is needed by the next
+L2 = "l2"
+DECAYS = ("constant", "cosine", "o2m")
+CONSTANT, O2M, STOP = "constant", "o2m", "stop"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A distillation method.
+
+    Attributes:
+        name: Its name in params.yaml.
+        about: What it compares.
+        reads: What the teacher must compute: `features`, `scores` (and features), or `boxes` (and all).
+        dis: The weight that its authors or the measurements of kdpipe suggest.
+        families: Families whose heads have what it needs.
+        options: Keys of a pair that it knows.
+    """
+
+    name: str
+    about: str
+    reads: str
+    dis: float
+    families: tuple[str, ...] = FAMILIES
+    options: tuple[str, ...] = ()
+
+
+DISTRIBUTIONS = tuple(family for family in FAMILIES if family not in END_TO_END_FAMILIES)
+METHODS = {
+    method.name: method
+    for method in (
+        Method(L2, "neck features, weighted by the teacher's scores (Ultralytics)", SCORES, 6.0),
+        Method("predictions", "class scores, and boxes where the teacher is sure", BOXES, 2.0, options=("beta",)),
+        Method("cwd", "where in the image each channel of the neck is active", FEATURES, 1.0),
+        Method("pkd", "standardised neck features", FEATURES, 6.0),
+        Method("mgd", "neck features restored from masked ones of the student", FEATURES, 1.0),
+        Method("ld", "distributions of box sides", BOXES, 1.0, DISTRIBUTIONS),
+        Method(
+            "features+predictions", "the sum of l2 and predictions", BOXES, 1.0, options=("beta", "weights")
+        ),
+    )
+}
