@@ -83,6 +83,63 @@ def params() -> Iterator[Bad]:
     yield Bad("an interpolation", {"train__name": "$" + "{data.task}"}, "must be written out: DVC reads")
 
 
+def methods() -> Iterator[Bad]:
+    """Of start weights from a teacher, and of distillation methods."""
+    init = "students.yolo26n.init"
+    for value, said in (
+        ({"from": "yolo26m"}, f"{init}.from: 'yolo26m' is not under teachers; did you mean 'yolo26s'?"),
+        (
+            {"form": "yolo26s"},
+            f"{init}: {{'form': 'yolo26s'}}: write scratch, released, a path or {{from: TEACHER}}",
+        ),
+        (["yolo26s"], f"{init}: ['yolo26s']: write scratch"),
+        (5, f"{init}: 5: write scratch"),
+    ):
+        yield Bad(f"a start from {value}", {"students__yolo26n__init": value}, said)
+    yield Bad(
+        "a teacher that starts from a teacher",
+        {"teachers__yolo26s__init": {"from": "yolo26s"}},
+        "teachers.yolo26s.init: {'from': 'yolo26s'}: write scratch, released, a path",
+    )
+    yield Bad(
+        "a start that is not trained",
+        {"students__yolo26n": {"init": {"from": "yolo26s"}, "train": {"epochs": 0}}},
+        "students.yolo26n.train.epochs: 0 means `as it is`, which needs init: released or a path",
+    )
+    narrower = {
+        "students": {"m": {"model": "yolov8m", "init": {"from": "l"}}},
+        "teachers": {"l": {"model": "yolov8l", **SCRATCH}},
+        "pairs": {"m-l": {"student": "m", "teacher": "l"}},
+    }
+    said = (
+        "students.m.init.from: yolov8l has only 373 of 475 tensors, 52 % of the weights of yolov8m; at least"
+    )
+    yield Bad("a start from a narrower teacher", narrower, said)
+    other = {**narrower, "teachers": {"l": {"model": "yolo11l", **SCRATCH}}}
+    yield Bad(
+        "a start from another family", other, "yolo11l is of another family than yolov8m; name a teacher"
+    )
+    for changes, said in (
+        ({"method": "ckd"}, "pairs.n-s.method: 'ckd': did you mean 'pkd'?"),
+        (
+            {"method": "ld"},
+            "pairs.n-s.method: ld compares distributions of box sides, which yolo26 does not predict",
+        ),
+        ({"decay": "linear"}, "pairs.n-s.decay: 'linear': write constant, cosine, o2m or {stop: 0.7}"),
+        (
+            {"decay": {"stop": 1.5}},
+            "pairs.n-s.decay: {'stop': 1.5}: write constant, cosine, o2m or {stop: 0.7}",
+        ),
+        ({"decay": {"step": 0.5}}, "pairs.n-s.decay: {'step': 0.5}: write constant"),
+        ({"beta": 1.0}, "pairs.n-s.beta: l2 has none; only predictions, features+predictions have it"),
+        ({"method": "predictions", "beta": -1.0}, "pairs.n-s.beta: -1.0: write a number from 0 to 10"),
+        ({"method": "predictions", "weights": [1.0, 1.0]}, "pairs.n-s.weights: predictions has none"),
+        ({"method": "features+predictions", "weights": [1.0]}, "pairs.n-s.weights: [1.0]: write two numbers"),
+    ):
+        pair = {"student": "yolo26n", "teacher": "yolo26s", **changes}
+        yield Bad(f"a pair with {changes}", {"pairs__n-s": pair}, said)
+
+
 def arguments() -> Iterator[Bad]:
     """Of the train arguments."""
     unknown = "train.epohcs: no train argument of Ultralytics; did you mean 'epochs'?"
@@ -691,6 +748,10 @@ def trainings() -> Iterator[Bad]:
 
 
 BAD_INPUTS = [
-    *(bad for group in (params, arguments, pairs, own_models, checkpoints, data, images) for bad in group()),
+    *(
+        bad
+        for group in (params, arguments, methods, pairs, own_models, checkpoints, data, images)
+        for bad in group()
+    ),
     *(bad for group in (limits, devices, trainings, tracking) for bad in group()),
 ]

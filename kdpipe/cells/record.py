@@ -29,7 +29,7 @@ class Identity:
 
     Digests are of file contents. `arguments` are the train arguments of params.yaml after overrides. `recipe`
     is the version of kdpipe's training code, `versions` are those of ultralytics and torch; both are None in
-    older records.
+    older records. `method` has the settings of the distillation method; None is Ultralytics' own.
     """
 
     cell: str
@@ -48,6 +48,7 @@ class Identity:
     dis: int | float | None = None
     teacher_digest: str | None = None
     model_digest: str | None = None
+    method: dict[str, Any] | None = None
     recipe: int | None = None
     versions: dict[str, str] | None = None
 
@@ -55,7 +56,7 @@ class Identity:
     def fingerprint(self) -> str:
         """Hash of the identity, 32 hex digits, the same on every machine."""
         content = asdict(self)
-        for name in CODE:
+        for name in (*CODE, "method"):
             if content[name] is None:  # older records must keep their fingerprint
                 del content[name]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))

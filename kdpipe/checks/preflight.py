@@ -9,6 +9,7 @@ from typing import Any
 
 from kdpipe.cells.cell import DATASET_DIR, this_stage
 from kdpipe.checks.checkpoints import inspect_all
+from kdpipe.checks.methods import method_problems
 from kdpipe.checks.own_models import check_building
 from kdpipe.checks.passed import passed_file, remember
 from kdpipe.checks.places import place_problems
@@ -125,6 +126,8 @@ def _models_and_pairs(params: Params) -> Iterator[KdpipeError]:
         yield from raised(check_start, params, name)
     for name, pair in params.pairs.items():
         yield from raised(_check_pair, name, pair, params)
+        if student := params.students.get(pair.student):
+            yield from method_problems(f"pairs.{name}", pair, architecture(pair.student, student))
 
 
 def _check_model(key: str, name: str, model: Model, task: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kdpipe.models import names as model_names
+from kdpipe.models.methods import CONSTANT, L2
 from kdpipe.models.own_yaml import check_own
 from kdpipe.params.schema import Model, Pair, Params
 
@@ -32,6 +33,13 @@ def candidates(params: Params, pair: Pair) -> list[str]:
     student = architecture(pair.student, params.students[pair.student])
     wanted = student.recommended_teacher
     return [n for n, teacher in params.teachers.items() if architecture(n, teacher) == wanted]
+
+
+def method_settings(pair: Pair) -> dict[str, Any] | None:
+    """Method, decay and options of a pair; None for Ultralytics' own loss with a constant weight."""
+    options = {"decay": pair.decay, "beta": pair.beta, "weights": pair.weights}
+    given = {name: value for name, value in options.items() if value not in (None, CONSTANT)}
+    return {"method": pair.method, **given} if given or pair.method != L2 else None
 
 
 def train_arguments(params: Params, model: Model) -> dict[str, Any]:

@@ -38,7 +38,9 @@ METHODS = {
     method.name: method
     for method in (
         Method(L2, "neck features, weighted by the teacher's scores (Ultralytics)", SCORES, 6.0),
-        Method("predictions", "class scores, and boxes where the teacher is sure", BOXES, 2.0, options=("beta",)),
+        Method(
+            "predictions", "class scores, and boxes where the teacher is sure", BOXES, 2.0, options=("beta",)
+        ),
         Method("cwd", "where in the image each channel of the neck is active", FEATURES, 1.0),
         Method("pkd", "standardised neck features", FEATURES, 6.0),
         Method("mgd", "neck features restored from masked ones of the student", FEATURES, 1.0),

@@ -68,7 +68,8 @@ def read_params(path: Path) -> tuple[Params | None, list[KdpipeError]]:
         return None, problems
     assert isinstance(params, Params)
     problems += _names(params)
-    problems += _inits(params)
+    if wrong := list(_inits(params)):
+        return None, [*problems, *wrong]
     problems += _limits(params)
     problems += _sweep(params.sweep)
     problems += _validate(params.validate)

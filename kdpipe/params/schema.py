@@ -81,6 +81,11 @@ class Pair:
         student: A name from `students`.
         teacher: A name from `teachers`, `recommended`, or a list of names; of a list, the teacher with the
             best val metric is used.
+        method: How the teacher's knowledge is compared: docs/methods.md.
+        decay: How the weight of the distillation loss falls over the epochs: `constant`, `cosine`, `o2m`, or
+            `{stop: 0.7}` for none after this share of them.
+        beta: Exponent of the difference, of methods that compare class scores; 0 if omitted.
+        weights: Weights of the two parts of `features+predictions`; 1 each if omitted.
         distilled: A distilled student that is already trained, `released` or a path. Nothing is trained then,
             and its teacher may be `unknown`.
         sha256: SHA-256 of that file. With it, what the file has beside a model is ignored.
@@ -88,6 +93,10 @@ class Pair:
 
     student: str = MISSING
     teacher: Any = MISSING
+    method: str = "l2"
+    decay: Any = "constant"
+    beta: float | None = None
+    weights: list[float] | None = None
     distilled: str | None = None
     sha256: str | None = None
 

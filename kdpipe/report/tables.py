@@ -111,7 +111,11 @@ def headline(results: Results, comparisons: Iterable[Comparison]) -> str:
     starts = {found.student: f" (from {found.teacher})" for found in started_students(results)}
     lines = []
     for item in results.best:
-        line = {"student": item.student + starts.get(item.student, ""), "teacher": item.teacher, "best dis": item.dis}
+        line = {
+            "student": item.student + starts.get(item.student, ""),
+            "teacher": item.teacher,
+            "best dis": item.dis,
+        }
         line["size (px)"] = str(item.imgsz)
         for head, label in (("nms", "mAP50-95"), ("e2e", "mAP50-95 e2e")):
             comparison = found.get((item.pair, item.dis, head))

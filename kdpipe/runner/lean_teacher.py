@@ -11,32 +11,36 @@ from torch import nn
 from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.nn.modules import Conv
 
-Scores = dict[str, Any]
+from kdpipe.models.methods import BOXES, FEATURES, SCORES
+
+Raw = dict[str, Any]
 ACTIVATIONS: dict[type[nn.Module], str] = {nn.SiLU: "swish", nn.Identity: "none"}  # names in oneDNN
 
 
-class ClassScores(nn.Module):
-    """Detection head without its box branches: class scores as logits.
+class RawHead(nn.Module):
+    """Detection head that computes only what a loss reads: class scores as logits, and raw boxes.
 
     Takes the features of the neck's levels, (batch, channels, height, width) each. Returns scores, (batch,
-    classes, positions of all levels) in float32, under the keys that Ultralytics' loss reads.
+    classes, positions of all levels), and boxes, (batch, 4 * reg_max, positions), in float32, under the keys
+    that Ultralytics' loss reads; nothing if the loss reads features only.
     """
 
-    def __init__(self, head: Any) -> None:
-        """Take the classification layers of `head`, and its place in the model."""
+    def __init__(self, head: Any, reads: str) -> None:
+        """Take the layers of `head` that are read, and its place in the model."""
         super().__init__()
         self.f, self.i = head.f, head.i
-        self.one2many: nn.ModuleList = head.cv3
-        self.one2one: nn.ModuleList | None = getattr(head, "one2one_cv3", None)
+        layers = {FEATURES: (), SCORES: (("scores", "cv3"),), BOXES: (("scores", "cv3"), ("boxes", "cv2"))}
+        self.one2many = nn.ModuleDict({output: getattr(head, name) for output, name in layers[reads]})
+        two = getattr(head, "one2one_cv3", None) is not None
+        of_second = layers[reads] if two else ()
+        self.one2one = nn.ModuleDict({output: getattr(head, f"one2one_{name}") for output, name in of_second})
 
-    def forward(self, features: list[torch.Tensor]) -> Scores:
-        """Classify every position of `features`, (batch, channels, height, width) each, per branch."""
-        if self.one2one is None:
-            return _classify(self.one2many, features)
-        return {
-            "one2many": _classify(self.one2many, features),
-            "one2one": _classify(self.one2one, features),
-        }
+    def forward(self, features: list[torch.Tensor]) -> Raw:
+        """Predict at every position of `features`, (batch, channels, height, width) each, per branch."""
+        first = _predict(self.one2many, features)
+        if not self.one2one:
+            return first
+        return {"one2many": first, "one2one": _predict(self.one2one, features)}
 
 
 class FusedConv(nn.Module):
@@ -73,8 +77,8 @@ class FusedConv(nn.Module):
         return fused(images, self.weight, self.bias, *self._geometry, self._activation, [], "")
 
 
-def make_lean(model: DistillationModel, dtype: torch.dtype) -> None:
-    """Remove the teacher's box branches and box decoding, and fuse its convolutions.
+def make_lean(model: DistillationModel, dtype: torch.dtype, reads: str = SCORES) -> None:
+    """Remove what is not read of the teacher's head, and fuse its convolutions.
 
     The head is replaced before Ultralytics fuses the model, because fusing a complete YOLO26 head drops the
     one-to-many branch, which the loss reads. The outputs that the loss reads change only by rounding.
@@ -82,10 +86,11 @@ def make_lean(model: DistillationModel, dtype: torch.dtype) -> None:
     Args:
         model: Student and teacher.
         dtype: Dtype of the teacher on a CPU whose oneDNN has it; on a GPU autocast selects it.
+        reads: What the loss reads, as in `kdpipe/models/methods.py`.
     """
     teacher = model.teacher_model
     layers = teacher.model
-    layers[-1] = ClassScores(layers[-1])
+    layers[-1] = RawHead(layers[-1], reads)
     teacher.fuse(verbose=False)
     teacher.requires_grad_(False)
     device = next(teacher.parameters()).device.type
@@ -117,7 +122,11 @@ def _fuse_activations(teacher: nn.Module) -> None:
             module.act = nn.Identity()
 
 
-def _classify(layers: nn.ModuleList, features: list[torch.Tensor]) -> Scores:
-    """Scores of one branch, (batch, classes, positions of all levels), in float32."""
-    levels = [layer(feature).flatten(2) for layer, feature in zip(layers, features, strict=True)]
-    return {"scores": torch.cat(levels, dim=-1).float()}
+def _predict(outputs: nn.ModuleDict, features: list[torch.Tensor]) -> Raw:
+    """Outputs of one branch, (batch, channels, positions of all levels) each, in float32."""
+    found = {}
+    for name, branch in outputs.items():
+        layers: Any = branch
+        levels = [layer(feature).flatten(2) for layer, feature in zip(layers, features, strict=True)]
+        found[name] = torch.cat(levels, dim=-1).float()
+    return found

@@ -40,6 +40,7 @@ def train_here(job: Job, work: Path, progress: TrainingProgress, listener: Liste
         KdpipeError: if the training diverged, ran out of memory, or lost its data.
     """
     trainer = TRAINERS[job.identity.task](overrides=_overrides(job, work))
+    trainer.method = job.identity.method
     _Watch(job, work, progress, listener).attach(trainer)
     _run(trainer, work / LOG_FILE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,9 +16,11 @@ from ultralytics.models.yolo.segment import SegmentationTrainer
 from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.utils.torch_utils import unwrap_model
 
+from kdpipe.models.methods import L2, METHODS
 from kdpipe.runner.compiled import compile_layers
 from kdpipe.runner.cpu import give_back_freed_memory, keep_freed_memory, multiply_pointwise
 from kdpipe.runner.lean_teacher import make_lean
+from kdpipe.runner.methods.model import MethodModel
 from kdpipe.yolo.opening import rebuilding
 
 
@@ -30,11 +33,14 @@ class Faster(BaseTrainer):
     with a teacher.
     """
 
+    method: Mapping[str, Any] | None = None  # settings of the distillation method; None is Ultralytics' own
+
     def __init__(self, overrides: dict[str, Any]) -> None:
         """Take the arguments of Ultralytics' trainer."""
         self.compile_mode = overrides.get("compile") or False
         super().__init__(overrides={**overrides, "compile": False})
         self.add_callback("on_pretrain_routine_end", _speed_up)
+        self.add_callback("on_train_epoch_start", _begin_epoch)
         for end in ("on_train_epoch_end", "on_fit_epoch_end"):  # before and after a validation
             self.add_callback(end, _give_back)
 
@@ -58,6 +64,15 @@ class Faster(BaseTrainer):
             if self.args.channels_last is not False:
                 self.model.to(memory_format=torch.channels_last)
         return checkpoint
+
+    def set_model_attributes(self) -> None:
+        """Put the student beside its teacher if they have another method than Ultralytics' own.
+
+        Before weights are frozen and the optimizer and the moving average see the model.
+        """
+        super().set_model_attributes()
+        if self.method is not None:
+            self.model: Any = MethodModel(self.args.distill_model, self.model, self.method)
 
     def build_optimizer(self, *args: Any, **kwargs: Any) -> Optimizer:
         """Exclude the teacher's frozen weights from the optimizer."""
@@ -102,7 +117,8 @@ def _speed_up(trainer: Any) -> None:
     on_cpu = trainer.device.type == "cpu"
     mixed = on_cpu and bool(trainer.args.amp)
     if isinstance(model, DistillationModel):
-        make_lean(model, torch.bfloat16 if mixed else torch.float32)
+        reads = METHODS[trainer.method["method"] if trainer.method else L2].reads
+        make_lean(model, torch.bfloat16 if mixed else torch.float32, reads)
     if mixed:
         trainer.amp = True  # Ultralytics disables it on every CPU
         student.model[-1].register_forward_hook(_in_float32)
@@ -110,6 +126,12 @@ def _speed_up(trainer: Any) -> None:
         compile_layers(student, trainer.compile_mode, trainer.device)
     elif on_cpu and not mixed and trainer.args.channels_last is not False:
         multiply_pointwise(model)
+
+
+def _begin_epoch(trainer: Any) -> None:
+    model = unwrap_model(trainer.model)
+    if isinstance(model, MethodModel):
+        model.begin(trainer.epoch, trainer.epochs)
 
 
 def _give_back(trainer: Any) -> None:

@@ -18,7 +18,7 @@ from kdpipe.cells.cell import (
     teacher_cell,
 )
 from kdpipe.cells.record import load_metrics
-from kdpipe.models.entries import RECOMMENDED, UNKNOWN, architecture, candidates
+from kdpipe.models.entries import RECOMMENDED, UNKNOWN, architecture, candidates, method_settings
 from kdpipe.params.schema import Pair, Params
 
 # Every family has this head, so candidates of all families can be compared.
@@ -62,7 +62,14 @@ def _unknown(params: Params, pair: Pair, out: Path) -> str:
 def _content(params: Params, pair: Pair, teacher: str) -> dict[str, object]:
     """Return everything about a pair that its distilled trainings depend on."""
     student = {"name": pair.student, **asdict(params.students[pair.student])}
-    return {"teacher": teacher, "student": student, "distilled": pair.distilled, "sha256": pair.sha256}
+    settings = method_settings(pair)
+    return {
+        "teacher": teacher,
+        "student": student,
+        "distilled": pair.distilled,
+        "sha256": pair.sha256,
+        **({"method": settings} if settings else {}),
+    }
 
 
 def _reason(params: Params, pair: Pair, chosen: str, scores: dict[str, float], split: str) -> str:

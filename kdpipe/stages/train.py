@@ -21,6 +21,7 @@ from kdpipe.data.manifest import load_manifest
 from kdpipe.environment import describe_environment, training_versions
 from kdpipe.errors import KdpipeError, ParamsError, counted, damaged
 from kdpipe.models import names as model_names
+from kdpipe.models.entries import method_settings
 from kdpipe.models.own_yaml import own_digest, yaml_of
 from kdpipe.models.start_weights import Source, source_of
 from kdpipe.params.arguments import as_it_is
@@ -129,6 +130,7 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
         pair=cell.name if pair else None,
         dis=None if pair and params.pairs[cell.name].distilled else cell.dis,
         teacher_digest=digest_of(pair / TEACHER_FILE) if pair else None,
+        method=method_settings(params.pairs[cell.name]) if pair else None,
         recipe=recipe.TRAINING,
         versions=training_versions(),
     )
@@ -151,10 +153,11 @@ def _refuse_edited_student(params: Params, pair: str, chosen: dict[str, Any]) ->
     if known is None:
         return
     name = params.pairs[pair].student
+    again = f"edited after pair {pair} was made of it; run `dvc repro` again"
     if known != json.loads(json.dumps({"name": name, **asdict(params.students[name])})):
-        raise ParamsError(
-            f"students.{name}", f"edited after pair {pair} was made of it; run `dvc repro` again"
-        )
+        raise ParamsError(f"students.{name}", again)
+    if chosen.get("method") != method_settings(params.pairs[pair]):
+        raise ParamsError(f"pairs.{pair}.method", again)
 
 
 def _begin(identity: Identity, work: Path) -> None:

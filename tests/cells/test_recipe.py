@@ -18,7 +18,7 @@ KEPT = Path(__file__).with_name("recipe.json")
 BEHIND = {
     "DATA": ["data/*.py", "stages/prepare.py"],
     "TRAINING": [
-        "runner/*.py",
+        "runner/**/*.py",
         "stages/train.py",
         "yolo/arguments.py",
         "yolo/device.py",
@@ -27,6 +27,7 @@ BEHIND = {
     ],
     "VALIDATION": ["stages/validate.py", "yolo/validation.py"],
     "EVALUATION": ["evaluation/*.py", "stages/evaluate.py"],
+    "START": ["stages/start.py", "yolo/selection.py"],
     "CHOICE": ["stages/pick_teacher.py"],
     "REPORT": ["report/*.py", "stages/report.py", "models/published.py"],
     "PAGE": ["page/**/*.py", "page/*.html", "page/*.css", "stages/page.py"],

@@ -17,17 +17,18 @@ class WeightedL2:
     C * sum w(p), with w = max over classes of sigmoid(mean of the branches' scores).
     """
 
-    def parts(self, levels: Sequence[Level]) -> list[nn.Module]:
-        """Return a projector per level."""
-        return [projector(*level) for level in levels]
+    def __init__(self, levels: Sequence[Level]) -> None:
+        """Make a projector per level."""
+        self.parts: list[nn.Module] = [projector(*level) for level in levels]
 
-    def __call__(self, step: Step, parts: Sequence[nn.Module]) -> torch.Tensor:
+    def __call__(self, step: Step) -> torch.Tensor:
         """Return the loss of a batch, a scalar."""
         scores = torch.stack([branch.teacher["scores"] for branch in step.branches]).mean(0)
         places = [features.shape[-2] * features.shape[-1] for features in step.teacher]
-        weights = [level.sigmoid().amax(1, keepdim=True) for level in scores.split(places, dim=-1)]
+        weights = [level.sigmoid().amax(1, keepdim=True) for level in scores.split_with_sizes(places, dim=-1)]
         total = step.teacher[0].new_zeros(())
-        for part, student, teacher, weight in zip(parts, step.student, step.teacher, weights, strict=True):
+        levels = zip(self.parts, step.student, step.teacher, weights, strict=True)
+        for part, student, teacher, weight in levels:
             squares = (part(student).flatten(2) - teacher.flatten(2)) ** 2
             total = total + (squares * weight).sum() / (weight.sum() * teacher.shape[1] + 1e-9)
         return total

@@ -1,16 +1,15 @@
 """`ld`: Z. Zheng et al., "Localization Distillation for Dense Object Detection",
-https://arxiv.org/abs/2102.12252. YOLOv8 and YOLO11 only: YOLO26 predicts sides, not their distribution."""
+https://arxiv.org/abs/2102.12252. YOLOv8 and YOLO11 only: YOLO26 predicts sides, not their distribution.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from kdpipe.runner.methods.predictions import SURE
-from kdpipe.runner.methods.step import Level, Step
+from kdpipe.runner.methods.step import Step
 
 TEMPERATURE = 10.0
 
@@ -22,11 +21,11 @@ class Distributions:
     teacher's highest class score where it is above 0.05; tau is 10.
     """
 
-    def parts(self, levels: Sequence[Level]) -> list[nn.Module]:
-        """Return nothing: this loss does not learn."""
-        return []
+    def __init__(self) -> None:
+        """Make nothing: this loss does not learn."""
+        self.parts: list[nn.Module] = []
 
-    def __call__(self, step: Step, parts: Sequence[nn.Module]) -> torch.Tensor:
+    def __call__(self, step: Step) -> torch.Tensor:
         """Return the loss of a batch, a scalar: the sum over branches."""
         total = step.teacher[0].new_zeros(())
         for branch in step.branches:
@@ -40,10 +39,12 @@ class Distributions:
                 mine.log_softmax(-1), its.log_softmax(-1), log_target=True, reduction="none"
             )
             per_place = divergence.sum(-1).mean(-1) * TEMPERATURE**2
-            total = total + branch.weight * (per_place * sureness[sure]).sum() / sureness[sure].sum().clamp(min=1e-9)
+            weights = sureness[sure]
+            total = total + branch.weight * (per_place * weights).sum() / weights.sum().clamp(min=1e-9)
         return total
 
 
 def _sides(boxes: torch.Tensor, reg_max: int) -> torch.Tensor:
     """Logits of the distributions: (batch, 4 * reg_max, n) -> (batch, n, 4, reg_max)."""
-    return boxes.transpose(1, 2).unflatten(-1, (4, reg_max))
+    batch, _, places = boxes.shape
+    return boxes.transpose(1, 2).reshape(batch, places, 4, reg_max)

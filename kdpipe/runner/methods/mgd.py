@@ -17,19 +17,20 @@ SCALE = 2e-5  # of the sum of squares, as published
 class Masked:
     """Neck features of the teacher, restored from those of the student with most places masked.
 
-    Per level: sum of (G(mask * A(S)) - T)^2 / batch * 2e-5; A is a 1x1 convolution, G two 3x3 convolutions with
-    a ReLU. The mask follows from epoch and images, so that a continued training has the same.
+    Per level: sum of (G(mask * A(S)) - T)^2 / batch * 2e-5; A is a 1x1 convolution, G two 3x3 convolutions
+    with a ReLU. The mask follows from epoch and images, so that a continued training has the same.
     """
 
-    def parts(self, levels: Sequence[Level]) -> list[nn.Module]:
-        """Return, per level, the 1x1 convolution and what restores the features."""
-        return [part for student, teacher in levels for part in (_align(student, teacher), _restore(teacher))]
+    def __init__(self, levels: Sequence[Level]) -> None:
+        """Make, per level, the 1x1 convolution and what restores the features."""
+        made = [(_align(student, teacher), _restore(teacher)) for student, teacher in levels]
+        self.parts = [part for of_level in made for part in of_level]
 
-    def __call__(self, step: Step, parts: Sequence[nn.Module]) -> torch.Tensor:
+    def __call__(self, step: Step) -> torch.Tensor:
         """Return the loss of a batch, a scalar: the sum over levels."""
         random = torch.Generator().manual_seed(step.key)
         total = step.teacher[0].new_zeros(())
-        levels = zip(parts[::2], parts[1::2], step.student, step.teacher, strict=True)
+        levels = zip(self.parts[::2], self.parts[1::2], step.student, step.teacher, strict=True)
         for align, restore, student, teacher in levels:
             batch, _, height, width = student.shape
             mask = torch.rand((batch, 1, height, width), generator=random) > MASKED

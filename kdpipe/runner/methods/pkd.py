@@ -1,5 +1,6 @@
 """`pkd`: W. Cao et al., "PKD: General Distillation Framework for Object Detectors via Pearson Correlation
-Coefficient", https://arxiv.org/abs/2207.02039."""
+Coefficient", https://arxiv.org/abs/2207.02039.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +19,13 @@ class Standardised:
     Which is 1 - the correlation of student and teacher, whatever the scale of their features.
     """
 
-    def parts(self, levels: Sequence[Level]) -> list[nn.Module]:
-        """Return a projector per level."""
-        return [projector(*level) for level in levels]
+    def __init__(self, levels: Sequence[Level]) -> None:
+        """Make a projector per level."""
+        self.parts: list[nn.Module] = [projector(*level) for level in levels]
 
-    def __call__(self, step: Step, parts: Sequence[nn.Module]) -> torch.Tensor:
+    def __call__(self, step: Step) -> torch.Tensor:
         """Return the loss of a batch, a scalar: the sum over levels."""
-        levels = zip(parts, step.student, step.teacher, strict=True)
+        levels = zip(self.parts, step.student, step.teacher, strict=True)
         return torch.stack(
             [
                 functional.mse_loss(standardised(part(student)), standardised(teacher)) / 2

@@ -1,13 +1,11 @@
 """`predictions`: the teacher's class scores and boxes as targets.
 
-Class scores as in L. Yang et al., "Bridging Cross-task Protocol Inconsistency for Distillation in Dense Object
-Detection" (BCKD), https://arxiv.org/abs/2308.14286; boxes weighted by the teacher's scores as in PP-YOLOE+
-(PaddleDetection).
+Class scores as in L. Yang et al., "Bridging Cross-task Protocol Inconsistency for Distillation in Dense
+Object Detection" (BCKD), https://arxiv.org/abs/2308.14286; boxes weighted by the teacher's scores as in
+PP-YOLOE+ (PaddleDetection).
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -15,7 +13,7 @@ from torch.nn import functional
 from ultralytics.utils.metrics import bbox_iou
 from ultralytics.utils.tal import dist2bbox, make_anchors
 
-from kdpipe.runner.methods.step import Branch, Level, Step
+from kdpipe.runner.methods.step import Branch, Step
 
 SURE = 0.05  # highest class score of the teacher from which its box counts
 
@@ -35,13 +33,10 @@ class Predictions:
 
     def __init__(self, beta: float = 0.0) -> None:
         """Take the exponent of the difference: 0 weighs all places alike, BCKD has 1."""
+        self.parts: list[nn.Module] = []  # this loss does not learn
         self._beta = beta
 
-    def parts(self, levels: Sequence[Level]) -> list[nn.Module]:
-        """Return nothing: this loss does not learn."""
-        return []
-
-    def __call__(self, step: Step, parts: Sequence[nn.Module]) -> torch.Tensor:
+    def __call__(self, step: Step) -> torch.Tensor:
         """Return the loss of a batch, a scalar."""
         total = step.teacher[0].new_zeros(())
         for branch in step.branches:
@@ -69,7 +64,9 @@ def distances(boxes: torch.Tensor, reg_max: int) -> torch.Tensor:
 def _boxes(step: Step, branch: Branch) -> torch.Tensor:
     sureness = branch.teacher["scores"].sigmoid().amax(1)
     sure = sureness > SURE
-    mine, its = (distances(boxes, step.head.reg_max) for boxes in (branch.student["boxes"], branch.teacher["boxes"]))
+    mine, its = (
+        distances(boxes, step.head.reg_max) for boxes in (branch.student["boxes"], branch.teacher["boxes"])
+    )
     if not sure.any():
         return mine.sum() * 0
     points, strides = make_anchors(list(step.student), step.head.stride, 0.5)
@@ -83,4 +80,5 @@ def _boxes(step: Step, branch: Branch) -> torch.Tensor:
     overlap = 1 - bbox_iou(*boxes, xywh=False, CIoU=True)
     apart = ((mine - its).abs() * shares).mean(-1, keepdim=True)
     total = float(step.gains.box) * overlap + float(step.gains.dfl) * apart
-    return (total * weights).sum() / weights.sum()
+    weighted: torch.Tensor = (total * weights).sum() / weights.sum()
+    return weighted

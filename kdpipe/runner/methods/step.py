@@ -51,19 +51,20 @@ class Step:
 
 
 class Loss(Protocol):
-    """The loss of a method."""
+    """The loss of a method; `parts` are the modules that it learns, of PyTorch's own classes only."""
 
-    def parts(self, levels: Sequence[Level]) -> list[nn.Module]:
-        """Return what the loss learns, of PyTorch's and Ultralytics' modules only."""
+    parts: list[nn.Module]
 
-    def __call__(self, step: Step, parts: Sequence[nn.Module]) -> torch.Tensor:
+    def __call__(self, step: Step) -> torch.Tensor:
         """Return the loss of a batch, a scalar."""
 
 
 def projector(student: int, teacher: int) -> nn.Module:
-    """Return Ultralytics' map of the student's channels to the teacher's: two 1x1 convolutions with a ReLU."""
+    """Return Ultralytics' map of the student's channels to the teacher's: 1x1 convolutions with a ReLU."""
     return nn.Sequential(
-        nn.Conv2d(student, teacher, kernel_size=1), nn.ReLU(inplace=True), nn.Conv2d(teacher, teacher, kernel_size=1)
+        nn.Conv2d(student, teacher, kernel_size=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(teacher, teacher, kernel_size=1),
     )
 
 

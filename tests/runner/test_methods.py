@@ -1,0 +1,203 @@
+"""Distillation methods: their losses, and trainings with each of them."""
+
+from __future__ import annotations
+
+import copy
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from kdpipe.models.methods import DISTRIBUTIONS, METHODS
+from kdpipe.runner.lean_teacher import make_lean
+from kdpipe.runner.methods.decay import factor
+from kdpipe.runner.methods.model import MethodModel
+from kdpipe.yolo.hermetic import configure
+from kdpipe.yolo.opening import rebuilding
+
+configure()
+from ultralytics import YOLO  # noqa: E402
+from ultralytics.cfg import get_cfg  # noqa: E402
+from ultralytics.nn.distill_model import DistillationModel  # noqa: E402
+
+SIZE, IMAGES = 96, 3
+FAMILIES = ("yolo26", "yolo11", "yolov8")
+OF_FAMILY = [
+    (family, method.name) for family in FAMILIES for method in METHODS.values() if family in method.families
+]
+
+
+def model(name: str, seed: int) -> Any:
+    torch.manual_seed(seed)
+    built = YOLO(f"{name}.yaml").model
+    built.args = get_cfg(overrides={"imgsz": SIZE, "dis": 2.0, "epochs": 10})
+    return built
+
+
+@pytest.fixture
+def batch() -> dict[str, Any]:
+    torch.manual_seed(7)
+    return {
+        "img": torch.rand(IMAGES, 3, SIZE, SIZE),
+        "cls": torch.tensor([[0.0], [1.0], [2.0]]),
+        "bboxes": torch.tensor([[0.5, 0.5, 0.4, 0.4], [0.3, 0.3, 0.2, 0.2], [0.6, 0.4, 0.5, 0.3]]),
+        "batch_idx": torch.tensor([0.0, 1.0, 2.0]),
+        "im_file": ["a.png", "b.png", "c.png"],
+    }
+
+
+def saved(folder: Path, name: str, seed: int = 1) -> Path:
+    """A teacher that is sure of something here and there, as a trained one is."""
+    teacher = model(name, seed)
+    for head in (teacher.model[-1].cv3, getattr(teacher.model[-1], "one2one_cv3", [])):
+        for level in head:
+            level[-1].bias.data += 8.0
+    torch.save({"model": teacher, "train_args": {"task": "detect"}}, folder / "teacher.pt")
+    return folder / "teacher.pt"
+
+
+def together(teacher: Path, student: Any, **settings: Any) -> MethodModel:
+    with rebuilding(teacher):
+        found = MethodModel(str(teacher), student, settings)
+    make_lean(found, torch.float32, METHODS[settings["method"]].reads)
+    return found.train()
+
+
+def test_l2_is_ultralytics_own(tmp_path: Path, batch: dict[str, Any]) -> None:
+    teacher = saved(tmp_path, "yolo26s")
+    torch.manual_seed(3)
+    with rebuilding(teacher):
+        own = DistillationModel(str(teacher), model("yolo26n", 0)).train()
+    mine = together(teacher, model("yolo26n", 0), method="l2")
+    mine.projector.load_state_dict(own.projector.state_dict())
+    found = {}
+    for name, pair in (("own", own), ("mine", mine)):
+        loss, items = pair(batch)
+        loss.sum().backward()
+        named = {key: value for key, value in pair.named_parameters() if not key.startswith("teacher_model")}
+        found[name] = loss, items, {key: value.grad for key, value in named.items() if value.grad is not None}
+    assert torch.allclose(found["own"][0], found["mine"][0], rtol=1e-4)
+    assert found["own"][1].keys() == found["mine"][1].keys()
+    assert found["own"][2].keys() == found["mine"][2].keys()
+    for key, gradient in found["own"][2].items():
+        assert torch.allclose(gradient, found["mine"][2][key], rtol=1e-3, atol=1e-4), key
+
+
+@pytest.mark.parametrize(("family", "method"), OF_FAMILY)
+def test_gradients_reach_student_and_projector_only(
+    family: str, method: str, tmp_path: Path, batch: dict[str, Any]
+) -> None:
+    pair = together(saved(tmp_path, f"{family}s"), model(f"{family}n", 0), method=method)
+    loss, items = pair(batch)
+    assert torch.isfinite(loss).all()
+    assert float(items["dis_loss"]) > 0
+    loss[-1].backward()  # the distillation loss alone
+    gradients = {name: value.grad for name, value in pair.named_parameters() if value.grad is not None}
+    with_gradient = {name for name, gradient in gradients.items() if gradient.any()}
+    assert any(name.startswith("student_model.model.0.") for name in with_gradient)
+    assert not any(name.startswith("teacher_model") for name in with_gradient)
+    for index in range(len(pair.projector)):
+        assert any(name.startswith(f"projector.{index}.") for name in with_gradient), index
+
+
+@pytest.mark.parametrize("method", ["predictions", "ld"])
+def test_a_student_that_predicts_what_its_teacher_does_has_no_loss_left(
+    method: str, tmp_path: Path, batch: dict[str, Any]
+) -> None:
+    """Of cross entropy, the entropy of the teacher's scores is left."""
+    teacher = saved(tmp_path, "yolo11n")
+    with rebuilding(teacher):
+        student = YOLO(str(teacher)).model
+    student.args = model("yolo11n", 0).args
+    pair = together(teacher, student, method=method)
+    pair.student_model.eval()  # as the teacher: normalisation with the same statistics
+    with torch.no_grad():
+        pair.teacher_model(batch["img"])
+        predictions = pair.student_model(batch["img"])
+        step = pair._step(batch, predictions)
+    loss = float(pair.distillation(step))
+    if method == "ld":
+        assert loss == pytest.approx(0, abs=1e-5)
+        return
+    targets = step.branches[0].teacher["scores"].sigmoid()
+    entropy = torch.nn.functional.binary_cross_entropy(targets, targets, reduction="sum")
+    assert loss == pytest.approx(
+        step.gains.cls * float(entropy / targets.amax(1).sum().clamp(min=1)), rel=1e-3
+    )
+
+
+@pytest.mark.parametrize("method", ["pkd", "cwd"])
+def test_equal_features_have_no_loss(method: str) -> None:
+    from kdpipe.runner.methods import loss_of
+
+    features = [torch.rand(2, 8, 4, 4)]
+    loss = loss_of({"method": method}, [(8, 8)])
+    for part in loss.parts:
+        part.forward = lambda given: given
+    step = SimpleNamespace(student=features, teacher=[3 * features[0] + 1])  # whatever their scale
+    assert float(loss(step)) == pytest.approx(0, abs=1e-5)
+
+
+def test_masks_follow_from_epoch_and_images(tmp_path: Path, batch: dict[str, Any]) -> None:
+    pair = together(saved(tmp_path, "yolo26s"), model("yolo26n", 0), method="mgd")
+
+    def loss(epoch: int, **changes: Any) -> float:
+        pair.begin(epoch, 10)
+        torch.rand(1)  # another random state
+        return float(pair({**batch, **changes})[1]["dis_loss"])
+
+    assert loss(0) == loss(0)
+    assert loss(0) != loss(1)
+    assert loss(0) != loss(0, im_file=["d.png", "b.png", "c.png"])
+
+
+def test_copies_and_checkpoints_are_of_ultralytics_class(tmp_path: Path, batch: dict[str, Any]) -> None:
+    teacher = saved(tmp_path, "yolo26s")
+    with rebuilding(teacher):
+        pair = MethodModel(str(teacher), model("yolo26n", 0), {"method": "features+predictions"}).train()
+    pair(batch)
+    duplicate = copy.deepcopy(pair)
+    assert type(duplicate) is DistillationModel
+    duplicate.teacher_model = None  # as in the moving average
+    content = io.BytesIO()
+    torch.save(duplicate, content)
+    assert b"kdpipe" not in content.getvalue()
+
+
+def test_the_weight_of_a_stopped_loss_is_none(tmp_path: Path, batch: dict[str, Any]) -> None:
+    pair = together(
+        saved(tmp_path, "yolo26s"), model("yolo26n", 0), method="predictions", decay={"stop": 0.5}
+    )
+    pair.begin(4, 10)
+    assert float(pair(batch)[1]["dis_loss"]) > 0
+    pair.begin(5, 10)
+    assert float(pair(batch)[1]["dis_loss"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("decay", "factors"),
+    [
+        ("constant", [1.0, 1.0, 1.0]),
+        ("cosine", [1.0, 0.7525, 0.2575]),
+        ("o2m", [1.0, 0.5625, 0.125]),
+        ({"stop": 0.7}, [1.0, 1.0, 1.0]),
+        ({"stop": 0.3}, [1.0, 0.0, 0.0]),
+    ],
+)
+def test_decays(decay: Any, factors: list[float]) -> None:
+    assert [factor(decay, epoch, 3) for epoch in range(3)] == pytest.approx(factors)
+
+
+def test_o2m_is_the_weight_of_the_branch_that_trains_the_neck() -> None:
+    student = model("yolo26n", 0)
+    criterion = student.init_criterion()
+    for epoch in range(10):
+        assert factor("o2m", epoch, 10) == pytest.approx(criterion.o2m / 0.8)
+        criterion.update()
+
+
+def test_every_family_is_said() -> None:
+    assert METHODS["ld"].families == DISTRIBUTIONS == ("yolov8", "yolo11")
