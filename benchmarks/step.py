@@ -1,7 +1,7 @@
 """What a training step costs: Ultralytics alone and distilling, kdpipe alone and distilling.
 
     python benchmarks/step.py [--pairs yolo26n:yolo26s ...] [--imgsz N] [--batch N] [--float32]
-                              [--compile]
+                              [--compile] [--method NAME]
 
 Each of the four lives in a process of its own, with all threads, and they take their turns: a few steps
 each, round after round, so that whatever else the machine does hits all alike. A step is what Ultralytics'
@@ -32,6 +32,7 @@ from rich.progress import track
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from kdpipe.environment import describe_environment
+from kdpipe.models.methods import L2, METHODS
 
 PLAIN, DISTILLED = "ultralytics plain", "ultralytics distilled"
 OURS_PLAIN, OURS_DISTILLED = "kdpipe plain", "kdpipe distilled"
@@ -52,6 +53,7 @@ class Setting:
     batch: int
     amp: bool
     compile: bool
+    method: str
     device: str
     folder: Path
 
@@ -91,6 +93,8 @@ class Stepper:
         if variant.startswith("kdpipe"):
             overrides["compile"] = setting.compile
             self._trainer = TRAINERS["detect"](overrides=arguments.resolved(overrides))
+            if "distilled" in variant and setting.method != L2:
+                self._trainer.method = {"method": setting.method}
         else:
             self._trainer = DetectionTrainer(overrides=overrides)
         self._trainer._setup_train()  # noqa: SLF001
@@ -235,6 +239,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--float32", action="store_true", help="no mixed precision, as on older CPUs")
     parser.add_argument("--compile", action="store_true", help="kdpipe's two with train.compile")
+    parser.add_argument("--method", choices=list(METHODS), default=L2, help="kdpipe's distillation method")
     options = parser.parse_args()
     print(machine())
     for pair in options.pairs:
@@ -250,6 +255,7 @@ def main() -> None:
                 options.batch,
                 amp=not options.float32,
                 compile=options.compile,
+                method=options.method,
                 device=device(),
                 folder=folder,
             )

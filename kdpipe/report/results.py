@@ -61,6 +61,7 @@ class PairAt:
     dis: str
     student: str
     teacher: str
+    method: str
     imgsz: int
 
     @property
@@ -84,8 +85,8 @@ class Results:
     """The results of all runs, which are of one `task`.
 
     `table` has one row per run, split and head, with the columns cell, kind, pair, student, teacher,
-    dis (text, as in params.yaml), seed, data, model, init, epochs, imgsz, run_id, split, head, the costs,
-    and one per overall metric. `splits` are in the order of params.yaml. `files` are by training id.
+    dis (text, as in params.yaml), seed, data, model, init, method, epochs, imgsz, run_id, split, head, the
+    costs, and one per overall metric. `splits` are in the order of params.yaml. `files` are by training id.
     """
 
     table: pd.DataFrame
@@ -146,7 +147,7 @@ class Results:
     def pairs(self) -> list[PairAt]:
         """Every pair at every `dis`, sorted by pair and by `dis`."""
         lines = self.lines(kind="distill").drop_duplicates(["pair", "dis"])
-        columns = (lines[name] for name in ("pair", "dis", "student", "teacher", "imgsz"))
+        columns = (lines[name] for name in ("pair", "dis", "student", "teacher", "method", "imgsz"))
         found = [PairAt(*values) for values in zip(*columns, strict=True)]
         return sorted(found, key=lambda item: (item.pair, number(item.dis)))
 

@@ -14,7 +14,13 @@ from kdpipe.models.tasks import TASKS
 from kdpipe.report.results import METRIC, NO_DIS, Files, Results
 
 TAGS = {"kind": "stage", **{name: name for name in ("pair", "student", "teacher", "dis", "seed")}}
-PARAMS = {"data": "data.source", "model": "model", "init": "init", "epochs": "train.epochs"}
+PARAMS = {
+    "data": "data.source",
+    "model": "model",
+    "init": "init",
+    "method": "method",
+    "epochs": "train.epochs",
+}
 COSTS = ("seconds", "peak_memory_mib", "parameters", "gflops", "file_bytes")
 PLACE = 2  # split and head come before the name of a metric
 

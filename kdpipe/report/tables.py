@@ -7,6 +7,7 @@ from math import isnan, nan
 
 import pandas as pd
 
+from kdpipe.models.methods import L2
 from kdpipe.models.names import HEADS
 from kdpipe.models.tasks import TASKS
 from kdpipe.report import breakdown, figure_data
@@ -109,13 +110,12 @@ def headline(results: Results, comparisons: Iterable[Comparison]) -> str:
     """A line per pair at its best `dis`, with the columns of the published tables."""
     found = {(c.pair, c.dis, c.head): c for c in comparisons if c.kind == DISTILLED_BASELINE}
     starts = {found.student: f" (from {found.teacher})" for found in started_students(results)}
+    methods = {item.method for item in results.best}
     lines = []
     for item in results.best:
-        line = {
-            "student": item.student + starts.get(item.student, ""),
-            "teacher": item.teacher,
-            "best dis": item.dis,
-        }
+        line = {"student": item.student + starts.get(item.student, ""), "teacher": item.teacher}
+        line |= {"method": item.method} if methods != {L2} else {}
+        line["best dis"] = item.dis
         line["size (px)"] = str(item.imgsz)
         for head, label in (("nms", "mAP50-95"), ("e2e", "mAP50-95 e2e")):
             comparison = found.get((item.pair, item.dis, head))

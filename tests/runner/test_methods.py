@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import copy
 import io
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
+from kdpipe.cells.history import HISTORY_FILE, read_history
 from kdpipe.models.methods import DISTRIBUTIONS, METHODS
 from kdpipe.runner.lean_teacher import make_lean
 from kdpipe.runner.methods.decay import factor
 from kdpipe.runner.methods.model import MethodModel
+from kdpipe.runner.train import train
 from kdpipe.yolo.hermetic import configure
 from kdpipe.yolo.opening import rebuilding
+from tests.runner.test_runner import Heard, job
+from tests.runner.test_runner import project as project  # noqa: PLC0414 - a fixture
 
 configure()
 from ultralytics import YOLO  # noqa: E402
@@ -201,3 +208,61 @@ def test_o2m_is_the_weight_of_the_branch_that_trains_the_neck() -> None:
 
 def test_every_family_is_said() -> None:
     assert METHODS["ld"].families == DISTRIBUTIONS == ("yolov8", "yolo11")
+
+
+class Stops(Heard):
+    """A listener that interrupts a training after its first epoch."""
+
+    def epoch(self, epoch: int, values: Mapping[str, float], ended: float) -> None:
+        super().epoch(epoch, values, ended)
+        raise KeyboardInterrupt
+
+
+def state_of(work: Path) -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(work / "state.pt", weights_only=True)
+    return {**content["model"], **{f"ema {name}": value for name, value in content["ema"].items()}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "method"),
+    [
+        ("yolo26", "mgd"),
+        ("yolo26", "features+predictions"),
+        *(pytest.param(*one, marks=pytest.mark.nightly) for one in OF_FAMILY if one[0] != "yolov8"),
+        pytest.param("yolov8", "ld", marks=pytest.mark.nightly),
+    ],
+)
+def test_an_interrupted_training_goes_on_as_if_it_had_not_been(
+    family: str, method: str, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    teacher = saved_of(f"{family}s", tmp_path)
+    settings = {"method": method, "decay": "cosine"}
+    wanted = job(project, teacher, epochs=2)
+    identity = replace(wanted.identity, model=f"{family}n", method=settings)
+    wanted = replace(wanted, identity=identity, start=f"{family}n.yaml")
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    result = train(wanted, whole, Heard(), Console(quiet=True))
+    with pytest.raises(KeyboardInterrupt):
+        train(wanted, parts, Stops(), Console(quiet=True))
+    train(wanted, parts, Heard(), Console(quiet=True))
+    expected, found = state_of(whole), state_of(parts)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    losses = [row["train/dis_loss"] for row in read_history(whole / HISTORY_FILE)]
+    assert all(loss > 0 for loss in losses)
+    checkpoint = torch.load(result.best, weights_only=False)
+    assert type(checkpoint["model"]).__name__ == "DetectionModel"
+    assert not [name for name in checkpoint["model"].state_dict() if "teacher" in name or "projector" in name]
+    assert b"kdpipe" not in result.best.read_bytes()
+
+
+def saved_of(name: str, folder: Path) -> Path:
+    """An untrained teacher of the ten digits."""
+    path = saved(folder, name)
+    checkpoint = torch.load(path, weights_only=False)
+    built = type(checkpoint["model"])(f"{name}.yaml", nc=10, verbose=False)
+    built.names = {digit: str(digit) for digit in range(10)}
+    torch.save({**checkpoint, "model": built}, path)
+    return path
