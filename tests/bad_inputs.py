@@ -195,7 +195,14 @@ def pairs() -> Iterator[Bad]:
     yield Bad("an unknown task", {"data__task": "classify"}, "data.task: 'classify': choose from: detect")
     yield Bad("another task", {"students": {"yolo26n-seg": SCRATCH}}, "data.task is detect; take yolo26n")
     yield Bad("another family", _teacher("yolo11s"), "pairs.n-s: yolo11s is of another family than yolo26n")
-    yield Bad("a teacher of the same size", _teacher("yolo26n"), "yolo26n is not larger than yolo26n; take")
+    smaller = {
+        "students": {"yolo26s": SCRATCH},
+        "teachers": {"yolo26n": SCRATCH},
+        "pairs": {"s-n": {"student": "yolo26s", "teacher": "yolo26n"}},
+    }
+    yield Bad(
+        "a smaller teacher", smaller, "pairs.s-n: yolo26n is smaller than yolo26s; take a teacher of its"
+    )
     yield Bad(
         "other levels", _teacher("yolo26s-p2"), "features of P2 to P5, yolo26n of P3 to P5; take one kind"
     )

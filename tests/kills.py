@@ -113,7 +113,8 @@ class Killer:
                 self._round(commands[self.epochs.round % len(commands)], kills)
                 self.check(expected)
                 self.epochs.round += 1
-                self.tell(f"after {self.kills.total()} kills as if nothing had happened")
+                trained_twice = f"{self.epochs.twice} epochs trained twice"
+                self.tell(f"after {self.kills.total()} kills as if nothing had happened, {trained_twice}")
         finally:
             self._ended.set()
             watcher.join()
@@ -137,7 +138,8 @@ class Killer:
         folder = self.project.folder
         assert "up to date" in self.project.run("dvc", "status", *self.targets).stdout
         _wait_until(lambda: not self._processes(), "processes are left behind")
-        assert not list((folder / ".kdpipe/work").glob("*")), "unfinished work is left behind"
+        left = [str(path.relative_to(folder)) for path in (folder / ".kdpipe/work").rglob("*")]
+        assert not left, f"left behind: {left}"
         assert not list((folder / ".kdpipe/running").glob("*.json"))
         assert not list((folder / ".kdpipe/waiting").glob("*/*"))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +25,7 @@ from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Params
 from kdpipe.paths import digest_of, state_dir
 
-PART, OLD = f"{FINISHED}.part", f"{FINISHED}.old"
+PART = f"{FINISHED}.part"
 
 
 def keep(work: Path, files: Iterable[Path], best: Path, record: Record) -> None:
@@ -85,8 +86,13 @@ def hand_over(work: Path, out: Path) -> None:
 
 
 def remove_committed() -> int:
-    """Remove what is kept although DVC has it; return how many trainings that were."""
+    """Remove what is kept although DVC has it; return how many trainings that were.
+
+    What a killed process has left of such a removal goes too.
+    """
     removed = 0
+    for folder in _removed_dir().glob("*"):
+        shutil.rmtree(folder, ignore_errors=True)  # another process may be doing the same
     for folder in sorted((state_dir() / "work").glob(f"*/{FINISHED}")):
         work = folder.parent
         with suppress(FileNotFoundError, Timeout):  # another process removes it, or wants it
@@ -121,10 +127,15 @@ def _ended_since_this_began(folder: Path) -> bool:
 
 
 def _remove(work: Path) -> None:
-    if (work / FINISHED).exists():  # in one step, so that no half of it is ever used
-        shutil.rmtree(work / OLD, ignore_errors=True)
-        (work / FINISHED).rename(work / OLD)
-    shutil.rmtree(work, ignore_errors=True)
+    """Remove a work folder: for other processes in one step, so that no half of it is used or left there."""
+    _removed_dir().mkdir(exist_ok=True)
+    folder = _removed_dir() / f"{work.name}-{os.getpid()}-{time.time_ns()}"
+    work.rename(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _removed_dir() -> Path:
+    return state_dir() / "removed"
 
 
 def _to_disk(path: Path) -> None:

@@ -142,6 +142,6 @@ def pairing_problem(student: ModelName, teacher: ModelName) -> str | None:
         return f"{teacher} solves {teacher.task}, {student} solves {student.task}; take one task"
     if teacher.variant != student.variant:
         return f"{teacher} has features of {teacher.levels}, {student} of {student.levels}; take one kind"
-    if SIZES.index(teacher.size) <= SIZES.index(student.size):
-        return f"{teacher} is not larger than {student}; take a larger teacher"
+    if SIZES.index(teacher.size) < SIZES.index(student.size):
+        return f"{teacher} is smaller than {student}; take a teacher of its size or a larger one"
     return None

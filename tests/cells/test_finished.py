@@ -129,6 +129,22 @@ def test_what_dvc_has_is_removed_and_a_forced_run_trains_again() -> None:
     assert not work.exists()
 
 
+def test_a_kill_while_it_is_removed_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = finish()
+    repro()
+    with monkeypatch.context() as patch:
+        patch.setattr("kdpipe.cells.finished.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove_committed()
+    assert not work.exists()
+    remove_committed()
+    assert not list(Path(".kdpipe/removed").glob("*"))
+
+
+def killed(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_cache_elsewhere_is_found(tmp_path: Path) -> None:
     work = finish()
     for command in ("git init -q", "dvc init -q", "dvc cache dir ../shelf -q", "dvc repro -q"):

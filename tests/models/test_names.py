@@ -65,8 +65,8 @@ def test_recommended_teachers_are_the_published_ones(student: str, teacher: str 
     [
         ("yolo26n", "yolo11s", "another family"),
         ("yolo26n", "yolo26s-seg", "segment"),
-        ("yolo26s", "yolo26s", "not larger"),
-        ("yolo26m", "yolo26s", "not larger"),
+        ("yolo26s", "yolo26s", None),
+        ("yolo26m", "yolo26s", "is smaller than"),
         ("yolo26n", "yolo26s-p2", "P2 to P5"),
         ("yolo26n", "yolo26x", None),
     ],

@@ -12,9 +12,11 @@ from kdpipe.cells.record import load_record, save_metrics
 from kdpipe.checks.preflight import preflight
 from kdpipe.data.prepare import prepare
 from kdpipe.errors import ParamsError
+from kdpipe.params.schema import Params
 from kdpipe.paths import digest_of
 from kdpipe.report.fairness import unlike_pairs
 from kdpipe.stages.pick_teacher import choose_teacher
+from kdpipe.stages.start import make_start
 from kdpipe.stages.train import train_cell
 
 Write = Callable[..., Path]
@@ -46,6 +48,12 @@ def test_a_finished_checkpoint_is_taken_as_it_is(write_params: Write, teacher_we
     assert record.identity.model == "yolo26s"
 
 
+def chosen(params: Params) -> str:
+    """What the stages `start` and `pick_teacher` do for the pair n-s; returns the reason."""
+    make_start(params, params.pairs["n-s"].student)
+    return choose_teacher(params, "n-s")
+
+
 def test_the_best_candidate_teaches_and_the_choice_says_why(write_params: Write) -> None:
     teachers = {name: {"init": "scratch"} for name in ("yolo26s", "yolo26m", "yolo26l")}
     params = preflight(
@@ -53,7 +61,7 @@ def test_the_best_candidate_teaches_and_the_choice_says_why(write_params: Write)
     ).params
     for name, score in (("yolo26s", 0.3), ("yolo26m", 0.4), ("yolo26l", 0.5)):
         validated(name, score)
-    reason = choose_teacher(params, "n-s")
+    reason = chosen(params)
     folder = PAIRS_DIR / "n-s"
     assert (folder / "teacher.pt").read_bytes() == b"yolo26m"
     assert reason.startswith("yolo26m has the best COCO AP 0.400 on val with the nms head")
@@ -65,9 +73,9 @@ def test_the_best_candidate_teaches_and_the_choice_says_why(write_params: Write)
 
 def test_named_and_recommended_teachers_say_so(write_params: Write) -> None:
     validated("yolo26s", 0.3)
-    assert "is named in params.yaml" in choose_teacher(preflight(write_params()).params, "n-s")
+    assert "is named in params.yaml" in chosen(preflight(write_params()).params)
     params = preflight(write_params(**{"pairs__n-s__teacher": "recommended"})).params
-    assert "is the published teacher of yolo26n" in choose_teacher(params, "n-s")
+    assert "is the published teacher of yolo26n" in chosen(params)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +103,7 @@ def test_finished_students_are_compared_without_training(write_params: Write, st
     }
     params = preflight(write_params(students={"yolo26n": student}, pairs={"n-s": pair})).params
     prepare(params.data, DATASET_DIR)
-    assert "is not known" in choose_teacher(params, "n-s")
+    assert "is not known" in chosen(params)
     cells = baseline_cell("yolo26n", 0), distill_cell("n-s", 1.0, 0)
     for cell in cells:
         train_cell(params, cell)
@@ -122,7 +130,7 @@ def test_a_student_that_was_edited_after_the_choice_of_its_teacher_is_refused(wr
     validated("yolo26s", 0.3)
     params = preflight(write_params()).params
     prepare(params.data, DATASET_DIR)
-    choose_teacher(params, "n-s")
+    chosen(params)
     edited = preflight(write_params(students={"yolo26n": {"init": "scratch", "train": {"lr0": 0.1}}})).params
     message = "students.yolo26n: edited after pair n-s was made of it; run `dvc repro` again"
     with pytest.raises(ParamsError, match=message):

@@ -1,0 +1,43 @@
+"""Two methods in one comparison, with real `dvc repro`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kdpipe.cells.record import load_record
+from tests.project import copy_of
+from tests.test_pipeline import stages, tracked
+
+pytestmark = pytest.mark.slow
+
+
+def test_two_methods_are_one_comparison(first_run: Path, tmp_path: Path) -> None:
+    project = copy_of(first_run, tmp_path / "clone")
+    pair = {"student": "yolo26n", "teacher": "yolo26s", "method": "predictions", "decay": {"stop": 0.5}}
+    project.edit("pairs.n-s-predictions", pair)
+    ran = stages(project.run("dvc", "repro").stdout)
+    trained = [name for name in ran if name.startswith(("teacher", "baseline", "distill"))]
+    assert trained == ["distill@n-s-predictions-1.0-0"]
+    folder = project.folder / "runs/distill"
+    records = {name: load_record(folder / name / "1.0/0/train") for name in ("n-s", "n-s-predictions")}
+    assert records["n-s"].identity.method is None
+    assert records["n-s-predictions"].identity.method == {"method": "predictions", "decay": {"stop": 0.5}}
+    assert len({record.weights_digest for record in records.values()}) == 2
+    table = (project.folder / "reports/benchmark.md").read_text()
+    headline = table.split("## ")[1]
+    assert [line.split("|")[3].strip() for line in headline.splitlines() if "yolo26n" in line] == [
+        "l2",
+        "predictions",
+    ]
+    runs = tracked(project)
+    assert runs.loc["distill/n-s/1.0/0", "params.method"] == "l2"
+    assert runs.loc["distill/n-s-predictions/1.0/0", "params.method"] == "predictions"
+    assert runs.loc["distill/n-s-predictions/1.0/0", "params.decay"] == "{'stop': 0.5}"
+
+    project.edit("pairs.n-s-predictions.beta", 1.0)
+    status = set(json.loads(project.run("dvc", "status", "--json").stdout))
+    assert status == {"pick_teacher@n-s-predictions"}
+    assert "1 training to run" in project.run("kdpipe", "check").stdout
