@@ -59,6 +59,7 @@ def test_one_command_does_it_all(clone: Project, first_run: Path) -> None:
         "teacher@yolo26s",
         "validate_teacher@yolo26s",
         "evaluate_teacher@yolo26s",
+        "start@yolo26n",
         "pick_teacher@n-s",
         "baseline@yolo26n-0",
         "validate_baseline@yolo26n-0",
@@ -279,7 +280,11 @@ def test_a_cell_that_params_no_longer_name_is_offered_for_removal(clone: Project
     [
         ("sweep.seeds", [0, 1], {"baseline@yolo26n-1", "distill@n-s-1.0-1"}),
         ("sweep.dis", [1.0, 3.0], {"distill@n-s-3.0-0"}),
-        ("students.yolo26n.train", {"epochs": 1}, {"baseline@yolo26n-0", "pick_teacher@n-s"}),
+        (
+            "students.yolo26n.train",
+            {"epochs": 1},
+            {"baseline@yolo26n-0", "pick_teacher@n-s", "start@yolo26n"},
+        ),
         ("pairs.n-s.teacher", ["yolo26s"], {"pick_teacher@n-s"}),
         ("validate.iou", 0.6, {"validate_teacher@yolo26s", "validate_baseline@yolo26n-0"}),
         ("evaluate.seed", 1, {"evaluate_teacher@yolo26s", "evaluate_distill@n-s-1.0-0"}),

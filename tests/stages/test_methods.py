@@ -39,5 +39,5 @@ def test_two_methods_are_one_comparison(first_run: Path, tmp_path: Path) -> None
 
     project.edit("pairs.n-s-predictions.beta", 1.0)
     status = set(json.loads(project.run("dvc", "status", "--json").stdout))
-    assert status == {"pick_teacher@n-s-predictions"}
+    assert status == {"pick_teacher@n-s-predictions", "report", "page"}
     assert "1 training to run" in project.run("kdpipe", "check").stdout
