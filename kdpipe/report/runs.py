@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from kdpipe.models.methods import L2
 from kdpipe.models.names import DEFAULT_IMGSZ
 from kdpipe.models.tasks import TASKS
 from kdpipe.report.results import METRIC, NO_DIS, Files, Results
@@ -62,5 +63,6 @@ def _identity(
     found |= {name: params.get(param) for name, param in PARAMS.items()}
     if found["kind"] == "distill":
         found["dis"] = found["dis"] or NO_DIS
+        found["method"] = found["method"] or L2  # runs of kdpipe 0.1 do not have it
     found["imgsz"] = int(params.get("train.imgsz", DEFAULT_IMGSZ))
     return found | {name: metrics[f"cost/{name}"] for name in COSTS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,15 @@ def test_every_value_is_that_of_the_run(reports: Path) -> None:
     six = {comparison["head"]: comparison for comparison in of_six}
     assert six["e2e"]["after_summary"]["per_seed"] == {"0": 0.3, "1": 0.48, "2": 0.42}
     assert six["nms"]["before_summary"]["mean"] == pytest.approx(0.42)
+
+
+def test_runs_from_before_there_were_methods_are_of_ultralytics_own(reports: Path) -> None:
+    with sqlite3.connect(reports.parent / "mlflow.db") as database:
+        assert database.execute("delete from params where key = 'method'").rowcount
+    report(list(SCORES))
+    table = pd.read_csv(reports / "benchmark.csv")
+    assert set(table[table["kind"] == "distill"]["method"]) == {"l2"}
+    assert "method" not in (reports / "benchmark.md").read_text()
 
 
 def test_the_best_dis_is_the_best_mean_and_the_verdicts_are_fair(reports: Path) -> None:
