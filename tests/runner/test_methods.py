@@ -59,11 +59,15 @@ def batch() -> dict[str, Any]:
 def saved(folder: Path, name: str, seed: int = 1) -> Path:
     """A teacher that is sure of something here and there, as a trained one is."""
     teacher = model(name, seed)
+    make_sure(teacher)
+    torch.save({"model": teacher, "train_args": {"task": "detect"}}, folder / "teacher.pt")
+    return folder / "teacher.pt"
+
+
+def make_sure(teacher: Any) -> None:
     for head in (teacher.model[-1].cv3, getattr(teacher.model[-1], "one2one_cv3", [])):
         for level in head:
             level[-1].bias.data += 8.0
-    torch.save({"model": teacher, "train_args": {"task": "detect"}}, folder / "teacher.pt")
-    return folder / "teacher.pt"
 
 
 def together(teacher: Path, student: Any, **settings: Any) -> MethodModel:
@@ -264,5 +268,6 @@ def saved_of(name: str, folder: Path) -> Path:
     checkpoint = torch.load(path, weights_only=False)
     built = type(checkpoint["model"])(f"{name}.yaml", nc=10, verbose=False)
     built.names = {digit: str(digit) for digit in range(10)}
+    make_sure(built)
     torch.save({**checkpoint, "model": built}, path)
     return path
