@@ -32,7 +32,8 @@ from rich.progress import track
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from kdpipe.environment import describe_environment
-from kdpipe.models.methods import L2, METHODS
+from kdpipe.models.methods import METHODS
+from kdpipe.params.schema import L2
 
 PLAIN, DISTILLED = "ultralytics plain", "ultralytics distilled"
 OURS_PLAIN, OURS_DISTILLED = "kdpipe plain", "kdpipe distilled"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from kdpipe.cells.cell import this_stage
+from kdpipe.cells.cell import this_item
 from kdpipe.cells.running import claimed
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes
-from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.params.edits import Written
 from kdpipe.stages.pick_teacher import choose_teacher
 
@@ -18,9 +17,7 @@ def main(*given: str) -> None:
     """Choose the teacher of a pair: of the given one, or else of the one that DVC runs this for."""
     written = Written()
     params = preflight().params
-    pair = given[0] if given else this_stage().removeprefix("pick_teacher@")
-    if pair not in params.pairs:
-        raise ParamsError("pairs", f"no pair {pair!r}; {did_you_mean(pair, params.pairs)}")
+    pair = this_item("pairs", params.pairs, given)
     stage = f"pick_teacher@{pair}"
     with claimed(stage):
         reason = choose_teacher(params, pair)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from kdpipe.cells.cell import this_stage
+from kdpipe.cells.cell import this_item
 from kdpipe.cells.running import claimed
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import reporting_mistakes
-from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.params.edits import Written
 from kdpipe.stages.start import make_start
 
@@ -18,9 +17,7 @@ def main(*given: str) -> None:
     """Make the start weights of a student: of the given one, or else of the one that DVC runs this for."""
     written = Written()
     params = preflight().params
-    student = given[0] if given else this_stage().removeprefix("start@")
-    if student not in params.students:
-        raise ParamsError("students", f"no student {student!r}; {did_you_mean(student, params.students)}")
+    student = this_item("students", params.students, given)
     stage = f"start@{student}"
     with claimed(stage):
         make_start(params, student)

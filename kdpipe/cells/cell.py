@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -118,6 +118,23 @@ def this_cell(params: Params, given: Sequence[str]) -> Cell:
     if wanted not in known:
         raise ParamsError("(file)", f"names no cell {wanted!r}; {did_you_mean(wanted, known)}")
     return known[wanted]
+
+
+def this_item(axis: str, known: Iterable[str], given: Sequence[str]) -> str:
+    """The student or pair for this process: the given one, or else the one of the current DVC stage.
+
+    Args:
+        axis: Where params.yaml has it, such as `pairs`.
+        known: The names there.
+        given: Arguments of the command line.
+
+    Raises:
+        ParamsError: if params.yaml has no such name.
+    """
+    name = given[0] if given else this_stage().partition("@")[2]
+    if name not in (names := list(known)):
+        raise ParamsError(axis, f"no {axis.removesuffix('s')} {name!r}; {did_you_mean(name, names)}")
+    return name
 
 
 def this_stage() -> str:

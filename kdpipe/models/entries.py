@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kdpipe.models import names as model_names
-from kdpipe.models.methods import CONSTANT, L2
 from kdpipe.models.own_yaml import check_own
-from kdpipe.params.schema import Model, Pair, Params
+from kdpipe.params.schema import CONSTANT, L2, Model, Pair, Params
 
 RECOMMENDED, UNKNOWN = "recommended", "unknown"  # values of `teacher` that are not names
 

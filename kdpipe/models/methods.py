@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kdpipe.models.names import END_TO_END_FAMILIES, FAMILIES
+from kdpipe.params.schema import CONSTANT, L2
 
 FEATURES, SCORES, BOXES = "features", "scores", "boxes"  # of the teacher; each is needed by the next
-L2 = "l2"
-DECAYS = ("constant", "cosine", "o2m")
-CONSTANT, O2M, STOP = "constant", "o2m", "stop"
+O2M, STOP = "o2m", "stop"
+DECAYS = (CONSTANT, "cosine", O2M)
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Method:
         name: Its name in params.yaml.
         about: What it compares.
         reads: What the teacher must compute: `features`, `scores` (and features), or `boxes` (and all).
-        dis: The weight that its authors or the measurements of kdpipe suggest.
+        dis: A weight to begin with: where the authors publish one, theirs.
         families: Families whose heads have what it needs.
         options: Keys of a pair that it knows.
     """
@@ -44,7 +44,7 @@ METHODS = {
         Method("cwd", "where in the image each channel of the neck is active", FEATURES, 1.0),
         Method("pkd", "standardised neck features", FEATURES, 6.0),
         Method("mgd", "neck features restored from masked ones of the student", FEATURES, 1.0),
-        Method("ld", "distributions of box sides", BOXES, 1.0, DISTRIBUTIONS),
+        Method("ld", "distributions of box sides", BOXES, 0.25, DISTRIBUTIONS),
         Method(
             "features+predictions", "the sum of l2 and predictions", BOXES, 1.0, options=("beta", "weights")
         ),

@@ -10,7 +10,7 @@ from kdpipe.cells.cell import PAIR_START, PAIRS_DIR, START_FILE, STARTS_DIR, Cel
 from kdpipe.models.entries import architecture, train_arguments
 from kdpipe.models.names import DEFAULT_IMGSZ, ModelName
 from kdpipe.params.arguments import as_it_is
-from kdpipe.params.schema import RELEASED, SCRATCH, Model, Params
+from kdpipe.params.schema import FROM, RELEASED, SCRATCH, Model, Params
 from kdpipe.paths import resolve, weights_dir
 
 
@@ -54,7 +54,7 @@ class Source:
     @property
     def of_user(self) -> bool:
         """Whether the file is the user's: neither released nor selected from a teacher."""
-        return self.init not in (SCRATCH, RELEASED) and self.selected is None
+        return self.init != RELEASED and self.selected is None
 
     @property
     def file_name(self) -> str:
@@ -93,7 +93,7 @@ def _of_model(params: Params, axis: str, name: str, folder: Path | None = None) 
     key = f"{axis}.{name}.init"
     if model.starts_from:
         selected = (folder or STARTS_DIR / name) / START_FILE
-        return Source(key, name, model, f"from {model.starts_from}", None, arguments, selected)
+        return Source(key, name, model, f"{FROM} {model.starts_from}", None, arguments, selected)
     return Source(key, name, model, model.init, model.sha256, arguments)
 
 

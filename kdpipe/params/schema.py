@@ -10,6 +10,7 @@ from omegaconf import MISSING
 PARAMS_FILE = "params.yaml"
 SCRATCH, RELEASED = "scratch", "released"  # values of `init` that are not paths
 FROM = "from"  # key of an `init` that names a teacher
+L2, CONSTANT = "l2", "constant"  # method and decay of a pair that names none
 SPLITS = ("train", "val", "test")
 UI_HOST, UI_PORT = "127.0.0.1", 5000  # `kdpipe ui` serves this machine only, even if MLFLOW_HOST is set
 
@@ -93,8 +94,8 @@ class Pair:
 
     student: str = MISSING
     teacher: Any = MISSING
-    method: str = "l2"
-    decay: Any = "constant"
+    method: str = L2
+    decay: Any = CONSTANT
     beta: float | None = None
     weights: list[float] | None = None
     distilled: str | None = None

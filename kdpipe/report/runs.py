@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from kdpipe.models.methods import L2
 from kdpipe.models.names import DEFAULT_IMGSZ
 from kdpipe.models.tasks import TASKS
+from kdpipe.params.schema import L2
 from kdpipe.report.results import METRIC, NO_DIS, Files, Results
 
 TAGS = {"kind": "stage", **{name: name for name in ("pair", "student", "teacher", "dis", "seed")}}
@@ -63,6 +63,7 @@ def _identity(
     found |= {name: params.get(param) for name, param in PARAMS.items()}
     if found["kind"] == "distill":
         found["dis"] = found["dis"] or NO_DIS
-        found["method"] = found["method"] or L2  # runs of kdpipe 0.1 do not have it
+        # Runs of kdpipe 0.1 do not have it, and of a finished student it is not known.
+        found["method"] = found["method"] or (NO_DIS if found["dis"] == NO_DIS else L2)
     found["imgsz"] = int(params.get("train.imgsz", DEFAULT_IMGSZ))
     return found | {name: metrics[f"cost/{name}"] for name in COSTS}

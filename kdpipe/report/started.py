@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kdpipe.params.schema import SCRATCH
+from kdpipe.params.schema import FROM, SCRATCH
 from kdpipe.report.results import Line, Results, Setting
 
-PREFIX = "from "  # of the `init` of such a student, before the teacher's name
+PREFIX = f"{FROM} "  # of the `init` of such a student, before the teacher's name
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Started:
         teacher: The teacher's name.
         epochs: Epochs of the student.
         teacher_epochs: Epochs of the teacher; 0 if it is used as it is.
-        scratch: Students of the same model from scratch that train for as many epochs as both.
+        scratch: Students of the same model from scratch that train for as many epochs as both; none if the
+            teacher's are not known.
     """
 
     student: str
@@ -50,7 +51,7 @@ def started_students(results: Results) -> Iterator[Started]:
             for other, found in students.items()
             if (found["init"], found["model"], int(found["epochs"])) == wanted
         )
-        yield Started(name, teacher, epochs, its_epochs, scratch)
+        yield Started(name, teacher, epochs, its_epochs, scratch if its_epochs else ())
 
 
 def _one_each(results: Results, kind: str) -> Iterable[Line]:

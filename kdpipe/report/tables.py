@@ -7,9 +7,9 @@ from math import isnan, nan
 
 import pandas as pd
 
-from kdpipe.models.methods import L2
 from kdpipe.models.names import HEADS
 from kdpipe.models.tasks import TASKS
+from kdpipe.params.schema import L2
 from kdpipe.report import breakdown, figure_data
 from kdpipe.report.against_published import against_published
 from kdpipe.report.comparisons import (
@@ -30,7 +30,7 @@ from kdpipe.report.formatting import (
     probability,
     spread,
 )
-from kdpipe.report.results import BOX_METRIC, METRIC, OWN_BOX_METRIC, OWN_METRIC, Results
+from kdpipe.report.results import BOX_METRIC, METRIC, NO_DIS, OWN_BOX_METRIC, OWN_METRIC, Results
 from kdpipe.report.started import started_students
 
 HOW_TO_READ = """\
@@ -114,7 +114,7 @@ def headline(results: Results, comparisons: Iterable[Comparison]) -> str:
     lines = []
     for item in results.best:
         line = {"student": item.student + starts.get(item.student, ""), "teacher": item.teacher}
-        line |= {"method": item.method} if methods != {L2} else {}
+        line |= {"method": item.method} if methods - {L2, NO_DIS} else {}
         line["best dis"] = item.dis
         line["size (px)"] = str(item.imgsz)
         for head, label in (("nms", "mAP50-95"), ("e2e", "mAP50-95 e2e")):
@@ -166,14 +166,15 @@ def started(results: Results, comparisons: Sequence[Comparison]) -> str:
     lines = []
     for student in started_students(results):
         line = {"student": student.student, "starts from": student.teacher}
-        line["epochs"] = f"{student.teacher_epochs} + {student.epochs}"
+        line["epochs"] = f"{student.teacher_epochs or 'unknown'} + {student.epochs}"
         of_it = [c for c in comparisons if c.kind == STARTED_SCRATCH and c.after == str(student.baseline)]
         for found in of_it:
             measured = {"head": HEAD_NAMES[found.head], "scratch": found.before.removesuffix(" baseline")}
             measured |= {"its AP": spread(found.before_summary), "AP": spread(found.after_summary)}
             lines.append(line | measured | _outcome(found, "difference"))
         if not of_it:
-            missing = f"none of {student.teacher_epochs + student.epochs} epochs"
+            total = student.teacher_epochs + student.epochs
+            missing = f"none of {total} epochs" if student.teacher_epochs else "none"
             lines.append(line | {"head": "", "scratch": missing})
     return markdown(lines)
 

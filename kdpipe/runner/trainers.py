@@ -16,7 +16,8 @@ from ultralytics.models.yolo.segment import SegmentationTrainer
 from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.utils.torch_utils import unwrap_model
 
-from kdpipe.models.methods import L2, METHODS
+from kdpipe.models.methods import METHODS
+from kdpipe.params.schema import L2
 from kdpipe.runner.compiled import compile_layers
 from kdpipe.runner.cpu import give_back_freed_memory, keep_freed_memory, multiply_pointwise
 from kdpipe.runner.lean_teacher import make_lean

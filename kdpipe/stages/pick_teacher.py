@@ -35,8 +35,8 @@ def choose_teacher(params: Params, pair_name: str) -> str:
     """
     pair = params.pairs[pair_name]
     out = PAIRS_DIR / pair_name
-    out.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(STARTS_DIR / pair.student, out / PAIR_START, dirs_exist_ok=True)
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(STARTS_DIR / pair.student, out / PAIR_START)
     if pair.teacher == UNKNOWN:
         return _unknown(params, pair, out)
     metrics = {name: load_metrics(teacher_cell(name).eval_dir) for name in candidates(params, pair)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 
 from kdpipe.cells.cell import BEST_FILE, START_FILE, START_INFO, STARTS_DIR, teacher_cell
@@ -21,7 +22,8 @@ def make_start(params: Params, student: str) -> None:
         KdpipeError: if the teacher's checkpoint cannot be used.
     """
     model, out = params.students[student], STARTS_DIR / student
-    out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
     teacher, share = model.starts_from, {}
     if teacher:
         from kdpipe.yolo.selection import save_selected

@@ -11,7 +11,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from kdpipe.cells.cell import BEST_FILE, Cell
 from kdpipe.cells.history import ENDED
 from kdpipe.cells.record import Identity, Record
-from kdpipe.models.methods import L2
+from kdpipe.params.schema import L2
 from kdpipe.tracking.parents import STATE, State
 
 FINGERPRINT = "fingerprint"
@@ -81,7 +81,7 @@ def params(identity: Identity, arguments: Mapping[str, Any]) -> list[Param]:
         "model": identity.model,
         "init": identity.init,
         "dis": identity.dis,
-        **({"method": L2} if identity.kind == "distill" else {}),
+        **({"method": L2} if identity.dis is not None else {}),
         **(identity.method or {}),
         "seed": identity.seed,
         **{f"train.{name}": arguments[name] for name in TRAIN_PARAMS if name in arguments},

@@ -64,6 +64,14 @@ def test_as_many_epochs_from_scratch_are_beside_it(cells: list[Cell]) -> None:
     )
 
 
+def test_epochs_of_a_teacher_that_was_not_trained_here_are_unknown(cells: list[Cell]) -> None:
+    record = load_record(cells[0].train_dir)
+    replace(record, arguments={**record.arguments, "epochs": 0}).save(cells[0].train_dir)
+    short = [finished(baseline_cell("short", seed), 0.3, "scratch", EPOCHS) for seed in SEEDS]
+    assert not [one for one in report([*cells, *short]).comparisons if one.kind == STARTED_SCRATCH]
+    assert "| unknown + 2 |        | none      |" in Path("reports/benchmark.md").read_text()
+
+
 def test_nothing_is_said_where_no_student_does(cells: list[Cell]) -> None:
     for cell in cells:
         record = load_record(cell.train_dir)

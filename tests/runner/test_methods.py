@@ -16,12 +16,14 @@ from rich.console import Console
 
 from kdpipe.cells.history import HISTORY_FILE, read_history
 from kdpipe.models.methods import DISTRIBUTIONS, METHODS
+from kdpipe.models.names import FAMILIES
 from kdpipe.runner.lean_teacher import make_lean
 from kdpipe.runner.methods.decay import factor
 from kdpipe.runner.methods.model import MethodModel
 from kdpipe.runner.train import train
 from kdpipe.yolo.hermetic import configure
 from kdpipe.yolo.opening import rebuilding
+from tests.project import REPOSITORY
 from tests.runner.test_runner import Heard, job
 from tests.runner.test_runner import project as project  # noqa: PLC0414 - a fixture
 
@@ -31,7 +33,6 @@ from ultralytics.cfg import get_cfg  # noqa: E402
 from ultralytics.nn.distill_model import DistillationModel  # noqa: E402
 
 SIZE, IMAGES = 96, 3
-FAMILIES = ("yolo26", "yolo11", "yolov8")
 OF_FAMILY = [
     (family, method.name) for family in FAMILIES for method in METHODS.values() if family in method.families
 ]
@@ -210,8 +211,22 @@ def test_o2m_is_the_weight_of_the_branch_that_trains_the_neck() -> None:
         criterion.update()
 
 
-def test_every_family_is_said() -> None:
+def test_the_documented_table_is_that_of_the_code() -> None:
     assert METHODS["ld"].families == DISTRIBUTIONS == ("yolov8", "yolo11")
+    rows = {}
+    for line in (REPOSITORY / "docs/methods.md").read_text().splitlines():
+        if line.startswith("| `"):
+            name, _, *row = (cell.strip(" `") for cell in line.strip("|").split("|"))
+            rows[name] = row
+    outputs = {"features": "features", "scores": "features, scores", "boxes": "features, scores, boxes"}
+    assert rows == {
+        method.name: [
+            outputs[method.reads],
+            f"{method.dis:g}",
+            "all" if method.families == FAMILIES else ", ".join(method.families),
+        ]
+        for method in METHODS.values()
+    }
 
 
 class Stops(Heard):

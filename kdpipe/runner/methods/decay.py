@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from kdpipe.models.methods import CONSTANT, O2M, STOP
+from kdpipe.models.methods import O2M, STOP
+from kdpipe.params.schema import CONSTANT
 
 LAST = 0.01  # of the cosine, at the end
 O2M_FIRST, O2M_LAST = 0.8, 0.1  # weight of YOLO26's one-to-many branch in the detection loss

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from ultralytics.nn.distill_model import DistillationModel
 
-from kdpipe.models.methods import CONSTANT
+from kdpipe.params.schema import CONSTANT
 from kdpipe.runner.methods import loss_of
 from kdpipe.runner.methods.decay import factor
 from kdpipe.runner.methods.step import Branch, Step
