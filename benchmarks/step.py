@@ -96,6 +96,7 @@ class Stepper:
             self._trainer = TRAINERS["detect"](overrides=arguments.resolved(overrides))
             if "distilled" in variant and setting.method != L2:
                 self._trainer.method = {"method": setting.method}
+                self._trainer.teachers = [overrides["distill_model"]]
         else:
             self._trainer = DetectionTrainer(overrides=overrides)
         self._trainer._setup_train()  # noqa: SLF001

@@ -68,7 +68,7 @@ def kdpipe(folder: Path, overrides: dict[str, Any]) -> None:
         dis=given.pop("dis", None),
         arguments=given,
     )
-    job = Job(identity, start, data, Path(teacher) if teacher else None)
+    job = Job(identity, start, data, [Path(teacher)] if teacher else [])
     train(job, folder, Silent(), Console(quiet=True))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -76,6 +77,14 @@ def digest_of(path: Path) -> str:
     """SHA-256 of a file's content, shortened to 32 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+
+
+def digest_of_all(paths: Sequence[Path]) -> str:
+    """As `digest_of`, of several files in this order; of one file it is the same."""
+    digests = [digest_of(path) for path in paths]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:32]
 
 
 def downloads_dir() -> Path:

@@ -135,6 +135,11 @@ def methods() -> Iterator[Bad]:
         ({"method": "predictions", "beta": -1.0}, "pairs.n-s.beta: -1.0: write a number from 0 to 10"),
         ({"method": "predictions", "weights": [1.0, 1.0]}, "pairs.n-s.weights: predictions has none"),
         ({"method": "features+predictions", "weights": [1.0]}, "pairs.n-s.weights: [1.0]: write two numbers"),
+        ({"teacher": {"al": ["yolo26s"]}}, "pairs.n-s.teacher: write a name, 'recommended', a list of names"),
+        ({"teacher": {"all": "yolo26s"}}, "pairs.n-s.teacher: write a name, 'recommended', a list of names"),
+        ({"teacher": {"all": ["yolo26s", "yolo26s"]}}, "pairs.n-s.teacher: names yolo26s twice"),
+        ({"teacher": {"all": ["yolo26s", "big"]}}, "pairs.n-s.teacher: 'big' is not under teachers"),
+        ({"teacher_imgsz": 100}, "pairs.n-s.teacher_imgsz: 100: no level of the teacher's neck"),
     ):
         pair = {"student": "yolo26n", "teacher": "yolo26s", **changes}
         yield Bad(f"a pair with {changes}", {"pairs__n-s": pair}, said)

@@ -21,11 +21,11 @@ RUNS_DIR = Path("runs")
 DATASET_DIR = Path("data/dataset")
 
 BEST_FILE = "best.pt"
-TEACHER_FILE = "teacher.pt"
 START_FILE = "start.pt"
 START_INFO = "start.json"
 PAIR_FILE = "pair.json"
 PAIR_START = "start"  # folder with a copy of the student's start weights
+PAIR_TEACHERS = "teachers"  # folder with copies of its teachers
 CHOICE_FILE = "choice.json"
 
 TEACHER_SEED = 0
@@ -83,6 +83,11 @@ def distill_cell(pair: str, dis: int | float, seed: int) -> Cell:
     """
     folder = RUNS_DIR / "distill" / pair / str(dis) / str(seed)
     return Cell("distill", pair, folder / "train", folder / "val", folder / "eval", seed, dis)
+
+
+def pair_teacher(pair: str, teacher: str) -> Path:
+    """A pair's copy of a teacher's checkpoint."""
+    return PAIRS_DIR / pair / PAIR_TEACHERS / f"{teacher}.pt"
 
 
 def all_cells(params: Params) -> Iterator[Cell]:

@@ -111,12 +111,12 @@ def _trained_on(path: Path) -> str | None:
 def _image_sizes(params: Params) -> Iterator[str]:
     sizes = {(cell.kind, cell.name): source_of(params, cell).imgsz for cell in all_cells(params)}
     for name, pair in params.pairs.items():
-        student = sizes["baseline", pair.student]
+        used = pair.teacher_imgsz or sizes["baseline", pair.student]
         for teacher in candidates(params, pair):
-            if sizes["teacher", teacher] != student:
+            if sizes["teacher", teacher] != used:
                 yield (
                     f"pairs.{name}: the teacher {teacher} is trained with imgsz {sizes['teacher', teacher]}, "
-                    f"the student {pair.student} with {student}"
+                    f"and sees the images of {pair.student} at {used}"
                 )
 
 

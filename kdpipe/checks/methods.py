@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.models.methods import DECAYS, METHODS, O2M, STOP
@@ -11,15 +12,18 @@ from kdpipe.params.schema import Pair
 
 PARTS = 2  # of features+predictions
 MOST_BETA = 10.0
+RATIOS = (0.25, 0.5, 1, 2, 4)  # of image sizes at which strides 8, 16 and 32 meet
+STRIDE = 32
 
 
-def method_problems(key: str, pair: Pair, student: ModelName) -> Iterator[ParamsError]:
-    """Yield what is wrong with the method, decay, beta and weights of a pair.
+def method_problems(key: str, pair: Pair, student: ModelName, imgsz: Any) -> Iterator[ParamsError]:
+    """Yield what is wrong with the method of a pair and its options.
 
     Args:
         key: The pair in params.yaml, such as `pairs.n-s`.
         pair: The pair.
         student: The student's architecture.
+        imgsz: Image size of the student in pixels.
     """
     method = METHODS.get(pair.method)
     if method is None:
@@ -41,6 +45,14 @@ def method_problems(key: str, pair: Pair, student: ModelName) -> Iterator[Params
     weights = pair.weights
     if weights is not None and (len(weights) != PARTS or not all(0 <= one < float("inf") for one in weights)):
         yield ParamsError(f"{key}.weights", f"{weights}: write two numbers, of features and predictions")
+    if pair.teacher_imgsz is not None and isinstance(imgsz, int):
+        good_sizes = [int(imgsz * ratio) for ratio in RATIOS if imgsz * ratio % STRIDE == 0]
+        if pair.teacher_imgsz not in good_sizes:
+            yield ParamsError(
+                f"{key}.teacher_imgsz",
+                f"{pair.teacher_imgsz}: no level of the teacher's neck has the grid of one of the student's "
+                f"at imgsz {imgsz}; choose from {', '.join(map(str, good_sizes))}",
+            )
     yield from _decay(f"{key}.decay", pair.decay, student)
 
 

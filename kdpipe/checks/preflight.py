@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from kdpipe.environment import check_packages, check_user
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean, raise_all, raised
 from kdpipe.models import names as model_names
 from kdpipe.models import published
-from kdpipe.models.entries import RECOMMENDED, UNKNOWN, architecture, candidates
+from kdpipe.models.entries import ALL, RECOMMENDED, UNKNOWN, architecture, candidates, train_arguments
 from kdpipe.models.tasks import TASKS
 from kdpipe.params.arguments import argument_problems, as_it_is
 from kdpipe.params.load import read_params
@@ -127,7 +128,8 @@ def _models_and_pairs(params: Params) -> Iterator[KdpipeError]:
     for name, pair in params.pairs.items():
         yield from raised(_check_pair, name, pair, params)
         if student := params.students.get(pair.student):
-            yield from method_problems(f"pairs.{name}", pair, architecture(pair.student, student))
+            imgsz = train_arguments(params, student).get("imgsz", model_names.DEFAULT_IMGSZ)
+            yield from method_problems(f"pairs.{name}", pair, architecture(pair.student, student), imgsz)
 
 
 def _check_model(key: str, name: str, model: Model, task: str) -> None:
@@ -224,6 +226,14 @@ def _teacher_names(key: str, pair: Pair) -> list[str]:
     if pair.teacher in (RECOMMENDED, UNKNOWN):
         return []
     named = [pair.teacher] if isinstance(pair.teacher, str) else pair.teacher
+    if isinstance(named, dict) and list(named) == [ALL]:
+        named = named[ALL]
     if not isinstance(named, list) or not named or not all(isinstance(n, str) for n in named):
-        raise ParamsError(f"{key}.teacher", f"write a name, {RECOMMENDED!r}, or a list of names")
+        raise ParamsError(
+            f"{key}.teacher",
+            f"write a name, {RECOMMENDED!r}, a list of names to choose the best of, or {{{ALL}: [...]}} for "
+            "several at once",
+        )
+    if twice := [name for name, times in Counter(named).items() if times > 1]:
+        raise ParamsError(f"{key}.teacher", f"names {', '.join(twice)} twice")
     return named

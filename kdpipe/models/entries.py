@@ -9,6 +9,8 @@ from kdpipe.models.own_yaml import check_own
 from kdpipe.params.schema import CONSTANT, L2, Model, Pair, Params
 
 RECOMMENDED, UNKNOWN = "recommended", "unknown"  # values of `teacher` that are not names
+ALL = "all"  # key of several teachers at once
+AND = " + "  # between the names of several teachers
 
 
 def architecture(name: str, model: Model) -> model_names.ModelName:
@@ -27,6 +29,8 @@ def candidates(params: Params, pair: Pair) -> list[str]:
     """Names of the teachers that a pair may use, as under `teachers`."""
     if pair.teacher == UNKNOWN:
         return []
+    if at_once(pair):
+        return list(pair.teacher[ALL])
     if pair.teacher != RECOMMENDED:
         return [pair.teacher] if isinstance(pair.teacher, str) else list(pair.teacher)
     student = architecture(pair.student, params.students[pair.student])
@@ -34,11 +38,16 @@ def candidates(params: Params, pair: Pair) -> list[str]:
     return [n for n, teacher in params.teachers.items() if architecture(n, teacher) == wanted]
 
 
+def at_once(pair: Pair) -> bool:
+    """Whether the student learns from several teachers at once."""
+    return isinstance(pair.teacher, dict)
+
+
 def method_settings(pair: Pair) -> dict[str, Any] | None:
-    """Method, decay and options of a pair; None for Ultralytics' own loss with a constant weight."""
-    options = {"decay": pair.decay, "beta": pair.beta, "weights": pair.weights}
+    """Method, decay and options of a pair; None for Ultralytics' own loss: one teacher, a constant weight."""
+    options = {name: getattr(pair, name) for name in ("decay", "beta", "weights", "teacher_imgsz")}
     given = {name: value for name, value in options.items() if value not in (None, CONSTANT)}
-    return {"method": pair.method, **given} if given or pair.method != L2 else None
+    return {"method": pair.method, **given} if given or pair.method != L2 or at_once(pair) else None
 
 
 def train_arguments(params: Params, model: Model) -> dict[str, Any]:

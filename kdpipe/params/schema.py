@@ -81,7 +81,8 @@ class Pair:
     Attributes:
         student: A name from `students`.
         teacher: A name from `teachers`, `recommended`, or a list of names; of a list, the teacher with the
-            best val metric is used.
+            best val metric is used. `{all: [...]}` is several teachers at once: their losses are averaged.
+        teacher_imgsz: Image size at which the teacher sees the images; that of the student if omitted.
         method: How the teacher's knowledge is compared: docs/methods.md.
         decay: How the weight of the distillation loss falls over the epochs: `constant`, `cosine`, `o2m`, or
             `{stop: 0.7}` for none after this share of them.
@@ -94,6 +95,7 @@ class Pair:
 
     student: str = MISSING
     teacher: Any = MISSING
+    teacher_imgsz: int | None = None
     method: str = L2
     decay: Any = CONSTANT
     beta: float | None = None

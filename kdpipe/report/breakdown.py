@@ -26,7 +26,7 @@ def by_size_and_error(results: Results) -> str:
     lines = []
     for item in results.best:
         for head in HEADS:
-            for setting in (item.baseline, item.distilled, item.its_teacher):
+            for setting in (item.baseline, item.distilled, *item.its_teachers):
                 if found := results.mean(setting, head):
                     means = {c: percent(found[k]) for k, c in columns.items() if k in found}
                     lines.append({"model": str(setting), "head": HEAD_NAMES[head], **means})

@@ -58,10 +58,10 @@ def _on_head(results: Results, head: str, unlike: Mapping[str, str]) -> Iterator
         yield from _set(
             results, DISTILLED_BASELINE, item.baseline, item.distilled, head, item=item, unlike=unlike
         )
-        yield from _set(results, STUDENT_TEACHER, item.its_teacher, item.distilled, head, item=item)
-    for student, teacher in dict.fromkeys((item.student, item.teacher) for item in items):
-        alone, taught_by = Setting("baseline", student), Setting("teacher", teacher)
-        yield from _set(results, STUDENT_TEACHER, taught_by, alone, head)
+        for teacher in item.its_teachers:
+            yield from _set(results, STUDENT_TEACHER, teacher, item.distilled, head, item=item)
+    for alone, teacher in dict.fromkeys((item.baseline, its) for item in items for its in item.its_teachers):
+        yield from _set(results, STUDENT_TEACHER, teacher, alone, head)
     for _, of_one_pair in groupby(items, key=lambda item: item.pair):
         for first, second in combinations(of_one_pair, 2):
             yield from _set(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kdpipe.models.entries import AND
 from kdpipe.models.names import HEADS, preferred_head
 from kdpipe.models.tasks import Task
 from kdpipe.report.gains import Measurement
@@ -75,9 +76,9 @@ class PairAt:
         return Setting("baseline", self.student)
 
     @property
-    def its_teacher(self) -> Setting:
-        """The teacher."""
-        return Setting("teacher", self.teacher)
+    def its_teachers(self) -> list[Setting]:
+        """The teacher, or several."""
+        return [Setting("teacher", name) for name in self.teacher.split(AND)]
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Results:
     @cached_property
     def settings(self) -> list[Setting]:
         """The baselines, teachers and distilled students of all pairs."""
-        return list(dict.fromkeys(s for i in self.pairs for s in (i.baseline, i.its_teacher, i.distilled)))
+        return list(dict.fromkeys(s for i in self.pairs for s in (i.baseline, *i.its_teachers, i.distilled)))
 
     @cached_property
     def best(self) -> list[PairAt]:

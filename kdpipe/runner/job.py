@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -21,14 +21,14 @@ class Job:
         identity: Settings of the training.
         start: Model yaml or checkpoint that Ultralytics builds the student from.
         data: The data yaml.
-        teacher: The teacher's checkpoint; without one, `identity.dis` is not used.
+        teachers: Checkpoints of the teacher, or of several; without one, `identity.dis` is not used.
         images: Number of images by split, as prepared; splits that are not named are not counted.
     """
 
     identity: Identity
     start: str
     data: Path
-    teacher: Path | None = None
+    teachers: Sequence[Path] = ()
     images: Mapping[str, int] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
@@ -43,7 +43,7 @@ def load_job(folder: Path) -> Job:
         identity=Identity(**content["identity"]),
         start=content["start"],
         data=Path(content["data"]),
-        teacher=Path(content["teacher"]) if content["teacher"] else None,
+        teachers=[Path(teacher) for teacher in content["teachers"]],
         images=content["images"],
     )
 

@@ -22,7 +22,7 @@ class RawHead(nn.Module):
 
     Takes the features of the neck's levels, (batch, channels, height, width) each. Returns scores, (batch,
     classes, positions of all levels), and boxes, (batch, 4 * reg_max, positions), in float32, under the keys
-    that Ultralytics' loss reads; nothing if the loss reads features only.
+    that Ultralytics' loss reads, and the features as they are; nothing else if the loss reads features only.
     """
 
     def __init__(self, head: Any, reads: str) -> None:
@@ -38,9 +38,9 @@ class RawHead(nn.Module):
     def forward(self, features: list[torch.Tensor]) -> Raw:
         """Predict at every position of `features`, (batch, channels, height, width) each, per branch."""
         first = _predict(self.one2many, features)
-        if not self.one2one:
-            return first
-        return {"one2many": first, "one2one": _predict(self.one2one, features)}
+        if self.one2one:
+            first = {"one2many": first, "one2one": _predict(self.one2one, features)}
+        return {**first, FEATURES: features}
 
 
 class FusedConv(nn.Module):
@@ -84,11 +84,17 @@ def make_lean(model: DistillationModel, dtype: torch.dtype, reads: str = SCORES)
     one-to-many branch, which the loss reads. The outputs that the loss reads change only by rounding.
 
     Args:
-        model: Student and teacher.
+        model: Student and teacher, or several.
         dtype: Dtype of the teacher on a CPU whose oneDNN has it; on a GPU autocast selects it.
         reads: What the loss reads, as in `kdpipe/models/methods.py`.
     """
-    teacher = model.teacher_model
+    for teacher in getattr(model, "teachers", [model.teacher_model]):
+        _make_lean(teacher, dtype, reads)
+    # The old head's hook was removed with it; Ultralytics has no public function for this.
+    model._register_feature_hooks()  # noqa: SLF001
+
+
+def _make_lean(teacher: Any, dtype: torch.dtype, reads: str) -> None:
     layers = teacher.model
     layers[-1] = RawHead(layers[-1], reads)
     teacher.fuse(verbose=False)
@@ -99,8 +105,6 @@ def make_lean(model: DistillationModel, dtype: torch.dtype, reads: str = SCORES)
     if device == "cpu" and has_onednn(dtype):
         teacher.to(dtype)
         _fuse_activations(teacher)
-    # The old head's hook was removed with it; Ultralytics has no public function for this.
-    model._register_feature_hooks()  # noqa: SLF001
 
 
 def has_onednn(dtype: torch.dtype) -> bool:

@@ -16,6 +16,7 @@ from kdpipe.cells.history import HISTORY_FILE, History
 from kdpipe.errors import KdpipeError
 from kdpipe.models.tasks import metric_name
 from kdpipe.runner import state
+from kdpipe.runner.gradient import NAME, GradientShare
 from kdpipe.runner.job import Job, Listener
 from kdpipe.runner.progress import TrainingProgress
 from kdpipe.runner.trainers import TRAINERS
@@ -40,7 +41,7 @@ def train_here(job: Job, work: Path, progress: TrainingProgress, listener: Liste
         KdpipeError: if the training diverged, ran out of memory, or lost its data.
     """
     trainer = TRAINERS[job.identity.task](overrides=_overrides(job, work))
-    trainer.method = job.identity.method
+    trainer.method, trainer.teachers = job.identity.method, [str(path.resolve()) for path in job.teachers]
     _Watch(job, work, progress, listener).attach(trainer)
     _run(trainer, work / LOG_FILE)
 
@@ -81,8 +82,10 @@ class _Watch:
         self._saved = state.load(work)
         self._progress = progress
         self._listener = listener
+        self._gradient = GradientShare()
 
     def attach(self, trainer: Any) -> None:
+        trainer.add_callback("on_train_epoch_start", self._gradient.on_train_epoch_start)
         for event in (
             "on_pretrain_routine_end",
             "on_train_start",
@@ -148,6 +151,8 @@ class _Watch:
             return
         epoch = trainer.epoch + 1
         values = _epoch_values(trainer)
+        if self._gradient.value is not None:
+            values[NAME] = self._gradient.value
         seconds = self._history.seconds_before + time.monotonic() - self._started
         row = values | {"peak_memory_mib": peak_memory_mib(trainer.device)}
         ended = self._history.add(epoch, seconds, row)
@@ -178,6 +183,6 @@ def _overrides(job: Job, work: Path) -> dict[str, Any]:
         "save_dir": str(work.resolve()),
         "exist_ok": True,
     }
-    if job.teacher is not None:
-        overrides |= {"distill_model": str(job.teacher.resolve()), "dis": job.identity.dis}
+    if job.teachers:
+        overrides |= {"distill_model": str(job.teachers[0].resolve()), "dis": job.identity.dis}
     return overrides

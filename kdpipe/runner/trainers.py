@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -35,6 +35,7 @@ class Faster(BaseTrainer):
     """
 
     method: Mapping[str, Any] | None = None  # settings of the distillation method; None is Ultralytics' own
+    teachers: Sequence[str] = ()  # checkpoints; the first one is Ultralytics' `distill_model`
 
     def __init__(self, overrides: dict[str, Any]) -> None:
         """Take the arguments of Ultralytics' trainer."""
@@ -52,7 +53,7 @@ class Faster(BaseTrainer):
 
     def _setup_train(self) -> None:
         """Set up a training; start weights and teacher are built afresh, nothing of their files is run."""
-        files = [path for path in (self.args.model, self.args.distill_model) if path]
+        files = [path for path in (self.args.model, self.args.distill_model, *self.teachers[1:]) if path]
         with rebuilding(*files):
             super()._setup_train()
 
@@ -73,7 +74,7 @@ class Faster(BaseTrainer):
         """
         super().set_model_attributes()
         if self.method is not None:
-            self.model: Any = MethodModel(self.args.distill_model, self.model, self.method)
+            self.model: Any = MethodModel(self.teachers, self.model, self.method)
 
     def build_optimizer(self, *args: Any, **kwargs: Any) -> Optimizer:
         """Exclude the teacher's frozen weights from the optimizer."""

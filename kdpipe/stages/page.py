@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from kdpipe.cells.cell import DATASET_DIR, Cell, all_cells
 from kdpipe.cells.record import load_record
 from kdpipe.data.manifest import load_manifest
+from kdpipe.models.entries import AND
 from kdpipe.page import figures, fonts, html, pictures
 from kdpipe.page.provenance import provenance
 from kdpipe.params.schema import Params
@@ -53,6 +54,7 @@ def _of_one_seed(content: Content, cells: Mapping[str, Cell]) -> Iterator[tuple[
         alone = baselines[baselines["student"] == item.student].set_index("seed")["cell"]
         its = taught[(taught["pair"] == item.pair) & (taught["dis"] == item.dis)].set_index("seed")["cell"]
         for seed in sorted(alone.index.intersection(its.index))[:1]:
-            ids = {"baseline": alone[seed], "distilled": its[seed], "teacher": f"teacher/{item.teacher}"}
+            teacher = str(item.teacher).split(AND)[0]
+            ids = {"baseline": alone[seed], "distilled": its[seed], "teacher": f"teacher/{teacher}"}
             found = {who: cells[name] for who, name in ids.items() if name in cells}
             yield f"{item.pair}, dis {item.dis}, seed {seed}", found

@@ -12,13 +12,22 @@ from kdpipe.cells.cell import (
     CHOICE_FILE,
     PAIR_FILE,
     PAIR_START,
+    PAIR_TEACHERS,
     PAIRS_DIR,
     STARTS_DIR,
-    TEACHER_FILE,
+    pair_teacher,
     teacher_cell,
 )
 from kdpipe.cells.record import load_metrics
-from kdpipe.models.entries import RECOMMENDED, UNKNOWN, architecture, candidates, method_settings
+from kdpipe.models.entries import (
+    AND,
+    RECOMMENDED,
+    UNKNOWN,
+    architecture,
+    at_once,
+    candidates,
+    method_settings,
+)
 from kdpipe.params.schema import Pair, Params
 
 # Every family has this head, so candidates of all families can be compared.
@@ -26,9 +35,9 @@ HEAD, METRIC = "nms", "coco/AP"
 
 
 def choose_teacher(params: Params, pair_name: str) -> str:
-    """Write teacher.pt, pair.json, choice.json and the folder start of a pair.
+    """Write pair.json, choice.json and the folders teachers and start of a pair.
 
-    Distilled trainings depend on teacher.pt, pair.json and start, not on the reason in choice.json.
+    Distilled trainings depend on pair.json, teachers and start, not on the reason in choice.json.
 
     Returns:
         The reason for the choice, as a sentence.
@@ -37,23 +46,27 @@ def choose_teacher(params: Params, pair_name: str) -> str:
     out = PAIRS_DIR / pair_name
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(STARTS_DIR / pair.student, out / PAIR_START)
+    (out / PAIR_TEACHERS).mkdir()
     if pair.teacher == UNKNOWN:
-        return _unknown(params, pair, out)
+        return _unknown(params, pair_name)
     metrics = {name: load_metrics(teacher_cell(name).eval_dir) for name in candidates(params, pair)}
     split = next(split for found in metrics.values() for split in found)
     scores = {name: found[split][HEAD][METRIC] for name, found in metrics.items()}
-    chosen = max(scores, key=lambda name: scores[name])
+    chosen = list(scores) if at_once(pair) else [max(scores, key=lambda name: scores[name])]
     reason = _reason(params, pair, chosen, scores, split)
-    shutil.copyfile(teacher_cell(chosen).train_dir / BEST_FILE, out / TEACHER_FILE)
-    _write(out / PAIR_FILE, _content(params, pair, chosen))
-    _write(out / CHOICE_FILE, {"teacher": chosen, "reason": reason, f"{HEAD}/{METRIC}": scores})
+    for name in chosen:
+        shutil.copyfile(teacher_cell(name).train_dir / BEST_FILE, pair_teacher(pair_name, name))
+    teacher = AND.join(chosen)
+    _write(out / PAIR_FILE, _content(params, pair, teacher))
+    _write(out / CHOICE_FILE, {"teacher": teacher, "reason": reason, f"{HEAD}/{METRIC}": scores})
     return reason
 
 
-def _unknown(params: Params, pair: Pair, out: Path) -> str:
-    """Write an empty teacher.pt: a finished student needs no teacher, and nothing reads the file."""
+def _unknown(params: Params, pair_name: str) -> str:
+    """Write an empty file: a finished student needs no teacher, and nothing reads it."""
+    pair, out = params.pairs[pair_name], PAIRS_DIR / pair_name
     reason = f"the teacher of {pair.distilled} is not known"
-    (out / TEACHER_FILE).write_bytes(b"")
+    pair_teacher(pair_name, UNKNOWN).write_bytes(b"")
     _write(out / PAIR_FILE, _content(params, pair, UNKNOWN))
     _write(out / CHOICE_FILE, {"teacher": UNKNOWN, "reason": reason})
     return reason
@@ -72,15 +85,22 @@ def _content(params: Params, pair: Pair, teacher: str) -> dict[str, object]:
     }
 
 
-def _reason(params: Params, pair: Pair, chosen: str, scores: dict[str, float], split: str) -> str:
-    measured = f"COCO AP {scores[chosen]:.3f} on {split} with the {HEAD} head"
+def _reason(params: Params, pair: Pair, chosen: list[str], scores: dict[str, float], split: str) -> str:
+    """Say why, with the AP of all candidates."""
+    if at_once(pair):
+        known = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
+        return (
+            f"the student learns from all of them at once (COCO AP on {split} with the {HEAD} head: {known})"
+        )
+    best = chosen[0]
+    measured = f"COCO AP {scores[best]:.3f} on {split} with the {HEAD} head"
     if len(scores) > 1:
-        others = ", ".join(f"{n} {score:.3f}" for n, score in scores.items() if n != chosen)
-        return f"{chosen} has the best {measured} of the candidates (others: {others})"
+        others = ", ".join(f"{n} {score:.3f}" for n, score in scores.items() if n != best)
+        return f"{best} has the best {measured} of the candidates (others: {others})"
     if pair.teacher == RECOMMENDED:
         student = architecture(pair.student, params.students[pair.student])
-        return f"{chosen} is the published teacher of {student} ({measured})"
-    return f"{chosen} is named in params.yaml ({measured})"
+        return f"{best} is the published teacher of {student} ({measured})"
+    return f"{best} is named in params.yaml ({measured})"
 
 
 def _write(path: Path, content: dict[str, object]) -> None:

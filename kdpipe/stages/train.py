@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kdpipe.cells import recipe
-from kdpipe.cells.cell import DATASET_DIR, PAIR_FILE, PAIRS_DIR, TEACHER_FILE, Cell
+from kdpipe.cells.cell import DATASET_DIR, PAIR_FILE, PAIRS_DIR, Cell, pair_teacher
 from kdpipe.cells.finished import hand_over, keep, kept, remove_committed
 from kdpipe.cells.record import Identity, Record, load_identity, save_identity
 from kdpipe.cells.running import claimed
@@ -21,12 +21,12 @@ from kdpipe.data.manifest import load_manifest
 from kdpipe.environment import describe_environment, training_versions
 from kdpipe.errors import KdpipeError, ParamsError, counted, damaged
 from kdpipe.models import names as model_names
-from kdpipe.models.entries import method_settings
+from kdpipe.models.entries import AND, method_settings
 from kdpipe.models.own_yaml import own_digest, yaml_of
 from kdpipe.models.start_weights import Source, source_of
 from kdpipe.params.arguments import as_it_is
 from kdpipe.params.schema import PARAMS_FILE, Params
-from kdpipe.paths import digest_of
+from kdpipe.paths import digest_of, digest_of_all
 from kdpipe.runner.job import Job
 from kdpipe.runner.train import TrainingResult, train
 from kdpipe.tracking import SYSTEM_FILE, Deadline, LiveRun, RunStart, publish_quietly
@@ -129,11 +129,16 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
         teacher=chosen.get("teacher"),
         pair=cell.name if pair else None,
         dis=None if pair and params.pairs[cell.name].distilled else cell.dis,
-        teacher_digest=digest_of(pair / TEACHER_FILE) if pair else None,
+        teacher_digest=digest_of_all(_teachers(cell.name, chosen["teacher"])) if pair else None,
         method=method_settings(params.pairs[cell.name]) if pair else None,
         recipe=recipe.TRAINING,
         versions=training_versions(),
     )
+
+
+def _teachers(pair: str, teacher: str) -> list[Path]:
+    """Checkpoints of a pair's teacher, or of several."""
+    return [pair_teacher(pair, name) for name in teacher.split(AND)]
 
 
 def _chosen(pair: Path) -> dict[str, Any]:
@@ -203,6 +208,6 @@ def _job(identity: Identity, source: Source, start: Path | None) -> Job:
         identity=identity,
         start=str(start or yaml_of(source.architecture)),
         data=DATASET_DIR / "data.yaml",
-        teacher=PAIRS_DIR / identity.pair / TEACHER_FILE if identity.pair else None,
+        teachers=_teachers(identity.pair, str(identity.teacher)) if identity.pair else (),
         images={name: split.images for name, split in load_manifest(DATASET_DIR).splits.items()},
     )

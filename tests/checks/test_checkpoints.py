@@ -63,8 +63,10 @@ def test_another_size_of_images_is_suspicious(write_params: Write, teacher: Path
     own = {"teachers__yolo26s__train": {"imgsz": 96}}
     (sentence,) = preflight(write_params(**own)).warnings
     assert sentence == (
-        "pairs.n-s: the teacher yolo26s is trained with imgsz 96, the student yolo26n with 64"
+        "pairs.n-s: the teacher yolo26s is trained with imgsz 96, and sees the images of yolo26n at 64"
     )
+    twice = {"teachers__yolo26s__train": {"imgsz": 128}, "pairs__n-s__teacher_imgsz": 128}
+    assert preflight(write_params(**twice)).warnings == []
 
 
 def test_an_unfinished_training_is_suspicious(write_params: Write, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def make_sure(teacher: Any) -> None:
 
 def together(teacher: Path, student: Any, **settings: Any) -> MethodModel:
     with rebuilding(teacher):
-        found = MethodModel(str(teacher), student, settings)
+        found = MethodModel([str(teacher)], student, settings)
     make_lean(found, torch.float32, METHODS[settings["method"]].reads)
     return found.train()
 
@@ -127,10 +127,9 @@ def test_a_student_that_predicts_what_its_teacher_does_has_no_loss_left(
     pair = together(teacher, student, method=method)
     pair.student_model.eval()  # as the teacher: normalisation with the same statistics
     with torch.no_grad():
-        pair.teacher_model(batch["img"])
-        predictions = pair.student_model(batch["img"])
-        step = pair._step(batch, predictions)
-    loss = float(pair.distillation(step))
+        (lesson,), (outputs,) = pair.lessons, pair._seen(batch["img"])
+        step = pair._step(batch, pair.student_model(batch["img"]), lesson, outputs)
+    loss = float(lesson.loss(step))
     if method == "ld":
         assert loss == pytest.approx(0, abs=1e-5)
         return
@@ -153,6 +152,57 @@ def test_equal_features_have_no_loss(method: str) -> None:
     assert float(loss(step)) == pytest.approx(0, abs=1e-5)
 
 
+def test_of_several_teachers_the_losses_are_averaged(tmp_path: Path, batch: dict[str, Any]) -> None:
+    (tmp_path / "m").mkdir()
+    paths = saved(tmp_path, "yolo26s"), saved(tmp_path / "m", "yolo26m", seed=2)
+    settings = {"method": "features+predictions"}
+    with rebuilding(*paths):
+        both = MethodModel([str(path) for path in paths], model("yolo26n", 0), settings)
+    make_lean(both, torch.float32, METHODS[settings["method"]].reads)
+    both.train()
+    before = {name: value.clone() for name, value in both.student_model.state_dict().items()}
+    found, _ = both(batch)
+    found.sum().backward()
+    assert all(teacher.training is False for teacher in both.teachers)
+    assert all(weight.grad is not None for weight in both.projector.parameters())
+    levels = len(both.projector) // 2
+    alone = []
+    for number, path in enumerate(paths):
+        one = together(path, model("yolo26n", 0), **settings)
+        one.student_model.load_state_dict(before)
+        parts = both.projector[number * levels : (number + 1) * levels]
+        one.projector.load_state_dict(parts.state_dict())
+        alone.append(float(one(batch)[1]["dis_loss"].detach()))
+    assert float(found[-1].detach()) / IMAGES == pytest.approx(sum(alone) / 2, rel=1e-5)
+    both.teacher_model = None  # as in the moving average
+    assert type(copy.deepcopy(both)) is DistillationModel
+
+
+@pytest.mark.parametrize("size", [64, 128, 256, 512])
+def test_a_teacher_that_sees_larger_or_smaller_images(
+    size: int, tmp_path: Path, batch: dict[str, Any]
+) -> None:
+    teacher = saved(tmp_path, "yolo26s")
+    student, batch = model("yolo26n", 0), {**batch, "img": torch.rand(IMAGES, 3, 128, 128)}
+    student.args.imgsz = 128
+    pair = together(teacher, student, method="features+predictions", teacher_imgsz=size)
+    loss, _ = pair(batch)
+    loss.sum().backward()
+    assert torch.isfinite(loss).all()
+    assert loss[-1] > 0
+    (lesson,), (outputs,) = pair.lessons, pair._seen(batch["img"])
+    assert outputs["features"][0].shape[-1] == size // 8
+    levels = {64: [(1, 0), (2, 1)], 128: [(0, 0), (1, 1), (2, 2)], 256: [(0, 1), (1, 2)], 512: [(0, 2)]}
+    assert lesson.levels == levels[size]
+    step = pair._step(batch, pair.student_model(batch["img"]), lesson, outputs)
+    sizes = [[features.shape[2:] for features in side] for side in (step.student, step.teacher)]
+    assert sizes[0] == sizes[1]
+    places = sum(features.shape[2] * features.shape[3] for features in step.student)
+    for branch in step.branches:
+        assert branch.student["boxes"].shape[-1] == branch.teacher["boxes"].shape[-1] == places
+    assert step.strides.tolist() == [[8, 16, 32][level] for level, _ in lesson.levels]
+
+
 def test_masks_follow_from_epoch_and_images(tmp_path: Path, batch: dict[str, Any]) -> None:
     pair = together(saved(tmp_path, "yolo26s"), model("yolo26n", 0), method="mgd")
 
@@ -169,7 +219,7 @@ def test_masks_follow_from_epoch_and_images(tmp_path: Path, batch: dict[str, Any
 def test_copies_and_checkpoints_are_of_ultralytics_class(tmp_path: Path, batch: dict[str, Any]) -> None:
     teacher = saved(tmp_path, "yolo26s")
     with rebuilding(teacher):
-        pair = MethodModel(str(teacher), model("yolo26n", 0), {"method": "features+predictions"}).train()
+        pair = MethodModel([str(teacher)], model("yolo26n", 0), {"method": "features+predictions"}).train()
     pair(batch)
     duplicate = copy.deepcopy(pair)
     assert type(duplicate) is DistillationModel

@@ -73,7 +73,7 @@ def job(project: Path, teacher: Path | None = None, **changes: object) -> Job:
         identity,
         start="yolo26n.yaml",
         data=project / "dataset/data.yaml",
-        teacher=teacher,
+        teachers=[teacher] if teacher else [],
         images={"train": 32, "val": 16},
     )
 
@@ -169,8 +169,8 @@ def test_the_history_has_every_loss_and_metric(baseline: TrainingResult, distill
     assert [row["epoch"] for row in taught] == [1, 2, 3]
     expected = {"train/box_loss", "train/cls_loss", "train/l1_loss", "val/box_loss", "metrics/mAP50-95", "lr"}
     assert expected <= alone[0].keys()
-    assert taught[0].keys() - alone[0].keys() == {"train/dis_loss"}
-    assert all(row["train/dis_loss"] > 0 for row in taught)
+    assert taught[0].keys() - alone[0].keys() == {"train/dis_loss", "train/dis_gradient"}
+    assert all(row["train/dis_loss"] > 0 and row["train/dis_gradient"] > 0 for row in taught)
 
 
 def test_baseline_and_distilled_differ_in_the_teacher_alone(

@@ -1,4 +1,4 @@
-"""Two methods in one comparison, with real `dvc repro`."""
+"""Two methods, and one or two teachers, in one comparison, with real `dvc repro`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,24 @@ pytestmark = pytest.mark.slow
 
 def test_two_methods_are_one_comparison(first_run: Path, tmp_path: Path) -> None:
     project = copy_of(first_run, tmp_path / "clone")
-    pair = {"student": "yolo26n", "teacher": "yolo26s", "method": "predictions", "decay": {"stop": 0.5}}
+    project.edit("teachers.twin", {"model": "yolo26n", "init": "scratch", "train": {}})
+    teachers = {"all": ["yolo26s", "twin"]}
+    pair = {"student": "yolo26n", "teacher": teachers, "method": "predictions", "decay": {"stop": 0.5}}
     project.edit("pairs.n-s-predictions", pair)
     ran = stages(project.run("dvc", "repro").stdout)
     trained = [name for name in ran if name.startswith(("teacher", "baseline", "distill"))]
-    assert trained == ["distill@n-s-predictions-1.0-0"]
+    assert trained == ["teacher@twin", "distill@n-s-predictions-1.0-0"]
     folder = project.folder / "runs/distill"
     records = {name: load_record(folder / name / "1.0/0/train") for name in ("n-s", "n-s-predictions")}
     assert records["n-s"].identity.method is None
     assert records["n-s-predictions"].identity.method == {"method": "predictions", "decay": {"stop": 0.5}}
     assert len({record.weights_digest for record in records.values()}) == 2
+    assert records["n-s-predictions"].identity.teacher == "yolo26s + twin"
+    copies = project.folder / "models/pairs/n-s-predictions/teachers"
+    assert sorted(path.name for path in copies.iterdir()) == ["twin.pt", "yolo26s.pt"]
+    comparisons = json.loads((project.folder / "reports/benchmark.json").read_text())["comparisons"]
+    of_pair = [one for one in comparisons if one["pair"] == "n-s-predictions" and one["head"] == "e2e"]
+    assert sorted(one["before"].split()[0] for one in of_pair) == ["twin", "yolo26n", "yolo26s"]
     table = (project.folder / "reports/benchmark.md").read_text()
     headline = table.split("## ")[1]
     assert [line.split("|")[3].strip() for line in headline.splitlines() if "yolo26n" in line] == [

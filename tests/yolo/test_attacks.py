@@ -107,7 +107,7 @@ def job(dataset: Path, start: str = "yolo26n.yaml", teacher: Path | None = None)
         arguments=ARGUMENTS,
         dis=None if teacher is None else 3.0,
     )
-    return Job(identity, start=start, data=dataset, teacher=teacher)
+    return Job(identity, start=start, data=dataset, teachers=[teacher] if teacher else [])
 
 
 @every_attack

@@ -14,13 +14,14 @@ PANELS = {
     "box loss": "train/box_loss",
     "class loss": "train/cls_loss",
     "distillation loss, times dis": "train/dis_loss",
+    "distillation / detection, gradients at the neck": "train/dis_gradient",
 }
 FEW = 12  # up to so many epochs, each one gets a marker
 COLOURS = {"teacher": GREY, "baseline": BLUE, "distill": GREEN}
 WORDS = {"teacher": "teachers", "baseline": "baselines", "distill": "distilled"}
 ABOUT = """\
 One line per training. Ultralytics logs the distillation loss multiplied by dis: compare only lines with the
-same dis. MLflow shows which line is which training."""
+same dis. Gradients are those of the first batch of each epoch. MLflow shows which line is which training."""
 
 SOME = f" Only the first {MOST_CURVES} of each kind are shown; finished checkpoints have no curve."
 
@@ -30,8 +31,9 @@ def curves(content: Content) -> Plot | None:
     table = content.numbers["curves"]
     if table.empty:
         return None
-    figure = Figure(figsize=(9, 6), layout="constrained")
-    axes = figure.subplots(2, 2).ravel()
+    figure = Figure(figsize=(12, 6), layout="constrained")
+    *axes, free = figure.subplots(2, 3).ravel()
+    free.axis("off")
     for panel, (title, column) in zip(axes, PANELS.items(), strict=True):
         known = table.dropna(subset=[column]) if column in table else table.head(0)
         for cell, its in known.groupby("cell", sort=False):

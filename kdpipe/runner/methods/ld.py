@@ -32,7 +32,7 @@ class Distributions:
             sureness = branch.teacher["scores"].sigmoid().amax(1)
             sure = sureness > SURE
             mine, its = (
-                _sides(side["boxes"], step.head.reg_max)[sure] / TEMPERATURE
+                _sides(side["boxes"], step.reg_max)[sure] / TEMPERATURE
                 for side in (branch.student, branch.teacher)
             )
             divergence = functional.kl_div(

@@ -4,47 +4,84 @@ from __future__ import annotations
 
 import copyreg
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from ultralytics.nn.distill_model import DistillationModel
 
+from kdpipe.models.methods import FEATURES
 from kdpipe.params.schema import CONSTANT
 from kdpipe.runner.methods import loss_of
 from kdpipe.runner.methods.decay import factor
-from kdpipe.runner.methods.step import Branch, Step
+from kdpipe.runner.methods.levels import matching, raw
+from kdpipe.runner.methods.step import Branch, Loss, Step
 
-OWN = ("distillation", "decay", "epoch", "epochs")  # attributes that copies and checkpoints do not have
+OWN = ("lessons", "larger", "decay", "epoch", "epochs")  # attributes that copies and checkpoints do not have
 BRANCHES = {"one2many": "o2m", "one2one": "o2o"}  # of YOLO26, and their weights in the detection loss
-RAW = ("scores", "boxes")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the student learns from one teacher.
+
+    Attributes:
+        teacher: The frozen teacher; called with images once it is lean (`kdpipe/runner/lean_teacher.py`).
+        levels: Levels of the necks of student and teacher that see the same places.
+        loss: The loss.
+    """
+
+    teacher: Any
+    levels: Sequence[tuple[int, int]]
+    loss: Loss
 
 
 class MethodModel(DistillationModel):
-    """Student and frozen teacher in training.
+    """Student and frozen teachers in training.
 
     Copies (the moving average) and checkpoints are of Ultralytics' class, so that they open without kdpipe;
     what a method learns is in `projector`, which Ultralytics restores after NaN.
     """
 
-    def __init__(self, teacher: str, student: nn.Module, settings: Mapping[str, Any]) -> None:
-        """Build the projector of the method.
+    def __init__(self, teachers: Sequence[str], student: Any, settings: Mapping[str, Any]) -> None:
+        """Build the projectors of the method.
 
         Args:
-            teacher: The teacher's checkpoint.
+            teachers: Checkpoints of the teacher, or of several, whose losses are averaged.
             student: The student.
-            settings: `method`, and what the pair has of `decay`, `beta` and `weights`.
+            settings: `method`, and what the pair has of `decay`, `beta`, `weights` and `teacher_imgsz`.
         """
-        super().__init__(teacher, student)
+        others = [DistillationModel(path, student) for path in teachers[1:]]
+        for other in others:
+            other._remove_feature_hooks()  # noqa: SLF001
+        super().__init__(teachers[0], student)
         self.projector: nn.ModuleList
-        own: list[Any] = list(self.projector)
-        levels = [(part[0].in_channels, part[0].out_channels) for part in own]
-        self.distillation = loss_of(settings, levels)
-        self.decay = settings.get("decay", CONSTANT)
+        imgsz = student.args.imgsz
+        self.larger = settings.get("teacher_imgsz", imgsz) / imgsz
+        self.lessons = [self._lesson(model, settings) for model in (self, *others)]
         device = next(student.parameters()).device
-        self.projector = nn.ModuleList(self.distillation.parts).to(device)
+        parts = [part for lesson in self.lessons for part in lesson.loss.parts]
+        self.projector = nn.ModuleList(parts).to(device)
+        self.decay = settings.get("decay", CONSTANT)
         self.begin(0, 1)
+
+    def _lesson(self, model: DistillationModel, settings: Mapping[str, Any]) -> Lesson:
+        """Match student and teacher as Ultralytics has built them."""
+        teacher: Any = model.teacher_model
+        levels = matching(_strides(self.student_model), _strides(teacher), self.larger)
+        projectors: list[Any] = list(model.projector)
+        channels = [
+            (projectors[mine][0].in_channels, projectors[its][0].out_channels) for mine, its in levels
+        ]
+        return Lesson(teacher, levels, loss_of(settings, channels))
+
+    @property
+    def teachers(self) -> list[Any]:
+        """The frozen teachers; only the first is a part of this module."""
+        return [lesson.teacher for lesson in self.lessons]
 
     def begin(self, epoch: int, epochs: int) -> None:
         """Begin an epoch, counted from 0, of so many."""
@@ -63,39 +100,65 @@ class MethodModel(DistillationModel):
         self._teacher_feats.clear()
         self._student_feats.clear()
         weight = self.dis * factor(self.decay, self.epoch, self.epochs)
-        if weight:
-            with torch.no_grad():
-                self.teacher_model(batch["img"])
+        seen = self._seen(batch["img"]) if weight else []
         predictions = self.student_model(batch["img"])
         own, items = self.student_model.loss(batch, predictions)
         total = own.new_zeros(1)
         if weight:
-            total = total + weight * self.distillation(self._step(batch, predictions))
+            steps = (
+                self._step(batch, predictions, lesson, outputs)
+                for lesson, outputs in zip(self.lessons, seen, strict=True)
+            )
+            losses = [lesson.loss(step) for lesson, step in zip(self.lessons, steps, strict=True)]
+            total = total + weight * torch.stack(losses).mean()
         items["dis_loss"] = total.detach()
         return torch.cat([own, total * batch["img"].shape[0]]), items
 
-    def _step(self, batch: dict[str, Any], predictions: Any) -> Step:
-        """What hooks and predictions have of this batch, in float32."""
-        levels = range(len(self.feats_idx) - 1)
+    @torch.no_grad()
+    def _seen(self, images: torch.Tensor) -> list[dict[str, Any]]:
+        """What each teacher computes of the images, at its size."""
+        if self.larger != 1:
+            images = functional.interpolate(
+                images, scale_factor=self.larger, mode="bilinear", antialias=self.larger < 1
+            )
+        return [teacher(images) for teacher in self.teachers]
+
+    def _step(self, batch: dict[str, Any], predictions: Any, lesson: Lesson, outputs: dict[str, Any]) -> Step:
+        """Return a batch as the student and one teacher see it.
+
+        Args:
+            batch: Images and labels.
+            predictions: Predictions of the student.
+            lesson: How it learns from this teacher.
+            outputs: What the teacher computed.
+        """
+        mine, its = zip(*lesson.levels, strict=True)
+        grids = [self._student_feats[level] for level in range(len(self.feats_idx) - 1)]
         key = f"{self.epoch} {' '.join(batch.get('im_file', ()))}"
+        head = self.student_model.model[-1]
         return Step(
-            student=[self._student_feats[level].float() for level in levels],
-            teacher=[self._teacher_feats[level].float() for level in levels],
-            branches=self._branches(predictions, self._teacher_feats[len(levels)]),
-            head=self.student_model.model[-1],
+            student=[grids[level].float() for level in mine],
+            teacher=[outputs[FEATURES][level].float() for level in its],
+            branches=[
+                Branch(raw(student, grids, mine), raw(teacher, outputs[FEATURES], its), weight)
+                for student, teacher, weight in self._branches(predictions, outputs)
+            ],
+            strides=head.stride[list(mine)],
+            reg_max=head.reg_max,
             gains=self.student_model.args,
             key=zlib.crc32(key.encode()),
         )
 
-    def _branches(self, student: Any, teacher: Any) -> list[Branch]:
-        if not teacher:  # the method reads features only
+    def _branches(self, student: Any, teacher: dict[str, Any]) -> list[tuple[Any, Any, float]]:
+        """Predictions of student and teacher per branch, and the branch's weight in the detection loss."""
+        if teacher.keys() == {FEATURES}:
             return []
-        student, teacher = (given[1] if isinstance(given, tuple) else given for given in (student, teacher))
+        student = student[1] if isinstance(student, tuple) else student
         if "one2many" not in student:
-            return [Branch(_raw(student), _raw(teacher), 1.0)]
+            return [(student, teacher, 1.0)]
         criterion = self.student_model.criterion
         return [
-            Branch(_raw(student[name]), _raw(teacher[name]), float(getattr(criterion, weight)))
+            (student[name], teacher[name], float(getattr(criterion, weight)))
             for name, weight in BRANCHES.items()
         ]
 
@@ -109,5 +172,5 @@ class MethodModel(DistillationModel):
         return copyreg.__newobj__, (DistillationModel,), self.__getstate__()  # type: ignore[attr-defined]
 
 
-def _raw(predictions: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: predictions[name].float() for name in RAW if name in predictions}
+def _strides(model: Any) -> list[float]:
+    return [float(stride) for stride in model.model[-1].stride]

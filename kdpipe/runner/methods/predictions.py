@@ -65,15 +65,15 @@ def _boxes(step: Step, branch: Branch) -> torch.Tensor:
     sureness = branch.teacher["scores"].sigmoid().amax(1)
     sure = sureness > SURE
     mine, its = (
-        distances(boxes, step.head.reg_max) for boxes in (branch.student["boxes"], branch.teacher["boxes"])
+        distances(boxes, step.reg_max) for boxes in (branch.student["boxes"], branch.teacher["boxes"])
     )
     if not sure.any():
         return mine.sum() * 0
-    points, strides = make_anchors(list(step.student), step.head.stride, 0.5)
+    points, strides = make_anchors(list(step.student), step.strides, 0.5)
     weights = sureness[sure][:, None]
     points = points.expand(len(mine), -1, -1)[sure]
     height, width = step.student[0].shape[2:]
-    size = torch.tensor([width, height] * 2, device=mine.device) * step.head.stride[0]
+    size = torch.tensor([width, height] * 2, device=mine.device) * step.strides[0]
     shares = strides.expand(len(mine), -1, -1)[sure] / size
     mine, its = mine[sure], its[sure]
     boxes = [dist2bbox(sides, points, xywh=False) for sides in (mine, its)]

@@ -37,7 +37,8 @@ class Step:
         student: Neck features per level, (batch, channels, height, width), in float32.
         teacher: The same of the teacher.
         branches: Raw predictions: two branches of YOLO26, one of the older families.
-        head: The student's detection head.
+        strides: Of these levels in the student's images, in pixels, shape (levels,).
+        reg_max: Values per side of a box; 1 is a distance, more are its distribution.
         gains: Ultralytics' arguments with the gains `box`, `cls` and `dfl`.
         key: A number that follows from the epoch and the images of the batch.
     """
@@ -45,7 +46,8 @@ class Step:
     student: Sequence[torch.Tensor]
     teacher: Sequence[torch.Tensor]
     branches: Sequence[Branch]
-    head: Any
+    strides: torch.Tensor
+    reg_max: int
     gains: Any
     key: int
 
