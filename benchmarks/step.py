@@ -241,7 +241,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--float32", action="store_true", help="no mixed precision, as on older CPUs")
     parser.add_argument("--compile", action="store_true", help="kdpipe's two with train.compile")
-    parser.add_argument("--method", choices=list(METHODS), default=L2, help="kdpipe's distillation method")
+    names = [method.name for method in METHODS.values() if not method.backbone]
+    parser.add_argument("--method", choices=names, default=L2, help="kdpipe's distillation method")
     options = parser.parse_args()
     print(machine())
     for pair in options.pairs:

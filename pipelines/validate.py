@@ -24,7 +24,7 @@ def main(*given: str) -> None:
     written.refuse_edits(stage, cell.name)
     for split, heads in metrics_by_split.items():
         scores = "  ".join(f"{head} {metrics['mAP50-95']:.3f}" for head, metrics in heads.items())
-        console.print(f"{cell.id}  mAP50-95 on {split}: {scores}")
+        console.print(f"{cell.id}  mAP50-95 on {split}: {scores or 'no predictions'}")
 
 
 if __name__ == "__main__":

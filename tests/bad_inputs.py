@@ -83,6 +83,73 @@ def params() -> Iterator[Bad]:
     yield Bad("an interpolation", {"train__name": "$" + "{data.task}"}, "must be written out: DVC reads")
 
 
+def backbones() -> Iterator[Bad]:
+    """Of pretrained backbones as teachers."""
+    vit, untrained = "timm/test_vit", {"epochs": 0}
+
+    def teacher(pair: dict[str, object], **entry: object) -> Arrange:
+        def arrange(folder: Path) -> dict[str, object]:
+            (folder / "vit.safetensors").write_bytes(b"not tensors")
+            (folder / "dinov3.yaml").write_text("model: dinov3\nrepo: facebookresearch/dinov3\n")
+            whole = {"student": "yolo26n", "teacher": "vit", "method": "backbone", **pair}
+            return {"teachers__vit": {"train": untrained, **entry}, "pairs__n-vit": whole}
+
+        return arrange
+
+    good = {"model": vit, "init": "vit.safetensors"}
+    for what, pair, entry, said in (
+        (
+            "without weights",
+            {},
+            {**good, "init": "no.safetensors"},
+            "'no.safetensors' is not an existing",
+        ),
+        (
+            "that is trained",
+            {},
+            {**good, "train": {"epochs": 5}},
+            "vit.train.epochs: timm/test_vit is used",
+        ),
+        (
+            "with another method",
+            {"method": "l2"},
+            good,
+            "l2 needs predictions, vit has none; write",
+        ),
+        (
+            "among others",
+            {"teacher": ["vit", "yolo26s"]},
+            good,
+            "vit has no AP by which",
+        ),
+        ("that is broken", {}, good, "vit.safetensors does not have the weights of test_vit"),
+        ("that timm lacks", {}, {**good, "model": "timm/test_vitt"}, "has no 'test_vitt'; did you mean"),
+        (
+            "as in Ultralytics",
+            {},
+            {"model": "dinov3.yaml", "init": "scratch"},
+            "a pretrained backbone is timm/",
+        ),
+        (
+            "from a yaml",
+            {},
+            {"model": "yolo26s", "init": "dinov3.yaml"},
+            "'dinov3.yaml' is no file of",
+        ),
+    ):
+        yield Bad(f"a backbone {what}", teacher(pair, **entry), said)
+    yield Bad(
+        "a backbone as a student",
+        {"students__vit": {"model": vit, "init": "scratch", "train": {}}},
+        "students.vit.model: timm/test_vit has no head; it can only be a teacher",
+    )
+    yield Bad(
+        "another teacher than a backbone",
+        {"pairs__n-s": {"student": "yolo26n", "teacher": "yolo26s", "method": "backbone"}},
+        "pairs.n-s.teacher: backbone needs a pretrained backbone of timm, yolo26s is none",
+    )
+
+
 def methods() -> Iterator[Bad]:
     """Of start weights from a teacher, and of distillation methods."""
     init = "students.yolo26n.init"
@@ -119,6 +186,7 @@ def methods() -> Iterator[Bad]:
     yield Bad(
         "a start from another family", other, "yolo11l is of another family than yolov8m; name a teacher"
     )
+    yield from backbones()
     for changes, said in (
         ({"method": "ckd"}, "pairs.n-s.method: 'ckd': did you mean 'pkd'?"),
         (

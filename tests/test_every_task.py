@@ -17,6 +17,7 @@ from kdpipe.models.tasks import TASKS
 from tests.bad_inputs import shipped_yaml
 from tests.project import REPOSITORY
 from tests.walk import through
+from tests.yolo.test_backbone import NAME, saved_backbone
 
 # After kdpipe.stages.train, which tests.stages imports, has isolated Ultralytics.
 from ultralytics import YOLO  # isort: skip
@@ -80,18 +81,22 @@ def test_a_task_from_data_to_table(task: str, models: str, write_params: Callabl
 @pytest.mark.nightly
 @pytest.mark.parametrize("task", OWN_LOSS)
 @pytest.mark.parametrize("family", ["yolo26", "yolo11", "yolov8"])
-def test_every_method_trains_every_task(family: str, task: str, write_params: Callable[..., Path]) -> None:
+def test_every_method_trains_every_task(
+    family: str, task: str, write_params: Callable[..., Path], tmp_path: Path
+) -> None:
     suffix, tiny = TASKS[task].suffix, "-tiny.yaml" if family == "yolo26" else ""
     student, teacher = ({"init": "scratch", "model": f"{family}{size}{suffix}{tiny}"} for size in "ns")
     methods = {method.name for method in METHODS.values() if family in method.families}
     names = {method: method.replace("+", "-") for method in methods}
+    backbone = {"model": f"timm/{NAME}", "init": str(saved_backbone(tmp_path)), "train": {"epochs": 0}}
+    teacher_of = {name: "backbone" if METHODS[name].backbone else "teacher" for name in methods}
     path = write_params(
         data__task=task,
         train__epochs=1,
         students={"student": student},
-        teachers={"teacher": teacher},
+        teachers={"teacher": teacher, "backbone": backbone},
         pairs={
-            name: {"student": "student", "teacher": "teacher", "method": method}
+            name: {"student": "student", "teacher": teacher_of[method], "method": method}
             for method, name in names.items()
         },
     )
@@ -115,7 +120,7 @@ def test_an_own_model_yaml_is_trained(write_params: Callable[..., Path], tmp_pat
     )
     reported = through(path)
     results = reported.results
-    suspicious = "the teacher yolo26s is trained with imgsz 96, the student mine with 64"
+    suspicious = "the teacher yolo26s is trained with imgsz 96, and sees the images of mine at 64"
     assert any(suspicious in warning for warning in reported.report.warnings)
     assert suspicious in Path("reports/benchmark.md").read_text()
     assert set(results.table["head"]) == {"e2e", "nms"}

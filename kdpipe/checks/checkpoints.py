@@ -59,6 +59,8 @@ def check_use(params: Params, source: Source, path: Path) -> list[str]:
             f"{path} takes images of {counted(weights.channels, 'channel')}, the data has {data.channels}; "
             "set channels in the data yaml, or take another checkpoint",
         )
+    if source.architecture.backbone:
+        return []
     if source.as_it_is:
         _check_classes(source.key, path, weights.names, data.names)
     manifest = prepared(params.data)

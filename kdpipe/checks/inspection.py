@@ -39,11 +39,12 @@ def inspected(source: Source, path: Path) -> Weights:
 
 def _inspect(source: Source, path: Path) -> Weights:
     from kdpipe.models.published import SHA256
-    from kdpipe.yolo.inspect import inspect
+    from kdpipe.yolo.inspect import inspected_as
     from kdpipe.yolo.trust import check_trust
 
     try:
-        check_trust(path, source.sha256, SHA256.get(path.name) if source.init == RELEASED else None)
-        return inspect(path, source.imgsz)
+        if not source.architecture.backbone:  # whose files hold nothing but numbers
+            check_trust(path, source.sha256, SHA256.get(path.name) if source.init == RELEASED else None)
+        return inspected_as(source.architecture, path, source.imgsz)
     except KdpipeError as error:
         raise ParamsError(source.key, str(error)) from error

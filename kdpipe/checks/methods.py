@@ -1,31 +1,53 @@
-"""Check the distillation method of a pair: its name, its options, and what the student's head must have."""
+"""Check the distillation method of a pair: its name, its options, and what student and teacher must have."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from kdpipe.errors import ParamsError, did_you_mean
-from kdpipe.models.methods import DECAYS, METHODS, O2M, STOP
-from kdpipe.models.names import END_TO_END_FAMILIES, ModelName
-from kdpipe.params.schema import Pair
+from kdpipe.models.entries import architecture, candidates, train_arguments
+from kdpipe.models.methods import DECAYS, METHODS, O2M, STOP, Method
+from kdpipe.models.names import DEFAULT_IMGSZ, END_TO_END_FAMILIES, ModelName
+from kdpipe.params.arguments import as_it_is
+from kdpipe.params.schema import Model, Pair, Params
+from kdpipe.paths import pull_hint, resolve
 
 PARTS = 2  # of features+predictions
 MOST_BETA = 10.0
 RATIOS = (0.25, 0.5, 1, 2, 4)  # of image sizes at which strides 8, 16 and 32 meet
 STRIDE = 32
+SAFE = ".safetensors"
 
 
-def method_problems(key: str, pair: Pair, student: ModelName, imgsz: Any) -> Iterator[ParamsError]:
+def check_backbone(key: str, model: Model) -> None:
+    """Check an entry whose model is a pretrained backbone of timm.
+
+    Raises:
+        ParamsError: if it is a student, is to be trained, or its weights are not a .safetensors file.
+    """
+    if not key.startswith("teachers."):
+        raise ParamsError(f"{key}.model", f"{model.model} has no head; it can only be a teacher")
+    if not as_it_is(model.train):
+        raise ParamsError(f"{key}.train.epochs", f"{model.model} is used as it is: write 0")
+    path = resolve(str(model.init))
+    if path.suffix != SAFE or not path.is_file():
+        raise ParamsError(
+            f"{key}.init",
+            f"{model.init!r} is not an existing {SAFE} file; download the one that timm publishes for "
+            f"{model.model}{pull_hint(path)}",
+        )
+
+
+def method_problems(key: str, pair: Pair, params: Params) -> Iterator[ParamsError]:
     """Yield what is wrong with the method of a pair and its options.
 
     Args:
         key: The pair in params.yaml, such as `pairs.n-s`.
-        pair: The pair.
-        student: The student's architecture.
-        imgsz: Image size of the student in pixels.
+        pair: The pair, of a student that exists.
+        params: All of params.yaml.
     """
-    method = METHODS.get(pair.method)
+    entry = params.students[pair.student]
+    student, method = architecture(pair.student, entry), METHODS.get(pair.method)
     if method is None:
         yield ParamsError(f"{key}.method", f"{pair.method!r}: {did_you_mean(pair.method, METHODS)}")
         return
@@ -36,6 +58,35 @@ def method_problems(key: str, pair: Pair, student: ModelName, imgsz: Any) -> Ite
             f"{pair.method} compares {method.about}, which {student.family} does not predict; "
             f"choose from {', '.join(good)}",
         )
+    yield from _teachers(key, pair, method, params)
+    yield from _options(key, pair, method)
+    if pair.teacher_imgsz is not None and not method.backbone:
+        imgsz = train_arguments(params, entry).get("imgsz", DEFAULT_IMGSZ)
+        yield from _teacher_imgsz(f"{key}.teacher_imgsz", pair.teacher_imgsz, imgsz)
+    yield from _decay(f"{key}.decay", pair.decay, student)
+
+
+def _teachers(key: str, pair: Pair, method: Method, params: Params) -> Iterator[ParamsError]:
+    """Whether the teachers, as far as they exist, are of the kind that the method compares with."""
+    entries = {name: params.teachers[name] for name in candidates(params, pair) if name in params.teachers}
+    backbones = {name for name, model in entries.items() if architecture(name, model).backbone}
+    if backbones and not method.backbone:
+        good = [name for name, other in METHODS.items() if other.backbone]
+        yield ParamsError(
+            f"{key}.method", f"{pair.method} needs predictions, {min(backbones)} has none; write {good[0]}"
+        )
+    elif method.backbone and (others := entries.keys() - backbones):
+        yield ParamsError(
+            f"{key}.teacher", f"{pair.method} needs a pretrained backbone of timm, {min(others)} is none"
+        )
+    if backbones and isinstance(pair.teacher, list) and len(pair.teacher) > 1:
+        yield ParamsError(
+            f"{key}.teacher",
+            f"{min(backbones)} has no AP by which the best could be chosen; name one, or {{all: [...]}}",
+        )
+
+
+def _options(key: str, pair: Pair, method: Method) -> Iterator[ParamsError]:
     for option in ("beta", "weights"):
         if getattr(pair, option) is not None and option not in method.options:
             good = [name for name, other in METHODS.items() if option in other.options]
@@ -45,15 +96,18 @@ def method_problems(key: str, pair: Pair, student: ModelName, imgsz: Any) -> Ite
     weights = pair.weights
     if weights is not None and (len(weights) != PARTS or not all(0 <= one < float("inf") for one in weights)):
         yield ParamsError(f"{key}.weights", f"{weights}: write two numbers, of features and predictions")
-    if pair.teacher_imgsz is not None and isinstance(imgsz, int):
-        good_sizes = [int(imgsz * ratio) for ratio in RATIOS if imgsz * ratio % STRIDE == 0]
-        if pair.teacher_imgsz not in good_sizes:
-            yield ParamsError(
-                f"{key}.teacher_imgsz",
-                f"{pair.teacher_imgsz}: no level of the teacher's neck has the grid of one of the student's "
-                f"at imgsz {imgsz}; choose from {', '.join(map(str, good_sizes))}",
-            )
-    yield from _decay(f"{key}.decay", pair.decay, student)
+
+
+def _teacher_imgsz(key: str, given: int, imgsz: object) -> Iterator[ParamsError]:
+    if not isinstance(imgsz, int):  # which is a mistake that another check finds
+        return
+    good = [int(imgsz * ratio) for ratio in RATIOS if imgsz * ratio % STRIDE == 0]
+    if given not in good:
+        yield ParamsError(
+            key,
+            f"{given}: no level of the teacher's neck has the grid of one of the student's at imgsz {imgsz}; "
+            f"choose from {', '.join(map(str, good))}",
+        )
 
 
 def _decay(key: str, decay: object, student: ModelName) -> Iterator[ParamsError]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kdpipe.cells.cell import DATASET_DIR, this_stage
 from kdpipe.checks.checkpoints import inspect_all
-from kdpipe.checks.methods import method_problems
+from kdpipe.checks.methods import check_backbone, method_problems
 from kdpipe.checks.own_models import check_building
 from kdpipe.checks.passed import passed_file, remember
 from kdpipe.checks.places import place_problems
@@ -24,7 +24,7 @@ from kdpipe.environment import check_packages, check_user
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean, raise_all, raised
 from kdpipe.models import names as model_names
 from kdpipe.models import published
-from kdpipe.models.entries import ALL, RECOMMENDED, UNKNOWN, architecture, candidates, train_arguments
+from kdpipe.models.entries import ALL, RECOMMENDED, UNKNOWN, architecture, candidates
 from kdpipe.models.tasks import TASKS
 from kdpipe.params.arguments import argument_problems, as_it_is
 from kdpipe.params.load import read_params
@@ -126,17 +126,18 @@ def _models_and_pairs(params: Params) -> Iterator[KdpipeError]:
     for name in params.students:
         yield from raised(check_start, params, name)
     for name, pair in params.pairs.items():
-        yield from raised(_check_pair, name, pair, params)
-        if student := params.students.get(pair.student):
-            imgsz = train_arguments(params, student).get("imgsz", model_names.DEFAULT_IMGSZ)
-            yield from method_problems(f"pairs.{name}", pair, architecture(pair.student, student), imgsz)
+        yield from raised(_check_pair, name, pair, params) or method_problems(f"pairs.{name}", pair, params)
 
 
 def _check_model(key: str, name: str, model: Model, task: str) -> None:
     try:
         found = architecture(name, model)
     except ValueError as error:
-        raise ParamsError(f"{key}.model" if model.model else key, str(error)) from None
+        hint = f"; a pretrained backbone is {model_names.TIMM}NAME" if key.startswith("teachers.") else ""
+        raise ParamsError(f"{key}.model" if model.model else key, f"{error}{hint}") from None
+    if found.backbone:
+        check_backbone(key, model)
+        return
     if found.task != task:
         right = model_names.ModelName(found.family, found.size, task)
         raise ParamsError(key, f"{found} solves {found.task}, data.task is {task}; take {right}")
@@ -149,6 +150,12 @@ def _check_model(key: str, name: str, model: Model, task: str) -> None:
         raise ParamsError(f"{key}.train.epochs", "0 means `as it is`, which needs init: released or a path")
     if model.starts_from or model.init in (SCRATCH, RELEASED):
         return
+    if model.init.endswith(model_names.YAML):
+        raise ParamsError(
+            f"{key}.init",
+            f"{model.init!r} is no file of weights; of a teacher such as DINOv3 write model: "
+            f"{model_names.TIMM}NAME, and its .safetensors file here",
+        )
     if not (path := resolve(model.init)).is_file():
         raise ParamsError(
             f"{key}.init",

@@ -67,9 +67,10 @@ def deviations(values: NDArray[np.float64], images: int) -> NDArray[np.float64]:
 
 def save_resamples(samples: Mapping[str, NDArray[np.float64]], path: Path) -> None:
     """Store deviations, (n,) each, as one field per `split/head`; shorter ones are padded with NaN."""
-    longest = max(map(len, samples.values()))
-    stored = np.full(longest, np.nan, [(place, np.float32) for place in samples])
+    longest = max(map(len, samples.values()), default=0)
+    stored = np.empty(longest, [(place, np.float32) for place in samples])
     for place, values in samples.items():
+        stored[place] = np.nan
         stored[place][: len(values)] = values
     np.save(path, stored)
 

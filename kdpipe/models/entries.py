@@ -43,9 +43,11 @@ def at_once(pair: Pair) -> bool:
     return isinstance(pair.teacher, dict)
 
 
-def method_settings(pair: Pair) -> dict[str, Any] | None:
+def method_settings(params: Params, pair: Pair) -> dict[str, Any] | None:
     """Method, decay and options of a pair; None for Ultralytics' own loss: one teacher, a constant weight."""
     options = {name: getattr(pair, name) for name in ("decay", "beta", "weights", "teacher_imgsz")}
+    teachers = [architecture(name, params.teachers[name]) for name in candidates(params, pair)]
+    options["backbones"] = [teacher.backbone for teacher in teachers if teacher.backbone] or None
     given = {name: value for name, value in options.items() if value not in (None, CONSTANT)}
     return {"method": pair.method, **given} if given or pair.method != L2 or at_once(pair) else None
 

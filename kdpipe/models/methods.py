@@ -9,6 +9,7 @@ from kdpipe.params.schema import CONSTANT, L2
 
 FEATURES, SCORES, BOXES = "features", "scores", "boxes"  # of the teacher; each is needed by the next
 O2M, STOP = "o2m", "stop"
+BACKBONE = "backbone"  # the method of pretrained backbones
 DECAYS = (CONSTANT, "cosine", O2M)
 
 
@@ -22,6 +23,7 @@ class Method:
         reads: What the teacher must compute: `features`, `scores` (and features), or `boxes` (and all).
         dis: A weight to begin with: where the authors publish one, theirs.
         families: Families whose heads have what it needs.
+        backbone: Whether its teachers are pretrained backbones of timm, instead of models of Ultralytics.
         options: Keys of a pair that it knows.
     """
 
@@ -30,6 +32,7 @@ class Method:
     reads: str
     dis: float
     families: tuple[str, ...] = FAMILIES
+    backbone: bool = False
     options: tuple[str, ...] = ()
 
 
@@ -45,6 +48,7 @@ METHODS = {
         Method("pkd", "standardised neck features", FEATURES, 6.0),
         Method("mgd", "neck features restored from masked ones of the student", FEATURES, 1.0),
         Method("ld", "distributions of box sides", BOXES, 0.25, DISTRIBUTIONS),
+        Method(BACKBONE, "directions of features, with a pretrained backbone", FEATURES, 1.0, backbone=True),
         Method(
             "features+predictions", "the sum of l2 and predictions", BOXES, 1.0, options=("beta", "weights")
         ),

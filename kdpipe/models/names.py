@@ -28,6 +28,7 @@ VARIANTS = {
     ("yolo26", "detect"): ("-p2", "-p6"),
 }
 YAML = ".yaml"  # suffix of a path to a model yaml of the user
+TIMM = "timm/"  # before the name of a pretrained backbone
 NOT_DISTILLED = {"-cls": "classify", "-sem": "semantic", "-depth": "depth"}
 
 _PATTERN = re.compile(
@@ -37,16 +38,23 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True)
 class ModelName:
-    """A parsed Ultralytics model name; `file` is the user's model yaml, if the model is built from one."""
+    """A parsed Ultralytics model name.
+
+    `file` is the user's model yaml, if the model is built from one. `backbone` is the name in timm of a
+    pretrained backbone without a head, which can only teach; it has no family, size and task.
+    """
 
     family: str
     size: str
     task: str
     variant: str = ""
     file: str | None = None
+    backbone: str | None = None
 
     def __str__(self) -> str:
-        """The name as in Ultralytics, such as `yolo26n-seg`, or the path of the model yaml."""
+        """The name as in Ultralytics, such as `yolo26n-seg`, `timm/NAME`, or the path of the model yaml."""
+        if self.backbone:
+            return f"{TIMM}{self.backbone}"
         return self.file or f"{self.family}{self.size}{TASKS[self.task].suffix}{self.variant}"
 
     @property
@@ -57,6 +65,8 @@ class ModelName:
     @property
     def heads(self) -> tuple[str, ...]:
         """Heads on which the model can be validated."""
+        if self.backbone:
+            return ()
         return HEADS if self.family in END_TO_END_FAMILIES else ("nms",)
 
     @property
@@ -92,12 +102,19 @@ def parse(name: str) -> ModelName:
 
 
 def read(written: str) -> ModelName:
-    """Parse a model name, or the path of a model yaml.
+    """Parse a model name, the path of a model yaml, or `timm/` and the name of a backbone.
 
     Raises:
         ValueError: if the model cannot be distilled.
     """
+    if written.startswith(TIMM):
+        return of_backbone(written)
     return of_file(written) if written.endswith(YAML) else parse(written)
+
+
+def of_backbone(written: str) -> ModelName:
+    """Return a backbone of timm, from `timm/` and its name."""
+    return ModelName("", "", "", backbone=written.removeprefix(TIMM))
 
 
 def of_file(path: str) -> ModelName:
@@ -133,6 +150,8 @@ def _model_name(match: re.Match[str]) -> ModelName:
 
 def pairing_problem(student: ModelName, teacher: ModelName) -> str | None:
     """Reason why the teacher cannot teach the student, or None if it can."""
+    if teacher.backbone:
+        return None
     if teacher.family != student.family:
         return (
             f"{teacher} is of another family than {student}: their features do not correspond; "

@@ -21,6 +21,7 @@ from kdpipe.params.schema import L2
 from kdpipe.runner.compiled import compile_layers
 from kdpipe.runner.cpu import give_back_freed_memory, keep_freed_memory, multiply_pointwise
 from kdpipe.runner.lean_teacher import make_lean
+from kdpipe.runner.methods.backbone import BackboneModel
 from kdpipe.runner.methods.model import MethodModel
 from kdpipe.yolo.opening import rebuilding
 
@@ -47,14 +48,18 @@ class Faster(BaseTrainer):
             self.add_callback(end, _give_back)
 
     @property
+    def _learns_from_backbones(self) -> bool:
+        return self.method is not None and METHODS[self.method["method"]].backbone
+
+    @property
     def used_arguments(self) -> dict[str, Any]:
         """Final arguments, including `compile`."""
         return {**vars(self.args), "compile": self.compile_mode}
 
     def _setup_train(self) -> None:
         """Set up a training; start weights and teacher are built afresh, nothing of their files is run."""
-        files = [path for path in (self.args.model, self.args.distill_model, *self.teachers[1:]) if path]
-        with rebuilding(*files):
+        teachers = [] if self._learns_from_backbones else [self.args.distill_model, *self.teachers[1:]]
+        with rebuilding(*(path for path in (self.args.model, *teachers) if path)):
             super()._setup_train()
 
     def setup_model(self) -> Any:
@@ -74,7 +79,8 @@ class Faster(BaseTrainer):
         """
         super().set_model_attributes()
         if self.method is not None:
-            self.model: Any = MethodModel(self.teachers, self.model, self.method)
+            kind = BackboneModel if self._learns_from_backbones else MethodModel
+            self.model: Any = kind(self.teachers, self.model, self.method)
 
     def build_optimizer(self, *args: Any, **kwargs: Any) -> Optimizer:
         """Exclude the teacher's frozen weights from the optimizer."""
@@ -118,7 +124,7 @@ def _speed_up(trainer: Any) -> None:
     student = getattr(model, "student_model", model)
     on_cpu = trainer.device.type == "cpu"
     mixed = on_cpu and bool(trainer.args.amp)
-    if isinstance(model, DistillationModel):
+    if isinstance(model, DistillationModel) and not isinstance(model, BackboneModel):
         reads = METHODS[trainer.method["method"] if trainer.method else L2].reads
         make_lean(model, torch.bfloat16 if mixed else torch.float32, reads)
     if mixed:

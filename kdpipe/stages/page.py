@@ -56,5 +56,6 @@ def _of_one_seed(content: Content, cells: Mapping[str, Cell]) -> Iterator[tuple[
         for seed in sorted(alone.index.intersection(its.index))[:1]:
             teacher = str(item.teacher).split(AND)[0]
             ids = {"baseline": alone[seed], "distilled": its[seed], "teacher": f"teacher/{teacher}"}
-            found = {who: cells[name] for who, name in ids.items() if name in cells}
+            measured = set(lines["cell"])  # a backbone is not: it predicts nothing
+            found = {who: cells[name] for who, name in ids.items() if name in cells and name in measured}
             yield f"{item.pair}, dis {item.dis}, seed {seed}", found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -49,10 +50,9 @@ def choose_teacher(params: Params, pair_name: str) -> str:
     (out / PAIR_TEACHERS).mkdir()
     if pair.teacher == UNKNOWN:
         return _unknown(params, pair_name)
-    metrics = {name: load_metrics(teacher_cell(name).eval_dir) for name in candidates(params, pair)}
-    split = next(split for found in metrics.values() for split in found)
-    scores = {name: found[split][HEAD][METRIC] for name, found in metrics.items()}
-    chosen = list(scores) if at_once(pair) else [max(scores, key=lambda name: scores[name])]
+    names = candidates(params, pair)
+    split, scores = _scores(names)
+    chosen = names if at_once(pair) or len(names) == 1 else [max(scores, key=lambda name: scores[name])]
     reason = _reason(params, pair, chosen, scores, split)
     for name in chosen:
         shutil.copyfile(teacher_cell(name).train_dir / BEST_FILE, pair_teacher(pair_name, name))
@@ -60,6 +60,13 @@ def choose_teacher(params: Params, pair_name: str) -> str:
     _write(out / PAIR_FILE, _content(params, pair, teacher))
     _write(out / CHOICE_FILE, {"teacher": teacher, "reason": reason, f"{HEAD}/{METRIC}": scores})
     return reason
+
+
+def _scores(names: Sequence[str]) -> tuple[str, dict[str, float]]:
+    """Return the split on which teachers are compared, and their AP there; backbones have none."""
+    metrics = {name: load_metrics(teacher_cell(name).eval_dir) for name in names}
+    split = next(split for found in metrics.values() for split in found)
+    return split, {name: found[split][HEAD][METRIC] for name, found in metrics.items() if found[split]}
 
 
 def _unknown(params: Params, pair_name: str) -> str:
@@ -75,7 +82,7 @@ def _unknown(params: Params, pair_name: str) -> str:
 def _content(params: Params, pair: Pair, teacher: str) -> dict[str, object]:
     """Return everything about a pair that its distilled trainings depend on."""
     student = {"name": pair.student, **asdict(params.students[pair.student])}
-    settings = method_settings(pair)
+    settings = method_settings(params, pair)
     return {
         "teacher": teacher,
         "student": student,
@@ -87,6 +94,8 @@ def _content(params: Params, pair: Pair, teacher: str) -> dict[str, object]:
 
 def _reason(params: Params, pair: Pair, chosen: list[str], scores: dict[str, float], split: str) -> str:
     """Say why, with the AP of all candidates."""
+    if not scores:
+        return f"{AND.join(chosen)} is named in params.yaml (a backbone, which has no AP)"
     if at_once(pair):
         known = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
         return (

@@ -81,7 +81,7 @@ def _train(
         with LiveRun(params.tracking, begun, console, deadline) as live:
             trained = train(_job(identity, source, start), work, live, console)
     imgsz = int(trained.arguments.get("imgsz", model_names.DEFAULT_IMGSZ))
-    size = inspect.inspect(trained.best, imgsz)
+    size = inspect.inspected_as(source.architecture, trained.best, imgsz)
     record = Record(
         identity=identity,
         fingerprint=identity.fingerprint,
@@ -130,7 +130,7 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
         pair=cell.name if pair else None,
         dis=None if pair and params.pairs[cell.name].distilled else cell.dis,
         teacher_digest=digest_of_all(_teachers(cell.name, chosen["teacher"])) if pair else None,
-        method=method_settings(params.pairs[cell.name]) if pair else None,
+        method=method_settings(params, params.pairs[cell.name]) if pair else None,
         recipe=recipe.TRAINING,
         versions=training_versions(),
     )
@@ -161,7 +161,7 @@ def _refuse_edited_student(params: Params, pair: str, chosen: dict[str, Any]) ->
     again = f"edited after pair {pair} was made of it; run `dvc repro` again"
     if known != json.loads(json.dumps({"name": name, **asdict(params.students[name])})):
         raise ParamsError(f"students.{name}", again)
-    if chosen.get("method") != method_settings(params.pairs[pair]):
+    if chosen.get("method") != method_settings(params, params.pairs[pair]):
         raise ParamsError(f"pairs.{pair}.method", again)
 
 

@@ -31,10 +31,11 @@ def validate_cell(params: Params, cell: Cell) -> Metrics:
     shutil.rmtree(cell.val_dir, ignore_errors=True)
     cell.val_dir.mkdir(parents=True)
     metrics: Metrics = {}
-    manifest, model = load_manifest(DATASET_DIR), opened(cell.train_dir / BEST_FILE)
+    manifest, heads = load_manifest(DATASET_DIR), model_names.read(record.identity.model).heads
+    model = opened(cell.train_dir / BEST_FILE) if heads else None  # a backbone predicts nothing
     for split in measured_splits(params, manifest):
         metrics[split] = {}
-        for head in model_names.read(record.identity.model).heads:
+        for head in heads:
             metrics[split][head], predictions = validate(
                 model,
                 DATASET_DIR / "data.yaml",

@@ -14,6 +14,7 @@ from kdpipe.errors import KdpipeError
 from kdpipe.models.names import DEFAULT_IMGSZ, ModelName, of_file, parse
 from kdpipe.models.weights import Weights
 from kdpipe.paths import weights_dir
+from kdpipe.yolo.backbone import inspect_backbone
 from kdpipe.yolo.rebuild import contents_of, rebuilt
 
 FUSED = (
@@ -45,6 +46,22 @@ def inspect(path: Path, imgsz: int = DEFAULT_IMGSZ) -> Weights:
         data=str(trained["data"]) if trained.get("data") else None,
         imgsz=int(trained["imgsz"]) if trained.get("imgsz") else None,
     )
+
+
+def inspected_as(architecture: ModelName, path: Path, imgsz: int) -> Weights:
+    """Read the properties of weights: a checkpoint of Ultralytics, or a backbone of timm.
+
+    Args:
+        architecture: What they are of.
+        path: The file.
+        imgsz: Side of an image in pixels, for `gflops`.
+
+    Raises:
+        KdpipeError: if they are not.
+    """
+    if architecture.backbone:
+        return inspect_backbone(architecture, path, imgsz)
+    return inspect(path, imgsz)
 
 
 def released(name: str) -> Path:

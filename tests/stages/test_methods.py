@@ -10,6 +10,7 @@ import pytest
 from kdpipe.cells.record import load_record
 from tests.project import copy_of
 from tests.test_pipeline import stages, tracked
+from tests.yolo.test_backbone import NAME, saved_backbone
 
 pytestmark = pytest.mark.slow
 
@@ -20,9 +21,17 @@ def test_two_methods_are_one_comparison(first_run: Path, tmp_path: Path) -> None
     teachers = {"all": ["yolo26s", "twin"]}
     pair = {"student": "yolo26n", "teacher": teachers, "method": "predictions", "decay": {"stop": 0.5}}
     project.edit("pairs.n-s-predictions", pair)
+    backbone = {"model": f"timm/{NAME}", "init": str(saved_backbone(tmp_path)), "train": {"epochs": 0}}
+    project.edit("teachers.vit", backbone)
+    project.edit("pairs.n-vit", {"student": "yolo26n", "teacher": "vit", "method": "backbone"})
     ran = stages(project.run("dvc", "repro").stdout)
     trained = [name for name in ran if name.startswith(("teacher", "baseline", "distill"))]
-    assert trained == ["teacher@twin", "distill@n-s-predictions-1.0-0"]
+    assert sorted(trained) == [
+        "distill@n-s-predictions-1.0-0",
+        "distill@n-vit-1.0-0",
+        "teacher@twin",
+        "teacher@vit",
+    ]
     folder = project.folder / "runs/distill"
     records = {name: load_record(folder / name / "1.0/0/train") for name in ("n-s", "n-s-predictions")}
     assert records["n-s"].identity.method is None
@@ -39,11 +48,15 @@ def test_two_methods_are_one_comparison(first_run: Path, tmp_path: Path) -> None
     assert [line.split("|")[3].strip() for line in headline.splitlines() if "yolo26n" in line] == [
         "l2",
         "predictions",
+        "backbone",
     ]
+    measured = project.folder / "runs/teacher/vit/eval/metrics.json"
+    assert json.loads(measured.read_text()) == {"val": {}, "test": {}}
     runs = tracked(project)
     assert runs.loc["distill/n-s/1.0/0", "params.method"] == "l2"
     assert runs.loc["distill/n-s-predictions/1.0/0", "params.method"] == "predictions"
     assert runs.loc["distill/n-s-predictions/1.0/0", "params.decay"] == "{'stop': 0.5}"
+    assert runs.loc["distill/n-vit/1.0/0", "params.backbones"] == f"['{NAME}']"
 
     project.edit("pairs.n-s-predictions.beta", 1.0)
     status = set(json.loads(project.run("dvc", "status", "--json").stdout))

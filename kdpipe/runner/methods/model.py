@@ -59,19 +59,22 @@ class MethodModel(DistillationModel):
             other._remove_feature_hooks()  # noqa: SLF001
         super().__init__(teachers[0], student)
         self.projector: nn.ModuleList
-        imgsz = student.args.imgsz
-        self.larger = settings.get("teacher_imgsz", imgsz) / imgsz
-        self.lessons = [self._lesson(model, settings) for model in (self, *others)]
-        device = next(student.parameters()).device
-        parts = [part for lesson in self.lessons for part in lesson.loss.parts]
-        self.projector = nn.ModuleList(parts).to(device)
+        self._take([self._lesson(model, settings) for model in (self, *others)], settings)
+
+    def _take(self, lessons: list[Lesson], settings: Mapping[str, Any]) -> None:
+        """Take lessons, and what they learn as a part of this module."""
+        self.lessons = lessons
+        parts = [part for lesson in lessons for part in lesson.loss.parts]
+        self.projector = nn.ModuleList(parts).to(next(self.student_model.parameters()).device)
+        self.larger = _larger(self.student_model, settings)
         self.decay = settings.get("decay", CONSTANT)
         self.begin(0, 1)
 
     def _lesson(self, model: DistillationModel, settings: Mapping[str, Any]) -> Lesson:
         """Match student and teacher as Ultralytics has built them."""
         teacher: Any = model.teacher_model
-        levels = matching(_strides(self.student_model), _strides(teacher), self.larger)
+        larger = _larger(self.student_model, settings)
+        levels = matching(_strides(self.student_model), _strides(teacher), larger)
         projectors: list[Any] = list(model.projector)
         channels = [
             (projectors[mine][0].in_channels, projectors[its][0].out_channels) for mine, its in levels
@@ -116,12 +119,15 @@ class MethodModel(DistillationModel):
 
     @torch.no_grad()
     def _seen(self, images: torch.Tensor) -> list[dict[str, Any]]:
-        """What each teacher computes of the images, at its size."""
-        if self.larger != 1:
-            images = functional.interpolate(
-                images, scale_factor=self.larger, mode="bilinear", antialias=self.larger < 1
-            )
+        """What each teacher computes of the images."""
+        images = self._sized(images)
         return [teacher(images) for teacher in self.teachers]
+
+    def _sized(self, images: torch.Tensor) -> torch.Tensor:
+        """Return images at the size at which teachers see them."""
+        if self.larger == 1:
+            return images
+        return functional.interpolate(images, scale_factor=self.larger, mode="bilinear", antialias=True)
 
     def _step(self, batch: dict[str, Any], predictions: Any, lesson: Lesson, outputs: dict[str, Any]) -> Step:
         """Return a batch as the student and one teacher see it.
@@ -170,6 +176,12 @@ class MethodModel(DistillationModel):
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         """Copy and store it as Ultralytics' class."""
         return copyreg.__newobj__, (DistillationModel,), self.__getstate__()  # type: ignore[attr-defined]
+
+
+def _larger(student: Any, settings: Mapping[str, Any]) -> float:
+    """How many times larger the teacher's images are."""
+    imgsz = int(student.args.imgsz)
+    return int(settings.get("teacher_imgsz", imgsz)) / imgsz
 
 
 def _strides(model: Any) -> list[float]:
