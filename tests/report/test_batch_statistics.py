@@ -66,7 +66,8 @@ def test_a_checkpoint_that_is_better_anew_is_named(finished: Path) -> None:
     assert "1 of 3" in next(line for line in section(finished).splitlines() if "n-s dis 1.0" in line)
 
 
-def test_the_noise_of_few_images_is_larger(finished: Path) -> None:
+@pytest.mark.usefixtures("finished")
+def test_the_noise_of_few_images_is_larger() -> None:
     """Twice the standard error of the checkpoint on these images."""
     measure_anew(NOISY, 0.05)
     assert len(report(list(SCORES)).warnings) == 2

@@ -21,6 +21,7 @@ from kdpipe.stages.train import train_cell
 from kdpipe.yolo.batch_statistics import batch_norms
 from tests.project import REPOSITORY
 
+pytestmark = pytest.mark.slow
 CELL = baseline_cell("yolo26n", 0)
 HEADS = ("e2e", "nms")
 
@@ -29,9 +30,10 @@ HEADS = ("e2e", "nms")
 def params(write_params: Callable[..., Path]) -> Params:
     """One tiny student, trained until it finds something."""
     shutil.copyfile(REPOSITORY / "tests/yolo26-tiny.yaml", "yolo26-tiny.yaml")
-    train = {"train__epochs": 3, "train__optimizer": "AdamW", "train__lr0": 0.01}
-    digits = {"data__digits__train": 96}
-    path = write_params(students__yolo26n__model="yolo26n-tiny.yaml", **train, **digits)
+    train = {"epochs": 5, "warmup_epochs": 0.0, "optimizer": "AdamW", "lr0": 0.003, "translate": 0.0}
+    train |= {"scale": 0.0, "fliplr": 0.0}
+    changes = {f"train__{name}": value for name, value in train.items()} | {"data__digits__train": 240}
+    path = write_params(students__yolo26n__model="yolo26n-tiny.yaml", **changes)
     params = preflight(path).params
     prepare(params.data, DATASET_DIR)
     make_start(params, CELL.name)
@@ -46,7 +48,7 @@ def test_each_head_has_the_value_anew_on_the_last_split(
     before = stage.validate_cell(params, CELL)
     assert json.loads((CELL.val_dir / METRICS_FILE).read_text()) == before
     assert all(ANEW_METRIC not in before["val"][head] for head in HEADS)
-    assert all(0 <= before["test"][head][ANEW_METRIC] <= 1 for head in HEADS)
+    assert all(ANEW_METRIC in before["test"][head] for head in HEADS)
     files = sorted(path.name for path in CELL.val_dir.iterdir())
     assert not [name for name in files if "anew" in name]
 
@@ -64,10 +66,7 @@ def test_each_head_has_the_value_anew_on_the_last_split(
         assert after["test"][head]["mAP50-95"] != before["test"][head]["mAP50-95"]
         assert after["test"][head][ANEW_METRIC] == before["test"][head][ANEW_METRIC] > 0
 
-
-def test_where_there_are_no_statistics_there_is_no_value(params: Params) -> None:
     for path in sorted((DATASET_DIR / "images/train").iterdir())[1:]:
-        path.unlink()
-    metrics = stage.validate_cell(params, CELL)
-    assert all(metrics["test"][head]["mAP50-95"] > 0 for head in HEADS)
-    assert all(ANEW_METRIC not in metrics[split][head] for split in ("val", "test") for head in HEADS)
+        path.unlink()  # there is nothing to compute them from
+    without = stage.validate_cell(params, CELL)
+    assert all(ANEW_METRIC not in without["test"][head] for head in HEADS)
