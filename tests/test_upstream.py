@@ -66,7 +66,28 @@ NAMES = [
     ),
     ("ultralytics.nn.autobackend:check_class_names", ["names"], "class names are not compared"),
     ("ultralytics.utils:YAML.load", ["file"], "class names are not compared"),
-    ("ultralytics.utils.patches:imread", ["filename"], "turned images have the wrong size"),
+    (
+        "ultralytics.utils.patches:imread",
+        ["filename", "flags"],
+        "turned images have the wrong size, and BatchNorm statistics anew are of other pixels",
+    ),
+    (
+        "ultralytics.data.augment:LetterBox.__call__",
+        ["self", "image"],
+        "BatchNorm statistics anew are of other pixels",
+    ),
+    ("ultralytics.data.utils:IMG_FORMATS", None, "no images for BatchNorm statistics anew"),
+    (
+        "ultralytics.utils.checks:check_imgsz",
+        ["imgsz", "stride", "max_dim"],
+        "BatchNorm statistics anew are of images of another size",
+    ),
+    (
+        "ultralytics.utils.torch_utils:select_device",
+        ["device"],
+        "BatchNorm statistics anew are computed on another device",
+    ),
+    ("torch.nn.modules.batchnorm:_BatchNorm", None, "no BatchNorm layers are found"),
     (
         "ultralytics.utils.downloads:attempt_download_asset",
         ["file"],

@@ -11,8 +11,8 @@ from __future__ import annotations
 DATA = 2  # 2: labels and names as Ultralytics reads them, compared with it; 1: as of kdpipe 0.1
 START = 1  # 1: evenly spaced channels
 TRAINING = 1  # 1: as of kdpipe 0.1
-VALIDATION = 1  # 1: as of kdpipe 0.1
+VALIDATION = 2  # 2: mAP50-95 with BatchNorm statistics anew; 1: as of kdpipe 0.1
 EVALUATION = 2  # 2: all predictions count where images have many objects; 1: as of kdpipe 0.1
 CHOICE = 1  # 1: as of kdpipe 0.1
-REPORT = 2  # 2: wording of the table; 1: as of kdpipe 0.1
-PAGE = 2  # 2: wording of the page; 1: as of kdpipe 0.1
+REPORT = 3  # 3: BatchNorm statistics anew; 2: wording of the table; 1: as of kdpipe 0.1
+PAGE = 3  # 3: BatchNorm statistics anew; 2: wording of the page; 1: as of kdpipe 0.1

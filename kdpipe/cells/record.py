@@ -16,6 +16,7 @@ IDENTITY_FILE = "identity.json"
 REMEDY = "`dvc repro` restores it from DVC's cache, or makes it again"
 CODE = ("recipe", "versions")  # fields of an identity that describe the training code
 CLASS, COCO_CLASS = "class/", "coco/class/"  # prefixes of per-class metrics
+ANEW_METRIC = "anew/mAP50-95"  # Ultralytics' own, with BatchNorm statistics computed anew
 # Packages in a record's environment that can change a result.
 DECISIVE_PACKAGES = ("ultralytics-opencv-headless", "ultralytics", "torch", "torchvision")
 

@@ -10,7 +10,7 @@ import pandas as pd
 from kdpipe.models.names import HEADS
 from kdpipe.models.tasks import TASKS
 from kdpipe.params.schema import L2
-from kdpipe.report import breakdown, figure_data
+from kdpipe.report import batch_statistics, breakdown, figure_data
 from kdpipe.report.against_published import against_published
 from kdpipe.report.comparisons import (
     DIS_DIS,
@@ -92,6 +92,10 @@ def benchmark(
         "Students against teachers": [from_to(comparisons, STUDENT_TEACHER)],
         "One `dis` against another": [from_to(comparisons, DIS_DIS)],
         "COCO AP and Ultralytics' own mAP50-95": [both_metrics(results)],
+        "BatchNorm statistics anew": [
+            batch_statistics.HOW_TO_READ.format(split=results.split),
+            batch_statistics.stored_and_anew(results, batch_statistics.checkpoints(results)),
+        ],
     }
     parts = ["# Benchmark", _how_to_read(results)]
     parts += ["\n".join(f"> **Warning:** {no_html(note)}" for note in notes)] if notes else []

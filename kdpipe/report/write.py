@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from kdpipe.report import tables
+from kdpipe.report.batch_statistics import checkpoints, misfits
 from kdpipe.report.comparisons import (
     DISTILLED_BASELINE,
     Comparison,
@@ -52,7 +53,8 @@ def write_report(
     """
     comparisons = compare(results, unlike)
     refused = [f"{cell} is not compared: {reason}" for cell, reason in unlike.items()]
-    warnings = [*notes, *refused, *weak_teachers(comparisons)]
+    spoilt = misfits(checkpoints(results), results.split)
+    warnings = [*notes, *refused, *weak_teachers(comparisons), *spoilt]
     (out / NUMBERS_DIR).mkdir(parents=True, exist_ok=True)
     figure_data = numbers(results, comparisons, histories)
     gains = figure_data["gains"]

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
+from typing import Any
 
 from kdpipe.cells.cell import BEST_FILE, DATASET_DIR, Cell
-from kdpipe.cells.record import Metrics, load_record, save_metrics
+from kdpipe.cells.record import ANEW_METRIC, Metrics, load_record, save_metrics
 from kdpipe.data.manifest import load_manifest, measured_splits
 from kdpipe.evaluation import predictions_file, save_predictions
 from kdpipe.models import names as model_names
 from kdpipe.params import arguments
 from kdpipe.params.schema import Params
+from kdpipe.yolo.batch_statistics import with_statistics_anew
 from kdpipe.yolo.device import check_device
 from kdpipe.yolo.validation import LOG_FILE, opened, validate
+
+DATA_YAML = DATASET_DIR / "data.yaml"
 
 
 def validate_cell(params: Params, cell: Cell) -> Metrics:
     """Write metrics.json and the predictions of a training.
+
+    On the last split, the metrics of each head also have the mAP50-95 with BatchNorm statistics anew, if the
+    checkpoint has BatchNorm layers.
 
     Returns:
         The metrics by split and head.
@@ -30,23 +38,27 @@ def validate_cell(params: Params, cell: Cell) -> Metrics:
     check_device({"device": device})
     shutil.rmtree(cell.val_dir, ignore_errors=True)
     cell.val_dir.mkdir(parents=True)
-    metrics: Metrics = {}
     manifest, heads = load_manifest(DATASET_DIR), model_names.read(record.identity.model).heads
+    fixed: dict[str, Any] = {
+        "imgsz": int(record.arguments.get("imgsz", model_names.DEFAULT_IMGSZ)),
+        "device": device,
+        "log": cell.val_dir / LOG_FILE,
+    }
+    measure = partial(validate, data=DATA_YAML, options=params.validate, **fixed)
+    metrics: Metrics = {}
+    splits = measured_splits(params, manifest)
     model = opened(cell.train_dir / BEST_FILE) if heads else None  # a backbone predicts nothing
-    for split in measured_splits(params, manifest):
+    images = {split: manifest.splits[split].images for split in splits}
+    for split in splits:
         metrics[split] = {}
         for head in heads:
-            metrics[split][head], predictions = validate(
-                model,
-                DATASET_DIR / "data.yaml",
-                split,
-                head,
-                params.validate,
-                images=manifest.splits[split].images,
-                imgsz=int(record.arguments.get("imgsz", model_names.DEFAULT_IMGSZ)),
-                device=device,
-                log=cell.val_dir / LOG_FILE,
-            )
+            found, predictions = measure(given=model, split=split, head=head, images=images[split])
+            metrics[split][head] = found
             save_predictions(predictions, record.identity.task, cell.val_dir / predictions_file(split, head))
+    anew = with_statistics_anew(model, DATA_YAML, **fixed) if model else None
+    last = splits[-1]
+    for head in heads if anew else ():
+        found, _ = measure(given=anew, split=last, head=head, images=images[last])
+        metrics[last][head][ANEW_METRIC] = found["mAP50-95"]
     save_metrics(cell.val_dir, metrics)
     return metrics

@@ -25,7 +25,7 @@ BEHIND = {
         "yolo/hermetic.py",
         "models/own_yaml.py",
     ],
-    "VALIDATION": ["stages/validate.py", "yolo/validation.py"],
+    "VALIDATION": ["stages/validate.py", "yolo/validation.py", "yolo/batch_statistics.py"],
     "EVALUATION": ["evaluation/*.py", "stages/evaluate.py"],
     "START": ["stages/start.py", "yolo/selection.py"],
     "CHOICE": ["stages/pick_teacher.py"],
