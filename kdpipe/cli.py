@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -88,17 +89,18 @@ def tune(
     pairs: Annotated[list[str] | None, typer.Argument(help="Pairs; default: all.")] = None,
     *,
     trials: Annotated[int, typer.Option(min=1, help="Number of trials, each a pair at one dis.")] = 12,
-    low: Annotated[float, typer.Option(help="The smallest dis.")] = 0.1,
-    high: Annotated[float, typer.Option(help="The largest dis.")] = 30.0,
+    low: Annotated[float | None, typer.Option(help="The smallest dis; default: by method.")] = None,
+    high: Annotated[float | None, typer.Option(help="The largest dis; default: by method.")] = None,
     jobs: Jobs = None,
     ray: Ray = None,
 ) -> None:
-    """Search for the best dis (and pair), and measure its gain."""
+    """Search for the best dis (and pair, with its method), and measure its gain."""
     from kdpipe.commands.repro import connected, the_only_one
     from kdpipe.commands.tune import tell, tune
 
-    if not 0 < low < high:
-        raise KdpipeError(f"--low {low:g} --high {high:g}: write two numbers above 0, the smaller one first")
+    given = [bound for bound in (low, high) if bound is not None]
+    if not all(0 < bound < inf for bound in given) or given != sorted(set(given)):
+        raise KdpipeError("--low, --high: write numbers above 0, the smaller one as --low")
     with the_only_one(), connected(jobs, ray) as cluster:
         tell(tune(pairs or [], trials, (low, high), cluster))
 

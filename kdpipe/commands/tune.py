@@ -1,4 +1,4 @@
-"""Search for the best `dis` (and pair) with trainings of the pipeline, for `kdpipe tune`."""
+"""Search for the best `dis` (and pair, with its method) with trainings of the pipeline, for `kdpipe tune`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from kdpipe.checks.preflight import preflight
 from kdpipe.commands.repro import bring_up_to_date, tell_failures
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest, measured_splits
-from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.errors import KdpipeError, ParamsError, counted
+from kdpipe.models.methods import METHODS
 from kdpipe.models.names import preferred_head
 from kdpipe.parallel.cluster import RayCluster
-from kdpipe.parallel.search import Space, Trial, best_of, search
+from kdpipe.parallel.search import Candidate, Space, Trial, best_of, search
 from kdpipe.parallel.trials import add_dis, trial_stages
 from kdpipe.params.load import load
 from kdpipe.params.schema import Params, Tracking
@@ -30,6 +31,9 @@ from kdpipe.report.gains import Gain
 from kdpipe.report.results import METRIC
 from kdpipe.report.write import REPORTS_DIR
 from kdpipe.tracking import log_trials
+
+LOWEST, HIGHEST = 1 / 60, 5  # times the default `dis` of a method: 0.1 to 30 for l2
+Bounds = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -43,26 +47,30 @@ class Answer:
     comparisons: Sequence[dict[str, Any]]
 
 
-def tune(pairs: Sequence[str], trials: int, bounds: tuple[float, float], cluster: RayCluster) -> Answer:
+def tune(pairs: Sequence[str], trials: int, bounds: Bounds, cluster: RayCluster) -> Answer:
     """Search for the best `dis`, add it to params.yaml at the end, and write the report.
 
-    A trial is a pair at one `dis`: each of its seeds is a training of the pipeline, which DVC keeps.
+    A trial is a pair, and so its method, at one `dis`: each of its seeds is a training of the pipeline, which
+    DVC keeps.
 
     Args:
         pairs: Names of the pairs to try; all if empty.
         trials: The number of trials.
-        bounds: The smallest and the largest `dis`.
+        bounds: The smallest and the largest `dis` of every pair; by default a sixtieth and five times the
+            default of its method.
         cluster: Where to train.
 
     Raises:
-        KdpipeError: if there is no second split to measure on, or no trial could be trained.
+        KdpipeError: if no pair can have a `dis` between the bounds, there is no second split to measure on,
+            or no trial could be trained.
     """
     params = preflight().params
-    chosen = _pairs(params, pairs)
+    candidates = [_candidate(name, params.pairs[name].method, bounds) for name in _pairs(params, pairs)]
     if not tell_failures(bring_up_to_date(params, ["prepare"], cluster)):
         raise KdpipeError("the data could not be prepared")
     choice, measure = _splits(params)
-    space = Space(chosen, *bounds, params.sweep.seeds, list(params.sweep.dis))
+    space = Space(candidates, params.sweep.seeds, list(params.sweep.dis))
+    _say_if_few(len(space.first), trials)
     found = search(space, trials, cluster.slots, lambda some: _measure(some, choice, cluster))
     best = best_of(found)
     if best.dis not in load().sweep.dis:
@@ -90,6 +98,27 @@ def _pairs(params: Params, pairs: Sequence[str]) -> list[str]:
         if name not in trained:
             raise ParamsError(f"pairs.{name}", f"no pair that is trained; choose from: {', '.join(trained)}")
     return list(pairs) or trained
+
+
+def _candidate(pair: str, method: str, bounds: Bounds) -> Candidate:
+    """A pair, with bounds that suit the scale of its method's loss where none are given."""
+    start = METHODS[method].dis
+    low, high = bounds[0] or float(f"{start * LOWEST:.2g}"), bounds[1] or float(f"{start * HIGHEST:.2g}")
+    if low >= high:
+        given, other = ("--low", "--high") if bounds[0] else ("--high", "--low")
+        raise KdpipeError(
+            f"{given} {bounds[0] or bounds[1]:g}: pair {pair} ({method}) has {low:g} to {high:g} then; "
+            f"write {other} too"
+        )
+    return Candidate(pair, method, low, high, start)
+
+
+def _say_if_few(first: int, trials: int) -> None:
+    if trials <= first:
+        console.print(
+            "[yellow]warning:[/] no new dis will be proposed: the default of each method and sweep.dis come "
+            f"first, which are {counted(first, 'trial')}; write more --trials"
+        )
 
 
 def _splits(params: Params) -> tuple[str, str]:
@@ -125,6 +154,7 @@ def _ap(folder: Path, split: str) -> float:
 def _row(trial: Trial, split: str) -> dict[str, float | str]:
     return {
         "pair": trial.pair,
+        "method": trial.method,
         "dis": trial.dis,
         "seeds": len(trial.ap),
         "stopped": float(trial.stopped),
@@ -134,13 +164,14 @@ def _row(trial: Trial, split: str) -> dict[str, float | str]:
 
 def tell(answer: Answer) -> None:
     """Print the trials, and the gain of the best one."""
-    table = Table("pair", "dis", "seeds", f"AP on {answer.choice}")
+    table = Table("pair", "method", "dis", "seeds", f"AP on {answer.choice}")
     for trial in sorted(answer.trials, key=lambda trial: (trial.pair, trial.dis)):
         ap = f"{percent(trial.mean)}{' (stopped)' if trial.stopped else ''}" if trial.ap else "failed"
-        table.add_row(trial.pair, f"{trial.dis:g}", str(len(trial.ap)), ap)
+        table.add_row(trial.pair, trial.method, f"{trial.dis:g}", str(len(trial.ap)), ap)
     console.print(table)
     best = answer.best
-    console.print(f"best on {answer.choice}: {best.pair} at dis {best.dis:g}; its gain on {answer.split}:")
+    which = f"{best.pair} at dis {best.dis:g} ({best.method})"
+    console.print(f"best on {answer.choice}: {which}; its gain on {answer.split}:")
     for found in answer.comparisons:
         its_gain = Gain(**found["gain"]) if found["gain"] else None
         console.print(f"  {HEAD_NAMES[found['head']]}: {gain(its_gain)} {found['verdict']}")

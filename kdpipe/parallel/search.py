@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from itertools import product
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -20,10 +19,11 @@ STARTUP = 4  # trials that get all their seeds in any case
 
 @dataclass
 class Trial:
-    """A pair at one `dis`: `ap` is AP by seed, on the split on which the best `dis` is chosen."""
+    """A pair, and so its method, at one `dis`: `ap` is AP by seed, on the split that chooses the best."""
 
     number: int
     pair: str
+    method: str
     dis: float
     ap: dict[int, float] = field(default_factory=dict)
     stopped: bool = False
@@ -35,17 +35,45 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Space:
-    """The search space: pairs, and `dis` between two bounds; each trial gets the seeds one by one.
+class Candidate:
+    """A pair to search.
 
-    `known` values of `dis` are tried first, with every pair.
+    Attributes:
+        pair: Its name.
+        method: Its distillation method.
+        low: The smallest `dis` to try.
+        high: The largest one.
+        start: The `dis` to try first, if it is between them.
     """
 
-    pairs: Sequence[str]
+    pair: str
+    method: str
     low: float
     high: float
+    start: float
+
+
+@dataclass(frozen=True)
+class Space:
+    """The search space: pairs, each with `dis` between its bounds; each trial gets the seeds one by one.
+
+    `known` values of `dis` are tried early, with every pair whose bounds they are between.
+    """
+
+    pairs: Sequence[Candidate]
     seeds: Sequence[int]
     known: Sequence[float] = ()
+
+    @property
+    def first(self) -> list[tuple[Candidate, float]]:
+        """What is tried first: every pair at its start, then every pair at each known `dis`."""
+        starts = [(one, self.as_written(one.start)) for one in self.pairs]
+        wanted = [*starts, *((one, dis) for dis in self.known for one in self.pairs)]
+        return [(one, dis) for one, dis in dict.fromkeys(wanted) if one.low <= dis <= one.high]
+
+    def as_written(self, dis: float) -> float:
+        """Return `dis` as params.yaml writes it: 6 and 6.0 name different stages."""
+        return next((known for known in self.known if known == dis), dis)
 
 
 Measure = Callable[[list[tuple[Trial, int]]], list[float | None]]
@@ -55,9 +83,10 @@ def search(space: Space, trials: int, at_once: int, measure: Measure) -> list[Tr
     """Search for the best trial.
 
     The tree-structured Parzen estimator proposes the trials (J. Bergstra et al., "Algorithms for
-    Hyper-Parameter Optimization", 2011; optuna.samplers.TPESampler), on the logarithm of `dis`. A trial gets
-    no more seeds if it is below the median of the others after as many seeds (optuna.pruners.MedianPruner),
-    or if a training of it fails.
+    Hyper-Parameter Optimization", 2011; optuna.samplers.TPESampler), on the logarithm of `dis`. It learns a
+    `dis` per method, since their losses have different scales; pairs of one method share it. A trial gets no
+    more seeds if it is below the median of the others after as many seeds (optuna.pruners.MedianPruner), or
+    if a training of it fails.
 
     Args:
         space: The search space.
@@ -81,9 +110,8 @@ def search(space: Space, trials: int, at_once: int, measure: Measure) -> list[Tr
         sampler=optuna.samplers.TPESampler(seed=0, constant_liar=True),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP),
     )
-    for pair, dis in product(space.pairs, space.known):
-        if space.low <= dis <= space.high:
-            study.enqueue_trial({"pair": pair, "dis": dis})
+    for one, dis in space.first:
+        study.enqueue_trial({"pair": one.pair, _axis(one): dis})
     found: list[Trial] = []
     active: dict[int, optuna.Trial] = {}
     while True:
@@ -105,12 +133,17 @@ def search(space: Space, trials: int, at_once: int, measure: Measure) -> list[Tr
                 study.tell(asked, state=states.PRUNED if trial.ap else states.FAIL)
 
 
-def _proposed(asked: optuna.Trial, space: Space) -> tuple[str, float]:
-    pair = str(asked.suggest_categorical("pair", list(space.pairs)))
-    value = asked.suggest_float("dis", space.low, space.high, log=True)
-    dis = value if value in space.known else float(f"{value:.2g}")
-    # As written in params.yaml: 6 and 6.0 name different stages.
-    return pair, next((known for known in space.known if known == dis), dis)
+def _axis(one: Candidate) -> str:
+    """Name of the parameter that pairs of one method share."""
+    return f"dis of {one.method}"
+
+
+def _proposed(asked: optuna.Trial, space: Space) -> tuple[str, str, float]:
+    pairs = {one.pair: one for one in space.pairs}
+    one = pairs[str(asked.suggest_categorical("pair", list(pairs)))]
+    value = asked.suggest_float(_axis(one), one.low, one.high, log=True)
+    given = {dis for _, dis in space.first}
+    return one.pair, one.method, space.as_written(value if value in given else float(f"{value:.2g}"))
 
 
 def _goes_on(trial: Trial, seed: int, ap: float | None, asked: optuna.Trial, seeds: int) -> bool:

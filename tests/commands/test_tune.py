@@ -1,8 +1,7 @@
-"""Looking for `dis`: on a made-up curve, and for real."""
+"""Looking for `dis` and method, for real."""
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import signal
@@ -16,95 +15,47 @@ from omegaconf import OmegaConf
 
 from kdpipe.cells.cell import distill_cell, this_cell
 from kdpipe.cells.history import read_history
-from kdpipe.commands.tune import _log
+from kdpipe.commands.tune import Answer, _log, _row, _say_if_few, tell
 from kdpipe.console import console
 from kdpipe.errors import KdpipeError
 from kdpipe.parallel.dvc_stages import Pipeline
-from kdpipe.parallel.search import MISSING, Space, Trial, best_of, search
+from kdpipe.parallel.search import Trial
 from kdpipe.parallel.trials import add_dis, trial_stages
 from kdpipe.params.load import load
 from kdpipe.params.schema import Tracking
 from tests.processes import wait_for
 from tests.project import REPOSITORY, copy_of, fresh_clone
 
-SPACE = Space(pairs=("n-s",), low=0.1, high=30.0, seeds=(0, 1, 2), known=(6.0, 1.0))
-NOISE = (0.0, 0.004, -0.004)  # of each seed
-Asked = list[tuple[Trial, int]]
+
+def test_the_answer_names_the_method() -> None:
+    trials = [Trial(0, "n-s", "l2", 6.0, {0: 0.3}), Trial(1, "soft", "predictions", 2.0, {0: 0.4})]
+    with console.capture() as said:
+        tell(Answer(trials[1], trials, "val", "test", []))
+    rows = [line.split() for line in said.get().splitlines()]
+    assert ["│", "n-s", "│", "l2", "│", "6", "│", "1", "│", "30.0", "│"] in rows
+    assert ["│", "soft", "│", "predictions", "│", "2", "│", "1", "│", "40.0", "│"] in rows
+    assert "best on val: soft at dis 2 (predictions); its gain on test:" in said.get()
+    assert _row(trials[1], "val") == {
+        "pair": "soft",
+        "method": "predictions",
+        "dis": 2.0,
+        "seeds": 1,
+        "stopped": 0.0,
+        "val/AP": 0.4,
+    }
 
 
-def ap(trial: Trial, seed: int) -> float:
-    """Best at a dis of 2."""
-    return 0.5 - 0.1 * math.log10(trial.dis / 2) ** 2 + NOISE[seed]
-
-
-def measure(asked: Asked) -> list[float | None]:
-    return [ap(trial, seed) for trial, seed in asked]
-
-
-def test_the_search_finds_the_top_and_spends_little_on_the_rest() -> None:
-    found = search(SPACE, 16, 2, measure)
-    assert [trial.dis for trial in found[:2]] == [6.0, 1.0]
-    assert all(0.1 <= trial.dis <= 30.0 for trial in found)
-    assert 1.0 <= best_of(found).dis <= 4.0
-    stopped = [trial for trial in found if trial.stopped]
-    assert stopped
-    assert all(len(trial.ap) < 3 for trial in stopped)
-    assert all(len(trial.ap) == 3 for trial in found if not trial.stopped)
-    assert max(trial.mean for trial in stopped) < best_of(found).mean
-
-
-def test_a_search_that_is_run_again_asks_for_the_same() -> None:
-    first, again = (search(SPACE, 8, 2, measure) for _ in range(2))
-    assert first == again
-
-
-def test_a_known_dis_is_asked_for_as_it_is_written() -> None:
-    space = Space(pairs=("n-s",), low=0.1, high=30.0, seeds=(0,), known=(6, 0.125))
-    assert [str(trial.dis) for trial in search(space, 2, 1, measure)] == ["6", "0.125"]
-
-
-def test_several_are_measured_side_by_side() -> None:
-    rounds: list[int] = []
-
-    def noting(asked: Asked) -> list[float | None]:
-        rounds.append(len(asked))
-        return measure(asked)
-
-    search(SPACE, 6, 3, noting)
-    assert rounds[0] == 3
-
-
-def test_what_fails_is_left_out() -> None:
-    def failing(asked: Asked) -> list[float | None]:
-        return [None if trial.dis > 3 else ap(trial, seed) for trial, seed in asked]
-
-    found = search(SPACE, 6, 2, failing)
-    assert best_of(found).dis <= 3
-    with pytest.raises(KdpipeError, match="no trial was trained to the end"):
-        best_of(search(SPACE, 2, 2, lambda asked: [None] * len(asked)))
-
-
-def test_pairs_are_searched_too() -> None:
-    def one_is_better(asked: Asked) -> list[float | None]:
-        return [ap(trial, seed) + 0.1 * (trial.pair == "n-m") for trial, seed in asked]
-
-    space = Space(pairs=("n-s", "n-m"), low=0.1, high=30.0, seeds=(0,), known=(1.0,))
-    found = search(space, 12, 1, one_is_better)
-    assert [(trial.pair, trial.dis) for trial in found[:2]] == [("n-s", 1.0), ("n-m", 1.0)]
-    assert best_of(found).pair == "n-m"
-
-
-def test_without_optuna_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdpipe.parallel.search.find_spec", lambda _: None)
-    with pytest.raises(KdpipeError, match="Optuna is not installed") as caught:
-        search(SPACE, 1, 1, measure)
-    assert str(caught.value) == MISSING
+@pytest.mark.parametrize(("trials", "warned"), [(3, True), (4, False)])
+def test_too_few_trials_are_said(trials: int, warned: bool) -> None:
+    with console.capture() as said:
+        _say_if_few(3, trials)
+    assert ("write more --trials" in said.get()) == warned
 
 
 @pytest.mark.parametrize(
     ("changes", "options", "message"),
     [
-        ({}, ["--low", "5", "--high", "1"], "write two numbers above 0, the smaller one first"),
+        ({}, ["--low", "5", "--high", "1"], "write numbers above 0, the smaller one as --low"),
         ({}, ["n-x"], "pairs.n-x: no pair that is trained; choose from: n-s"),
         ({"validate.splits": ["val"]}, ["--trials", "1"], "validate.splits: only val exists"),
     ],
