@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +18,9 @@ from kdpipe.params.schema import Data, Digits
 from kdpipe.runner import ddp
 from kdpipe.runner.train import train
 from kdpipe.yolo import inspect
+from tests.ddp_losses import NAMES, measured
 from tests.project import REPOSITORY
+from tests.runner.test_methods import saved
 from tests.runner.test_runner import Heard, job
 
 pytestmark = pytest.mark.slow
@@ -55,6 +59,20 @@ def test_two_processes_train_one_student_and_continue_it(project: Path, teacher_
     assert str(inspect.inspect(trained.best).model) == "yolo26n"
     model = torch.load(trained.best, weights_only=False)["model"]
     assert not [name for name in model.state_dict() if "teacher" in name or "module." in name]
+
+
+def test_two_processes_give_the_loss_of_one(project: Path) -> None:
+    teacher = saved(project, "yolo26s")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    subprocess.run([*command, "-m", "tests.ddp_losses", str(teacher), str(project)], check=True)
+    first, second = (torch.load(project / f"{rank}.pt") for rank in (0, 1))
+    for name in NAMES:
+        loss, gradient = measured(teacher, name, 1)
+        assert loss > 0
+        for its_loss, its_gradient in (first[name], second[name]):
+            assert its_loss == pytest.approx(loss, rel=1e-4), name
+            assert torch.nn.functional.cosine_similarity(its_gradient, gradient, dim=0) > 1 - 1e-5, name
+            assert float(its_gradient.norm()) == pytest.approx(float(gradient.norm()), rel=1e-3), name
 
 
 def test_a_mistake_of_one_process_is_said(project: Path) -> None:
