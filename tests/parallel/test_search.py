@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from statistics import fmean
 
 import pytest
 
@@ -74,10 +75,10 @@ def test_pairs_are_searched_too() -> None:
     def one_is_better(asked: Asked) -> list[float | None]:
         return [ap(trial, seed) + 0.1 * (trial.pair == "n-m") for trial, seed in asked]
 
-    space = Space(pairs=(L2, replace(L2, pair="n-m")), seeds=(0,), known=(1.0,))
-    found = search(space, 12, 1, one_is_better)
-    first = [("n-s", 6.0), ("n-m", 6.0), ("n-s", 1.0), ("n-m", 1.0)]
-    assert [(trial.pair, trial.dis) for trial in found[:4]] == first
+    space = Space(pairs=(L2, replace(L2, pair="n-m")), seeds=(0,), known=(1.0, 3.0))
+    found = search(space, 14, 1, one_is_better)
+    first = [(pair, dis) for dis in (6.0, 1.0, 3.0) for pair in ("n-s", "n-m")]
+    assert [(trial.pair, trial.dis) for trial in found[:6]] == first
     assert best_of(found).pair == "n-m"
 
 
@@ -112,6 +113,23 @@ def test_each_method_is_searched_at_its_own_scale() -> None:
     assert (best.pair, best.method) == ("n-s-predictions", "predictions")
     assert 0.2 < best.dis < 2.0
     assert len([trial for trial in found if trial.method == best.method]) > 24 / 3
+
+
+def test_what_is_learned_of_a_method_is_not_taken_for_another() -> None:
+    """Equal bounds, but one method is best at 20, the other at 0.2."""
+    best = {"l2": 20.0, "predictions": 0.2}
+
+    def away(trial: Trial) -> float:
+        return abs(math.log10(trial.dis / best[trial.method]))
+
+    candidates = [Candidate(method, method, low=0.1, high=30.0, start=2.0) for method in best]
+    found = search(
+        Space(candidates, seeds=(0,)),
+        40,
+        1,
+        lambda asked: [0.5 - 0.1 * away(trial) ** 2 for trial, _ in asked],
+    )
+    assert fmean(away(trial) for trial in found[20:]) < 0.4  # 0.6 if the methods share a dis
 
 
 def test_given_bounds_apply_to_every_method() -> None:
