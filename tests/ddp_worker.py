@@ -1,10 +1,12 @@
 """A process of a training on two GPUs, with the CPU in their place: gloo instead of NCCL.
 
 Ultralytics counts no processes on a CPU, and asks for a GPU to set one up: those two places are replaced.
+Each process notes what it has learned at the start of every epoch.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from datetime import timedelta
@@ -26,6 +28,15 @@ exact = BaseTrainer.__init__
 def init(self: Any, cfg: Any, overrides: dict[str, Any], callbacks: Any) -> None:
     exact(self, cfg, {**overrides, "device": "cpu"}, callbacks)
     self.world_size = WORLD_SIZE
+    self.add_callback("on_train_epoch_start", note)
+
+
+def note(trainer: Any) -> None:
+    """Append the number of the epoch, and a digest of the weights of student and projector."""
+    learned = [value.detach().numpy() for value in trainer.model.parameters() if value.requires_grad]
+    digest = hashlib.sha256(b"".join(value.tobytes() for value in learned)).hexdigest()
+    with (trainer.save_dir / f"learned-{RANK}.txt").open("a") as file:
+        file.write(f"{trainer.epoch + 1} {digest}\n")
 
 
 def set_up(_: Any) -> None:

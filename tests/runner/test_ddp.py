@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from kdpipe.data.prepare import prepare
 from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Data, Digits
 from kdpipe.runner import ddp
+from kdpipe.runner.methods import mgd
 from kdpipe.runner.train import train
 from kdpipe.yolo import inspect
 from tests.ddp_losses import NAMES, measured
@@ -46,22 +48,32 @@ class Stopping(Heard):
         raise KeyboardInterrupt
 
 
-def test_two_processes_train_one_student_and_continue_it(project: Path, teacher_weights: Path) -> None:
+@pytest.mark.parametrize("method", [None, {"method": "mgd", "decay": {"stop": 0.5}}], ids=["l2", "mgd"])
+def test_two_processes_train_one_student_and_continue_it(
+    project: Path, teacher_weights: Path, method: dict[str, object] | None
+) -> None:
     wanted = job(project, teacher_weights, epochs=EPOCHS, device=[0, 1], amp=False)
+    wanted = replace(wanted, identity=replace(wanted.identity, method=method))
     stopped, heard = Stopping(), Heard()
     with pytest.raises(KeyboardInterrupt):
         train(wanted, project / "work", stopped, Console(quiet=True))
     assert stopped.epochs == [1]
     trained = train(wanted, project / "work", heard, Console(quiet=True))
     assert heard.epochs[-1] == trained.epochs == EPOCHS
-    assert [row["epoch"] for row in read_history(project / "work/history.csv")] == [1, 2, 3]
+    history = read_history(project / "work/history.csv")
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert [row["train/dis_loss"] > 0 for row in history] == [True, True, method is None]  # `stop`
+    notes = [(project / f"work/learned-{rank}.txt").read_text().splitlines() for rank in (0, 1)]
+    assert notes[0][-1] == notes[1][-1]
+    assert len({*notes[0], *notes[1]}) == EPOCHS  # equal weights, also where both processes continue
     assert "continuing" not in (project / "work/train.log").read_text()
     assert str(inspect.inspect(trained.best).model) == "yolo26n"
     model = torch.load(trained.best, weights_only=False)["model"]
     assert not [name for name in model.state_dict() if "teacher" in name or "module." in name]
 
 
-def test_two_processes_give_the_loss_of_one(project: Path) -> None:
+def test_two_processes_give_the_loss_of_one(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mgd, "MASKED", mgd.MASKED)  # `measured` sets it; masks are back after this test
     teacher = saved(project, "yolo26s")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     subprocess.run([*command, "-m", "tests.ddp_losses", str(teacher), str(project)], check=True)
