@@ -123,6 +123,8 @@ def backbones() -> Iterator[Bad]:
             "vit has no AP by which",
         ),
         ("that is broken", {}, good, "vit.safetensors does not have the weights of test_vit"),
+        ("of another sha256", {}, {**good, "sha256": "0" * 64}, "is not the expected file: its sha256 is"),
+        ("that sees nothing", {"teacher_imgsz": 0}, good, "pairs.n-vit.teacher_imgsz: 0: write at least 32"),
         ("that timm lacks", {}, {**good, "model": "timm/test_vitt"}, "has no 'test_vitt'; did you mean"),
         (
             "as in Ultralytics",
@@ -138,6 +140,11 @@ def backbones() -> Iterator[Bad]:
         ),
     ):
         yield Bad(f"a backbone {what}", teacher(pair, **entry), said)
+    yield Bad(
+        "a smaller teacher_imgsz with multi_scale",
+        {"pairs__n-s__teacher_imgsz": 32, "train__multi_scale": 0.25},
+        "pairs.n-s.teacher_imgsz: 32: with multi_scale, images would shrink",
+    )
     yield Bad(
         "a backbone as a student",
         {"students__vit": {"model": vit, "init": "scratch", "train": {}}},
@@ -208,6 +215,7 @@ def methods() -> Iterator[Bad]:
         ({"teacher": {"all": ["yolo26s", "yolo26s"]}}, "pairs.n-s.teacher: names yolo26s twice"),
         ({"teacher": {"all": ["yolo26s", "big"]}}, "pairs.n-s.teacher: 'big' is not under teachers"),
         ({"teacher_imgsz": 100}, "pairs.n-s.teacher_imgsz: 100: no level of the teacher's neck"),
+        ({"teacher_imgsz": 0}, "pairs.n-s.teacher_imgsz: 0: no level of the teacher's neck"),
     ):
         pair = {"student": "yolo26n", "teacher": "yolo26s", **changes}
         yield Bad(f"a pair with {changes}", {"pairs__n-s": pair}, said)

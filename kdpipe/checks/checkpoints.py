@@ -11,7 +11,7 @@ from kdpipe.checks.inspection import inspected
 from kdpipe.checks.prepared import prepared
 from kdpipe.data.prepare import Header, header
 from kdpipe.errors import KdpipeError, ParamsError, counted
-from kdpipe.models.entries import candidates
+from kdpipe.models.entries import architecture, candidates
 from kdpipe.models.start_weights import Source, all_sources, source_of
 from kdpipe.models.weights import Weights
 from kdpipe.params.schema import Params
@@ -115,7 +115,8 @@ def _image_sizes(params: Params) -> Iterator[str]:
     for name, pair in params.pairs.items():
         used = pair.teacher_imgsz or sizes["baseline", pair.student]
         for teacher in candidates(params, pair):
-            if sizes["teacher", teacher] != used:
+            of_any_size = architecture(teacher, params.teachers[teacher]).backbone
+            if not of_any_size and sizes["teacher", teacher] != used:
                 yield (
                     f"pairs.{name}: the teacher {teacher} is trained with imgsz {sizes['teacher', teacher]}, "
                     f"and sees the images of {pair.student} at {used}"

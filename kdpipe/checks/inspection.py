@@ -43,7 +43,7 @@ def _inspect(source: Source, path: Path) -> Weights:
     from kdpipe.yolo.trust import check_trust
 
     try:
-        if not source.architecture.backbone:  # whose files hold nothing but numbers
+        if source.sha256 or not source.architecture.backbone:  # of which a file holds nothing but numbers
             check_trust(path, source.sha256, SHA256.get(path.name) if source.init == RELEASED else None)
         return inspected_as(source.architecture, path, source.imgsz)
     except KdpipeError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.models.entries import architecture, candidates, train_arguments
@@ -60,9 +60,9 @@ def method_problems(key: str, pair: Pair, params: Params) -> Iterator[ParamsErro
         )
     yield from _teachers(key, pair, method, params)
     yield from _options(key, pair, method)
-    if pair.teacher_imgsz is not None and not method.backbone:
-        imgsz = train_arguments(params, entry).get("imgsz", DEFAULT_IMGSZ)
-        yield from _teacher_imgsz(f"{key}.teacher_imgsz", pair.teacher_imgsz, imgsz)
+    if pair.teacher_imgsz is not None:
+        arguments = train_arguments(params, entry)
+        yield from _teacher_imgsz(f"{key}.teacher_imgsz", pair.teacher_imgsz, method, arguments)
     yield from _decay(f"{key}.decay", pair.decay, student)
 
 
@@ -98,8 +98,16 @@ def _options(key: str, pair: Pair, method: Method) -> Iterator[ParamsError]:
         yield ParamsError(f"{key}.weights", f"{weights}: write two numbers, of features and predictions")
 
 
-def _teacher_imgsz(key: str, given: int, imgsz: object) -> Iterator[ParamsError]:
+def _teacher_imgsz(
+    key: str, given: int, method: Method, arguments: Mapping[str, object]
+) -> Iterator[ParamsError]:
+    """Check the teacher's image size against the train arguments of the student."""
+    imgsz = arguments.get("imgsz", DEFAULT_IMGSZ)
     if not isinstance(imgsz, int):  # which is a mistake that another check finds
+        return
+    if method.backbone:
+        if given < STRIDE:
+            yield ParamsError(key, f"{given}: write at least {STRIDE}")
         return
     good = [int(imgsz * ratio) for ratio in RATIOS if imgsz * ratio % STRIDE == 0]
     if given not in good:
@@ -107,6 +115,10 @@ def _teacher_imgsz(key: str, given: int, imgsz: object) -> Iterator[ParamsError]
             key,
             f"{given}: no level of the teacher's neck has the grid of one of the student's at imgsz {imgsz}; "
             f"choose from {', '.join(map(str, good))}",
+        )
+    elif given < imgsz and arguments.get("multi_scale"):
+        yield ParamsError(
+            key, f"{given}: with multi_scale, images would shrink to no whole number of cells; write {imgsz}"
         )
 
 

@@ -16,9 +16,9 @@ class GradientShare:
     """Callbacks of a trainer that measure the gradients of both losses at the neck features.
 
     `value` is the norm of the distillation loss's gradient by that of the detection loss's, in the newest
-    epoch, with respect to the features of all levels that the head reads; None without a teacher. The first
-    batch of an epoch costs two passes back through the head more; the training itself is the same to the last
-    bit.
+    epoch, with respect to the features that are compared: of all levels that the head reads, or of the end of
+    the backbone if the teacher is one; None without a teacher. The first batch of an epoch costs two passes
+    back through the head more; the training itself is the same to the last bit.
     """
 
     def __init__(self) -> None:

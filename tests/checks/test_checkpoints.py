@@ -12,6 +12,7 @@ from kdpipe.cells.cell import DATASET_DIR, teacher_cell
 from kdpipe.checks.preflight import preflight
 from kdpipe.data.prepare import prepare
 from tests.bad_inputs import model_file
+from tests.yolo.test_backbone import NAME, saved_backbone
 
 Write = Callable[..., Path]
 
@@ -67,6 +68,12 @@ def test_another_size_of_images_is_suspicious(write_params: Write, teacher: Path
     )
     twice = {"teachers__yolo26s__train": {"imgsz": 128}, "pairs__n-s__teacher_imgsz": 128}
     assert preflight(write_params(**twice)).warnings == []
+
+
+def test_a_backbone_takes_any_size(write_params: Write, tmp_path: Path) -> None:
+    entry = {"model": f"timm/{NAME}", "init": str(saved_backbone(tmp_path)), "train": {"epochs": 0}}
+    pair = {"student": "yolo26n", "teacher": "vit", "method": "backbone", "teacher_imgsz": 160}
+    assert preflight(write_params(teachers__vit=entry, **{"pairs__n-vit": pair})).warnings == []
 
 
 def test_an_unfinished_training_is_suspicious(write_params: Write, tmp_path: Path) -> None:
