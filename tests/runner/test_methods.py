@@ -221,13 +221,11 @@ def test_masks_follow_from_epoch_and_images(tmp_path: Path, batch: dict[str, Any
 
 
 def test_copies_and_checkpoints_are_of_ultralytics_class(tmp_path: Path, batch: dict[str, Any]) -> None:
-    teacher = saved(tmp_path, "yolo26s")
-    with rebuilding(teacher):
-        pair = MethodModel([str(teacher)], model("yolo26n", 0), {"method": "features+predictions"}).train()
+    pair = together(saved(tmp_path, "yolo26s"), model("yolo26n", 0), method="features+predictions")
     pair(batch)
+    pair.teacher_model = None  # as in the moving average
     duplicate = copy.deepcopy(pair)
     assert type(duplicate) is DistillationModel
-    duplicate.teacher_model = None  # as in the moving average
     content = io.BytesIO()
     torch.save(duplicate, content)
     assert b"kdpipe" not in content.getvalue()
