@@ -3,8 +3,8 @@
     python benchmarks/presets.py [NAME ...] [--source DATA] [--jobs N] [--clones FOLDER] [--out FOLDER]
 
 For each preset, by default those of the tasks on the embedded data, the commands that a user types:
-`kdpipe preset NAME`, then `kdpipe repro`. Table and pictures go to docs/results, where they are committed.
-What is interrupted goes on in its clone when it is called again with the same --clones.
+`kdpipe preset NAME`, then `kdpipe repro`. Table, gains and pictures go to docs/results, where they are
+committed. What is interrupted goes on in its clone when it is called again with the same --clones.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def make(name: str, clone: Path, options: argparse.Namespace) -> None:
             shutil.copytree(options.source, clone / OmegaConf.load(clone / "params.yaml").data.source)
     run(["kdpipe", "repro", "--jobs", str(options.jobs)], cwd=clone)
     shutil.copyfile(clone / "reports/benchmark.md", options.out / f"{name}.md")
+    shutil.copyfile(clone / "reports/numbers/gains.csv", options.out / f"{name}.csv")
     for plot, suffix in PLOTS.items():
         shutil.copyfile(clone / f"reports/plots/{plot}.png", options.out / f"{name}{suffix}.png")
 

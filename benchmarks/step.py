@@ -15,6 +15,7 @@ import argparse
 import multiprocessing
 import platform
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -22,7 +23,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -45,8 +45,26 @@ console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
+class Variant:
+    """Whose trainer it is, and how it distils: `method` is None without a teacher."""
+
+    kdpipe: bool
+    method: str | None
+
+
+def four(method: str) -> dict[str, Variant]:
+    """Ultralytics and kdpipe, each without and with a teacher; kdpipe by this method."""
+    return {
+        PLAIN: Variant(kdpipe=False, method=None),
+        DISTILLED: Variant(kdpipe=False, method=L2),
+        OURS_PLAIN: Variant(kdpipe=True, method=None),
+        OURS_DISTILLED: Variant(kdpipe=True, method=method),
+    }
+
+
+@dataclass(frozen=True)
 class Setting:
-    """What is measured."""
+    """Where it is measured."""
 
     student: str
     teacher: str
@@ -54,7 +72,6 @@ class Setting:
     batch: int
     amp: bool
     compile: bool
-    method: str
     device: str
     folder: Path
 
@@ -62,7 +79,7 @@ class Setting:
 class Stepper:
     """A trainer that is set up, and trained step by step."""
 
-    def __init__(self, variant: str, setting: Setting) -> None:
+    def __init__(self, variant: Variant, setting: Setting) -> None:
         """Set up Ultralytics' or kdpipe's trainer, with or without a teacher."""
         import torch
         from ultralytics.models.yolo.detect import DetectionTrainer
@@ -84,18 +101,18 @@ class Stepper:
             "nbs": setting.batch,
             "optimizer": "AdamW",
             "device": setting.device,
-            "save_dir": str(setting.folder / variant.replace(" ", "-")),
+            "save_dir": tempfile.mkdtemp(dir=setting.folder),
             "exist_ok": True,
             "plots": False,
             "amp": setting.amp,
         }
-        if "distilled" in variant:
+        if variant.method:
             overrides |= {"distill_model": str(setting.folder / "teacher.pt"), "dis": 6.0}
-        if variant.startswith("kdpipe"):
+        if variant.kdpipe:
             overrides["compile"] = setting.compile
             self._trainer = TRAINERS["detect"](overrides=arguments.resolved(overrides))
-            if "distilled" in variant and setting.method != L2:
-                self._trainer.method = {"method": setting.method}
+            if variant.method not in (None, L2):
+                self._trainer.method = {"method": variant.method}
                 self._trainer.teachers = [overrides["distill_model"]]
         else:
             self._trainer = DetectionTrainer(overrides=overrides)
@@ -155,7 +172,7 @@ class Stepper:
         return time.perf_counter()
 
 
-def serve(variant: str, setting: Setting, pipe: Any) -> None:
+def serve(variant: Variant, setting: Setting, pipe: Any) -> None:
     """Step when asked to, in a process of its own."""
     stepper = Stepper(variant, setting)
     pipe.send("ready")
@@ -164,29 +181,29 @@ def serve(variant: str, setting: Setting, pipe: Any) -> None:
     pipe.send(stepper.peak_memory_mib())
 
 
-def measure(setting: Setting, rounds: int) -> pd.DataFrame:
-    """Medians in milliseconds of each variant's parts, its ratio to plain Ultralytics, and its memory."""
+def measure(variants: dict[str, Variant], setting: Setting, rounds: int) -> pd.DataFrame:
+    """Medians in milliseconds of each variant's parts, its ratio to the first one, and its memory."""
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
-    for variant in VARIANTS:
-        pipes[variant], theirs = context.Pipe()
+    for name, variant in variants.items():
+        pipes[name], theirs = context.Pipe()
         process = context.Process(target=serve, args=(variant, setting, theirs), daemon=True)
         process.start()
         processes.append(process)
-        assert pipes[variant].recv() == "ready"
-    found: dict[str, dict[str, list[float]]] = {v: defaultdict(list) for v in VARIANTS}
+        assert pipes[name].recv() == "ready"
+    found: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in variants}
     for number in track(range(rounds + 1), f"{setting.student} <- {setting.teacher}", console=console):
-        for variant in VARIANTS:
-            pipes[variant].send(WARM_UP if number == 0 else STEPS)
-            steps = pipes[variant].recv()
+        for name, pipe in pipes.items():
+            pipe.send(WARM_UP if number == 0 else STEPS)
+            steps = pipe.recv()
             for step in steps if number else []:
                 for part, seconds in step.items():
-                    found[variant][part].append(1000 * seconds)
-    table = pd.DataFrame({v: {part: median(ms) for part, ms in found[v].items()} for v in VARIANTS}).T
-    table.insert(0, "ratio", table["step"] / table.loc[PLAIN, "step"])
-    for variant in VARIANTS:
-        pipes[variant].send(None)
-        table.loc[variant, "memory"] = pipes[variant].recv()
+                    found[name][part].append(1000 * seconds)
+    table = pd.DataFrame({name: {part: median(ms) for part, ms in found[name].items()} for name in found}).T
+    table.insert(0, "ratio", table["step"] / table["step"].iloc[0])
+    for name, pipe in pipes.items():
+        pipe.send(None)
+        table.loc[name, "memory"] = pipe.recv()
     for process in processes:
         process.join()
     return table
@@ -247,7 +264,7 @@ def main() -> None:
     print(machine())
     for pair in options.pairs:
         student, teacher = pair.split(":")
-        with TemporaryDirectory() as temporary:
+        with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             prepare_data(folder, options.imgsz, options.batch)
             save_teacher(teacher, folder / "teacher.pt")
@@ -258,11 +275,10 @@ def main() -> None:
                 options.batch,
                 amp=not options.float32,
                 compile=options.compile,
-                method=options.method,
                 device=device(),
                 folder=folder,
             )
-            table = measure(setting, options.rounds)
+            table = measure(four(options.method), setting, options.rounds)
         print(f"\n{student} <- {teacher}, {options.imgsz} px, batch {options.batch}; milliseconds, MiB\n")
         print(table.to_markdown(floatfmt=(".0f", ".2f", *[".0f"] * (len(PARTS) + 2))))
     ratios = table["ratio"]
