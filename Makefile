@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-all test-kills test-lowest test-newest check format docs constraints ui clean
+.PHONY: help install run test test-nightly test-all test-kills test-lowest test-newest check format docs constraints ui clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -30,8 +30,10 @@ SIDE_BY_SIDE := OMP_NUM_THREADS=1 pytest --numprocesses 4 --dist loadfile --no-l
 test: check ## Lint, types, import contracts, tests
 	$(SIDE_BY_SIDE) -m "not nightly"
 
-test-all: check ## The same with the tests that run each night only
-	$(SIDE_BY_SIDE)
+test-nightly: install ## The other tests: more kills, stores, tasks and families
+	$(SIDE_BY_SIDE) -m nightly
+
+test-all: test test-nightly ## Both
 
 # The quick tests in an environment of their own, which is made again each time.
 define quick_tests_in

@@ -70,7 +70,13 @@ def finished(first_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Proje
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if blocks(page, "bash", "python")], ids=lambda p: p.name
+    "page",
+    [
+        page if page.stem in ("README", "tutorial") else pytest.param(page, marks=pytest.mark.nightly)
+        for page in PAGES
+        if blocks(page, "bash", "python")
+    ],
+    ids=lambda page: page.name,
 )
 def test_what_a_page_says_to_type_works(finished: Project, page: Path) -> None:
     for block in blocks(page, "bash"):

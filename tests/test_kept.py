@@ -62,6 +62,7 @@ def project(first_run: Path, tmp_path: Path) -> Kept:
     return project
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("at_once", [True, pytest.param(False, marks=pytest.mark.nightly)])
 def test_a_training_that_outlives_dvc_is_taken_by_the_next(project: Kept, *, at_once: bool) -> None:
     """SIGTERM, as a scheduler sends it, ends DVC alone."""
@@ -84,6 +85,7 @@ def test_a_training_that_outlives_dvc_is_taken_by_the_next(project: Kept, *, at_
     assert "up to date" in project.run("dvc", "status", STAGE).stdout
 
 
+@pytest.mark.nightly
 def test_a_training_with_other_settings_ends_the_one_that_was_left_behind(project: Kept) -> None:
     running = project.start("dvc", "repro", STAGE)
     wait_for(project.trains)
@@ -108,6 +110,7 @@ def test_a_kill_between_the_end_and_the_commit_costs_nothing(project: Kept, numb
     assert project.ended() == epochs
 
 
+@pytest.mark.nightly
 def test_a_forced_run_trains_each_time(project: Kept) -> None:
     project.edit("students.yolo26n", TINY_STUDENT)
     project.repro()
@@ -142,6 +145,7 @@ def test_a_cache_that_is_full_costs_nothing(project: Kept) -> None:
     assert "up to date" in project.run("dvc", "status", STAGE).stdout
 
 
+@pytest.mark.nightly
 def test_an_edit_while_a_stage_trains_is_refused_at_its_end(project: Kept) -> None:
     lock = project.folder / "dvc.lock"
     before = load_yaml(lock)["stages"].get(STAGE)

@@ -28,6 +28,7 @@ def locale_of(name: str, folder: Path) -> dict[str, str]:
     return {"LC_ALL": LATIN, "LOCPATH": str(folder), "PYTHONUTF8": "0"}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("name", "encoding"), [("ascii", "ascii"), ("latin", "iso8859-1")])
 def test_reports_are_the_same(name: str, encoding: str, first_run: Path, tmp_path: Path) -> None:
     chosen = locale_of(name, tmp_path)

@@ -163,6 +163,7 @@ def test_sync_finds_what_other_revisions_and_experiments_trained(clone: Project)
         (clone.folder / "mlflow.db.lost").rename(database)
 
 
+@pytest.mark.nightly
 def test_queued_experiments_land_in_the_store_of_the_repository(
     clone: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +190,7 @@ def test_queued_experiments_land_in_the_store_of_the_repository(
     assert len(columns) <= 18
 
 
+@pytest.mark.nightly
 def test_an_experiment_in_a_temporary_folder_lands_in_the_store_of_the_repository(clone: Project) -> None:
     clone.run("dvc", "exp", "run", "--temp", "--name", "five", "-S", "sweep.dis=[5.0]")
     assert not (clone.folder / "runs/distill/n-s/5.0").exists()

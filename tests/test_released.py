@@ -13,6 +13,7 @@ MODELS = ("yolo26n", "yolo11n", "yolov8n")
 NOT_FOR_TRAINING = {"imgsz": 320, "device": "cpu"}
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.shared_data
 def test_coco_models_on_coco_images(shared_data: Path, write_params: Callable[..., Path]) -> None:

@@ -69,6 +69,7 @@ def listening(port: int) -> set[str]:
     return {c.laddr.ip for c in found if c.status == psutil.CONN_LISTEN and c.laddr.port == port}
 
 
+@pytest.mark.nightly
 def test_a_page_of_another_name_reads_nothing(write_params: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """DNS rebinding: the name of a web page leads to this machine, and is sent as Host."""
     monkeypatch.setenv("MLFLOW_SERVER_ALLOWED_HOSTS", "*")

@@ -152,7 +152,7 @@ def test_a_gain_of_nothing_is_within_noise(monkeypatch: pytest.MonkeyPatch, seed
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seeds", [2, pytest.param(4, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("seeds", [pytest.param(count, marks=pytest.mark.nightly) for count in (2, 4)])
 def test_the_interval_covers_the_true_gain_of_simulated_detectors(seeds: int) -> None:
     """At least as often as it says; `benchmarks/coverage.py` does it with more simulations."""
     found = coverage(simulations=100, seeds=seeds, images=40, resamples=40)

@@ -13,6 +13,7 @@ from tests.test_cli import KDPIPE
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.nightly
 def test_stages_run_with_the_python_of_the_command(tmp_path: Path) -> None:
     """`.venv/bin/kdpipe repro` needs no activated environment."""
     dummies = Dummies(tmp_path / "project")

@@ -185,6 +185,7 @@ def test_a_killed_worker_is_replaced_and_the_training_goes_on(dummies: Dummies) 
     assert sorted(starts) == [1, 1, 1, 2]
 
 
+@pytest.mark.nightly
 def test_a_killed_driver_leaves_what_was_finished_and_no_lock(dummies: Dummies) -> None:
     dummies.hold(TRAININGS[1:])
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
@@ -242,6 +243,7 @@ def test_a_stage_that_ended_while_nobody_waited_is_not_run_again(
     assert "prepare:" in (dummies.folder / "dvc.lock").read_text()
 
 
+@pytest.mark.nightly
 def test_a_node_that_leaves_takes_nothing_with_it(dummies: Dummies, cluster: Any) -> None:
     dummies.hold(TRAININGS)
     node, _ = (cluster.add_node(num_cpus=1, memory=2**31) for _ in range(2))
@@ -262,6 +264,7 @@ def test_a_cluster_that_cannot_work_is_refused(dummies: Dummies, cluster: Any) -
     assert "has no machine with CPUs" in answer.stderr
 
 
+@pytest.mark.nightly
 def test_a_task_sees_its_gpu_and_its_cores_and_waits_for_memory(
     dummies: Dummies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,6 +329,7 @@ def test_a_cluster_that_is_not_there_is_said_at_once(address: str, reason: str) 
         RayCluster(2, address).machines  # noqa: B018
 
 
+@pytest.mark.nightly
 def test_a_killed_guard_is_replaced_and_its_training_goes_on(dummies: Dummies) -> None:
     dummies.hold(TRAININGS)
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
@@ -342,6 +346,7 @@ def test_a_killed_guard_is_replaced_and_its_training_goes_on(dummies: Dummies) -
     assert "up to date" in dummies.run("dvc", "status").stdout
 
 
+@pytest.mark.nightly
 def test_ctrl_c_stops_what_a_killed_guard_left_behind(dummies: Dummies) -> None:
     dummies.hold(TRAININGS)
     running = dummies.start("kdpipe", "repro", "--jobs", "2")
@@ -362,6 +367,7 @@ def test_why_a_stage_failed_is_said() -> None:
     assert _reason("The worker died", "epoch 1/2") == "epoch 1/2 (The worker died)"
 
 
+@pytest.mark.nightly
 def test_a_cache_that_takes_nothing_fails_the_stage_and_costs_no_run(dummies: Dummies) -> None:
     cache = dummies.folder / ".dvc/cache/files/md5"
     cache.mkdir(parents=True)

@@ -73,6 +73,7 @@ def test_copies_and_checkpoints_hold_no_backbone(tmp_path: Path, batch: dict[str
     assert b"timm" not in content.getvalue()
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_an_interrupted_training_goes_on_as_if_it_had_not_been(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -50,6 +50,7 @@ class Stopping(Heard):
         raise KeyboardInterrupt
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("method", [None, {"method": "mgd", "decay": {"stop": 0.5}}], ids=["l2", "mgd"])
 def test_two_processes_train_one_student_and_continue_it(
     project: Path, teacher_weights: Path, method: dict[str, object] | None
@@ -89,6 +90,7 @@ def test_two_processes_give_the_loss_of_one(project: Path, monkeypatch: pytest.M
             assert float(its_gradient.norm()) == pytest.approx(float(gradient.norm()), rel=1e-3), name
 
 
+@pytest.mark.nightly
 def test_a_mistake_of_one_process_is_said(project: Path) -> None:
     wanted = job(project, epochs=EPOCHS, device="0,1", amp=False, box=1e39)
     with pytest.raises(KdpipeError, match="diverged"):

@@ -192,6 +192,7 @@ def test_freed_memory_is_kept_until_it_is_given_back() -> None:
     assert kept - left > 2**24 * 4 / 2**20 - 10
 
 
+@pytest.mark.nightly
 def test_a_compiled_student_learns_the_same(
     dataset: Path,
     taught_weights: Path,

@@ -113,7 +113,7 @@ def check_the_same(work: Path, uninterrupted: Path) -> None:
     assert rows[0] == rows[1]
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.nightly)])
 def test_kills_at_any_instant_change_nothing(
     train: Train, project: Path, uninterrupted: Path, kills: int
 ) -> None:
@@ -162,6 +162,7 @@ def test_a_broken_checkpoint_is_noticed_and_the_one_before_used(
     check_the_same(work, uninterrupted)
 
 
+@pytest.mark.nightly
 def test_a_best_checkpoint_that_is_broken_does_not_fail_every_run(
     train: Train, project: Path, uninterrupted: Path
 ) -> None:
@@ -191,6 +192,7 @@ def test_an_interrupt_is_continued(train: Train, project: Path, uninterrupted: P
     check_the_same(work, uninterrupted)
 
 
+@pytest.mark.nightly
 def test_a_full_disk_costs_the_epoch_that_could_not_be_kept(
     train: Train, project: Path, uninterrupted: Path
 ) -> None:
@@ -211,6 +213,7 @@ def _limit(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
+@pytest.mark.nightly
 def test_a_data_set_that_vanishes_is_named(train: Train, project: Path, uninterrupted: Path) -> None:
     work, images = project / "vanished", project / "dataset/images/train"
     process = train(work)
@@ -226,6 +229,7 @@ def test_a_data_set_that_vanishes_is_named(train: Train, project: Path, uninterr
     check_the_same(work, uninterrupted)
 
 
+@pytest.mark.nightly
 def test_a_benchmark_that_is_killed_leaves_no_training(tmp_path: Path) -> None:
     benchmark = subprocess.Popen(
         [sys.executable, REPOSITORY / "benchmarks/train.py"],

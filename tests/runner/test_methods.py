@@ -316,7 +316,6 @@ def check_resuming(wanted: Job, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("family", "method"),
     [
-        ("yolo26", "mgd"),
         ("yolo26", "features+predictions"),
         *(pytest.param(*one, marks=pytest.mark.nightly) for one in OF_FAMILY if one[0] != "yolov8"),
         pytest.param("yolov8", "ld", marks=pytest.mark.nightly),

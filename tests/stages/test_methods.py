@@ -15,6 +15,7 @@ from tests.yolo.test_backbone import NAME, saved_backbone
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.nightly
 def test_two_methods_are_one_comparison(first_run: Path, tmp_path: Path) -> None:
     project = copy_of(first_run, tmp_path / "clone")
     project.edit("teachers.twin", {"model": "yolo26n", "init": "scratch", "train": {}})

@@ -18,6 +18,7 @@ def identity(project: Project, folder: str) -> Identity:
     return load_record(project.folder / folder / "train").identity
 
 
+@pytest.mark.nightly
 def test_a_start_from_a_teacher_concerns_its_own_student_only(first_run: Path, tmp_path: Path) -> None:
     project = copy_of(first_run, tmp_path / "clone")
     student = {"model": TINY_STUDENT["model"], "init": {"from": "yolo26s"}}

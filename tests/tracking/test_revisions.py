@@ -31,6 +31,7 @@ def subfolder(first_run: Path, tmp_path: Path, request: pytest.FixtureRequest) -
     return project
 
 
+@pytest.mark.nightly
 def test_a_project_in_a_subfolder_has_revisions_and_experiments(subfolder: Project) -> None:
     (subfolder.folder / "mlflow.db").unlink()
     assert "nothing to train" in subfolder.run("kdpipe", "check").stdout

@@ -197,11 +197,13 @@ def test_a_server_has_what_the_records_say(either: Server) -> None:
     check_whole(either)
 
 
+@pytest.mark.nightly
 def test_many_processes_start_at_once(either: Server) -> None:
     check_writers(either.tracking)
     check_whole(either, len(CELLS))
 
 
+@pytest.mark.nightly
 def test_many_processes_start_at_once_on_a_fresh_sqlite_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,7 +271,9 @@ def failing(server: Server) -> Iterator[None]:
         proxy.shutdown()
 
 
-@pytest.mark.parametrize("trouble", [away, hanging, failing])
+@pytest.mark.parametrize(
+    "trouble", [away, *(pytest.param(one, marks=pytest.mark.nightly) for one in (hanging, failing))]
+)
 def test_trouble_in_the_middle_of_a_training_costs_nothing(
     server: Server, trouble: Trouble, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,7 +77,7 @@ def the_run(tracking: Tracking = TRACKING) -> Run:
     return run
 
 
-@pytest.mark.parametrize("epochs", [pytest.param(2, marks=pytest.mark.nightly), 30])
+@pytest.mark.parametrize("epochs", [2, pytest.param(30, marks=pytest.mark.nightly)])
 def test_a_training_waits_for_a_hanging_server_until_its_deadline(
     hanging: Tracking, capsys: pytest.CaptureFixture[str], epochs: int
 ) -> None:
@@ -86,6 +86,7 @@ def test_a_training_waits_for_a_hanging_server_until_its_deadline(
     assert sync(TRACKING, finished_cells([CELL])).published == [CELL.id]
 
 
+@pytest.mark.nightly
 def test_its_process_ends_in_time_too(hanging: Tracking) -> None:
     script = (
         "import time; from tests.tracking.test_trouble import *;"
@@ -98,6 +99,7 @@ def test_its_process_ends_in_time_too(hanging: Tracking) -> None:
     assert time.time() - float(answer.stdout.split()[-1]) < LATE
 
 
+@pytest.mark.nightly
 def test_the_deadline_covers_a_server_that_hangs_at_the_artifacts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,7 +165,9 @@ def older(path: Path, revision: str) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize("revision", ["0584bdc529eb", "90e64c465722"])
+@pytest.mark.parametrize(
+    "revision", ["0584bdc529eb", pytest.param("90e64c465722", marks=pytest.mark.nightly)]
+)
 def test_a_database_of_an_older_mlflow_is_left_as_it_is(revision: str) -> None:
     older(Path("mlflow.db"), revision)
     before = Path("mlflow.db").read_bytes()

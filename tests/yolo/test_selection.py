@@ -81,7 +81,10 @@ def test_how_much_is_said() -> None:
     assert str(share_of(parse("yolo26n"), parse("yolo26s"))) == "708 of 708 tensors, 100 % of the weights"
 
 
-@pytest.mark.parametrize("task", MODELS)
+@pytest.mark.parametrize(
+    "task",
+    [task if task == "detect" else pytest.param(task, marks=pytest.mark.nightly) for task in MODELS],
+)
 def test_the_file_is_a_checkpoint_of_the_student(task: str, tmp_path: Path) -> None:
     """Of the teacher's classes, and the rest does not depend on the random state."""
     suffix = {"detect": "", "segment": "-seg", "pose": "-pose", "obb": "-obb"}[task]
