@@ -72,7 +72,7 @@ def finished(first_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Proje
 @pytest.mark.parametrize(
     "page",
     [
-        page if page.stem in ("README", "tutorial") else pytest.param(page, marks=pytest.mark.nightly)
+        page if page.stem == "README" else pytest.param(page, marks=pytest.mark.nightly)
         for page in PAGES
         if blocks(page, "bash", "python")
     ],

@@ -110,6 +110,7 @@ def test_every_method_trains_every_task(
         assert epoch["train/dis_loss"] > 0 or method == "ld", method
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_an_own_model_yaml_is_trained(write_params: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()

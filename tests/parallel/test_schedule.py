@@ -168,6 +168,7 @@ def test_a_stage_that_fails_fails_alone(dummies: Dummies, monkeypatch: pytest.Mo
     assert len(lock) == 1 + 3 + 3
 
 
+@pytest.mark.nightly
 def test_a_killed_worker_is_replaced_and_the_training_goes_on(dummies: Dummies) -> None:
     dummies.hold(TRAININGS)
     running = dummies.start("kdpipe", "repro", "--jobs", "2")

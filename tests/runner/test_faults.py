@@ -146,7 +146,8 @@ def _saved(work: Path) -> int:
         return 0
 
 
-@pytest.mark.parametrize("broken", [pytest.param(b"", marks=pytest.mark.nightly), b"PK\x03\x04 half a file"])
+@pytest.mark.nightly
+@pytest.mark.parametrize("broken", [b"", b"PK\x03\x04 half a file"])
 def test_a_broken_checkpoint_is_noticed_and_the_one_before_used(
     train: Train, project: Path, uninterrupted: Path, broken: bytes
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_best_checkpoint_that_is_broken_does_not_fail_every_run(
     check_the_same(work, uninterrupted)
 
 
+@pytest.mark.nightly
 def test_an_interrupt_is_continued(train: Train, project: Path, uninterrupted: Path) -> None:
     for attempt in range(3):  # an interrupt that came too late left nothing to do
         work = project / f"interrupted-{attempt}"

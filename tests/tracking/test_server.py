@@ -161,7 +161,7 @@ def server(on_sqlite: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return emptied(on_sqlite)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.nightly)])
 def either(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.chdir(tmp_path)
     return emptied(request.getfixturevalue(f"on_{request.param}"))

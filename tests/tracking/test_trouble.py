@@ -77,7 +77,8 @@ def the_run(tracking: Tracking = TRACKING) -> Run:
     return run
 
 
-@pytest.mark.parametrize("epochs", [2, pytest.param(30, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("epochs", [2, 30])
 def test_a_training_waits_for_a_hanging_server_until_its_deadline(
     hanging: Tracking, capsys: pytest.CaptureFixture[str], epochs: int
 ) -> None:
