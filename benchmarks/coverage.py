@@ -38,7 +38,7 @@ def experiment(rng: np.random.Generator, images: int, seeds: int, resamples: int
     def measured(mean: float) -> Measurement:
         predictions = detect(rng, objects, difficulty, rng.normal(mean, SPREAD))
         metrics, deviations = evaluate(truth, predictions, resamples, seed=0)
-        return Measurement(metrics[METRIC], deviations)
+        return Measurement(metrics[METRIC], deviations["AP"])
 
     before = {seed: measured(BASELINE) for seed in range(seeds)}
     return paired_gain(before, {seed: measured(DISTILLED) for seed in before})

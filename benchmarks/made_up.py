@@ -13,7 +13,7 @@ from kdpipe.cells.history import ENDED, HISTORY_FILE, write_rows
 from kdpipe.cells.record import Identity, Record, save_metrics
 from kdpipe.data.manifest import Manifest, Split
 from kdpipe.evaluation import RESAMPLES_FILE, save_resamples
-from kdpipe.evaluation.ap import ERRORS, OVERALL
+from kdpipe.evaluation.ap import ERRORS, OVERALL, RESAMPLED
 from kdpipe.models.names import HEADS
 from kdpipe.params.schema import PARAMS_FILE, Data, Model, Pair, Params, Sweep
 from kdpipe.tracking import SYSTEM_FILE
@@ -75,7 +75,8 @@ def finish(cells: Iterable[Cell], wanted: Params, epochs: int) -> None:
         coco |= {f"coco/class/{name}": rng.random() for name in names}
         coco |= {f"error/{word}": rng.random() for word in ERRORS.values()}
         save_metrics(cell.eval_dir, {split: dict.fromkeys(HEADS, coco) for split in SPLITS})
-        noise = {f"{split}/{head}": rng.normal(0, 0.01, RESAMPLES) for split in SPLITS for head in HEADS}
+        places = [f"{split}/{head}/{metric}" for split in SPLITS for head in HEADS for metric in RESAMPLED]
+        noise = {place: rng.normal(0, 0.01, RESAMPLES) for place in places}
         save_resamples(noise, cell.eval_dir / RESAMPLES_FILE)
 
 

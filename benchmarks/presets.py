@@ -1,6 +1,7 @@
 """What presets come to: each in a clone of its own, from its data to its table.
 
-    python benchmarks/presets.py [NAME ...] [--source DATA] [--jobs N] [--clones FOLDER] [--out FOLDER]
+    python benchmarks/presets.py [NAME ...] [--source DATA] [--weights FOLDER] [--jobs N] [--clones FOLDER]
+                                 [--out FOLDER]
 
 For each preset, by default those of the tasks on the embedded data, the commands that a user types:
 `kdpipe preset NAME`, then `kdpipe repro`. Table, gains and pictures go to docs/results, where they are
@@ -35,6 +36,8 @@ def make(name: str, clone: Path, options: argparse.Namespace) -> None:
         run(["kdpipe", "preset", name], cwd=clone)
         if options.source:
             shutil.copytree(options.source, clone / OmegaConf.load(clone / "params.yaml").data.source)
+        if options.weights:
+            shutil.copytree(options.weights, clone / "weights")
     run(["kdpipe", "repro", "--jobs", str(options.jobs)], cwd=clone)
     shutil.copyfile(clone / "reports/benchmark.md", options.out / f"{name}.md")
     shutil.copyfile(clone / "reports/numbers/gains.csv", options.out / f"{name}.csv")
@@ -47,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", default=TASKS)
     parser.add_argument("--source", type=Path, help="a copy of it goes where the preset looks for its data")
+    parser.add_argument("--weights", type=Path, help="a copy of it becomes the folder weights of the clone")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--clones", type=Path, help="folder that is kept; by default a temporary one")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results")

@@ -33,6 +33,7 @@ from kdpipe.report.gains import Measurement, paired_gain, summarise
 
 FLOAT32 = "kdpipe distilled, float32"
 VARIANTS = (PLAIN, OURS_PLAIN, DISTILLED, OURS_DISTILLED, FLOAT32)
+SMALLEST = 0.005  # gain worth having, as in params.yaml
 COMPARED = ((PLAIN, OURS_PLAIN), (DISTILLED, OURS_DISTILLED), (DISTILLED, FLOAT32))
 
 
@@ -112,7 +113,12 @@ def report(runs: pd.DataFrame, options: argparse.Namespace) -> None:
         for head, name in HEAD_NAMES.items():
             found = paired_gain(_scores(runs, before, head), _scores(runs, after, head))
             differences.append(
-                {"difference": f"{after} - {before}", "head": name, "points": gain(found), "": found.verdict}
+                {
+                    "difference": f"{after} - {before}",
+                    "head": name,
+                    "points": gain(found),
+                    "": found.verdict(SMALLEST),
+                }
             )
     print(f"\nyolo26n <- yolo26s, {options.epochs} epochs, dis {options.dis}, {options.seeds} seeds\n")
     print(markdown(lines), markdown(differences), sep="\n\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from itertools import chain
 from math import inf
 from pathlib import Path
@@ -91,18 +90,43 @@ def tune(
     trials: Annotated[int, typer.Option(min=1, help="Number of trials, each a pair at one dis.")] = 12,
     low: Annotated[float | None, typer.Option(help="The smallest dis; default: by method.")] = None,
     high: Annotated[float | None, typer.Option(help="The largest dis; default: by method.")] = None,
+    max_seeds: Annotated[int, typer.Option(min=0, help="Most new seeds to confirm it; 0: none.")] = 16,
+    budget: Annotated[str | None, typer.Option(help="Most time to confirm it, such as 90m or 2h.")] = None,
     jobs: Jobs = None,
     ray: Ray = None,
 ) -> None:
-    """Search for the best dis (and pair, with its method), and measure its gain."""
+    """Search for the best dis (and pair, with its method), and confirm its gain on new seeds."""
+    from kdpipe.commands import confirm as confirmation
     from kdpipe.commands.repro import connected, the_only_one
     from kdpipe.commands.tune import tell, tune
 
     given = [bound for bound in (low, high) if bound is not None]
     if not all(0 < bound < inf for bound in given) or given != sorted(set(given)):
         raise KdpipeError("--low, --high: write numbers above 0, the smaller one as --low")
+    limits = confirmation.Limits(max_seeds, confirmation.seconds_of(budget))
     with the_only_one(), connected(jobs, ray) as cluster:
-        tell(tune(pairs or [], trials, (low, high), cluster))
+        answer = tune(pairs or [], trials, (low, high), cluster)
+        tell(answer)
+        if max_seeds:
+            confirmation.tell(confirmation.confirm([answer.best.pair], limits, cluster))
+
+
+@app.command()
+def confirm(
+    pairs: Annotated[list[str] | None, typer.Argument(help="Pairs; default: those begun, else all.")] = None,
+    *,
+    max_seeds: Annotated[int, typer.Option(min=4, help="Most new seeds.")] = 16,
+    budget: Annotated[str | None, typer.Option(help="Most time, such as 90m or 2h.")] = None,
+    jobs: Jobs = None,
+    ray: Ray = None,
+) -> None:
+    """Measure the gain of the best dis on new seeds, until it is decided."""
+    from kdpipe.commands.confirm import Limits, confirm, seconds_of, tell
+    from kdpipe.commands.repro import connected, the_only_one
+
+    limits = Limits(max_seeds, seconds_of(budget))
+    with the_only_one(), connected(jobs, ray) as cluster:
+        tell(confirm(pairs or [], limits, cluster))
 
 
 @app.command()
@@ -216,21 +240,7 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove the folders of trainings that params.yaml no longer names."""
-    from kdpipe.cells.cell import abandoned
-    from kdpipe.cells.finished import remove_committed, superseded
     from kdpipe.checks.preflight import preflight
+    from kdpipe.commands.clean import clean
 
-    params = preflight().params
-    remove_committed()
-    folders = [*abandoned(params, Path()), *superseded(params)]
-    if not folders:
-        console.print("nothing to remove: every folder belongs to a training of params.yaml")
-        return
-    for folder in folders:
-        console.print(str(folder), highlight=False)
-    number = counted(len(folders), "folder")
-    kept = "DVC's cache and MLflow keep the results, except those in .kdpipe"
-    if yes or typer.confirm(f"Remove {number}? {kept}."):
-        for folder in folders:
-            shutil.rmtree(folder)
-        console.print(f"{number} removed")
+    clean(preflight().params, yes=yes)

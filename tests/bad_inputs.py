@@ -52,6 +52,36 @@ def params() -> Iterator[Bad]:
         yield Bad(f"dis {dis!r}", {"sweep__dis": [dis]}, f"sweep.dis: {dis!r} is no weight of a loss; write")
     yield Bad("one dis without brackets", {"sweep__dis": 2.0}, "sweep.dis: wrong type")
     yield Bad("a dis twice", {"sweep__dis": [1, 1.0]}, "sweep.dis: [1, 1.0] names a value twice")
+    yield Bad("a head of no model", {"evaluate__primary": {"head": "e2"}}, "evaluate.primary.head: 'e2'")
+    yield Bad(
+        "a head that yolov8 lacks",
+        {
+            "evaluate__primary": {"head": "e2e"},
+            "students": {"yolov8n": {"init": "scratch"}},
+            "teachers": {"yolov8s": {"init": "scratch"}},
+            "pairs": {"n-s": {"student": "yolov8n", "teacher": "yolov8s"}},
+        },
+        "evaluate.primary.head: e2e: yolov8n has no such head; write nms",
+    )
+    yield Bad(
+        "a metric of no one", {"evaluate__primary": {"metric": "AP60"}}, "evaluate.primary.metric: 'AP60'"
+    )
+    yield Bad("a smallest gain of 0", {"evaluate__smallest": 0.0}, "evaluate.smallest: 0.0 is below 0.01")
+    yield Bad("a choice of no pair", {"sweep__tried": {"n-x": 3}}, "sweep.tried.n-x: no such pair")
+    yield Bad(
+        "a choice among none", {"sweep__tried": {"n-s": 0}}, "sweep.tried.n-s: 0: write how many settings"
+    )
+    yield Bad("no confirm", {"confirm": None}, "confirm: missing; DVC reads it from here")
+    new = {"pairs": {"n-s": 1.0}, "students": ["yolo26n"], "seeds": [1, 2, 3, 4]}
+    yield Bad(
+        "a seed of both", {"confirm": {**new, "seeds": [0, 1]}}, "confirm.seeds: [0] are in sweep.seeds too"
+    )
+    yield Bad(
+        "a new seed twice", {"confirm": {**new, "seeds": [1, 1]}}, "confirm.seeds: [1, 1] names a value"
+    )
+    yield Bad("no student", {"confirm": {**new, "students": []}}, "confirm.students: write the students of")
+    yield Bad("a dis of 0", {"confirm": {**new, "pairs": {"n-s": 0}}}, "confirm.pairs.n-s: 0 is no weight")
+    yield Bad("an unknown pair", {"confirm": {**new, "pairs": {"n-x": 1}}}, "confirm.pairs.n-x: no such pair")
     yield Bad("half a seed", {"sweep__seeds": [0.5]}, "sweep.seeds[0]: wrong type")
     yield Bad("a negative seed", {"sweep__seeds": [-1]}, "sweep.seeds: -1 is below 0")
     yield Bad("no students", {"students": {}}, "students: empty; name at least one")

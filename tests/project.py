@@ -25,6 +25,7 @@ TINY = {
     "teachers": {"yolo26s": {"init": "scratch", "train": {"epochs": 1}}},
     "pairs": {"n-s": {"student": "yolo26n", "teacher": "yolo26s"}},
     "sweep": {"dis": [1.0], "seeds": [0]},
+    "confirm": {"pairs": {}, "students": [], "seeds": []},
     "train": {"epochs": 2, "imgsz": 64, "batch": 16, "nbs": 16, "mosaic": 0.0, "device": "cpu"},
     "validate": {"splits": ["val", "test"], "batch": 16},
     "evaluate": {"resamples": 100},

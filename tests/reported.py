@@ -11,8 +11,9 @@ from kdpipe.cells.cell import Cell, baseline_cell, distill_cell, teacher_cell
 from kdpipe.cells.history import write_rows
 from kdpipe.cells.record import Record, save_metrics
 from kdpipe.evaluation import RESAMPLES_FILE, save_resamples
-from kdpipe.params.schema import Tracking
+from kdpipe.params.schema import METRICS, Tracking
 from kdpipe.report.fairness import unlike_pairs
+from kdpipe.report.question import Question
 from kdpipe.report.runs import tidy
 from kdpipe.report.write import Report, write_report
 from kdpipe.tracking import finished_cells, sync
@@ -57,7 +58,9 @@ def finish(cell: Cell, score: float, heads: tuple[str, ...] = ("e2e", "nms")) ->
     save_metrics(cell.val_dir, {"val": own, "test": own})
     save_metrics(cell.eval_dir, {"val": coco, "test": coco})
     noise = np.random.default_rng(len(cell.id)).normal(0, 0.002, 200)
-    resamples = {f"{split}/{head}": noise for split in ("val", "test") for head in heads}
+    resamples = {
+        f"{split}/{head}/{metric}": noise for split in ("val", "test") for head in heads for metric in METRICS
+    }
     save_resamples(resamples, cell.eval_dir / RESAMPLES_FILE)
 
 
@@ -67,9 +70,11 @@ def evaluated(ap: float) -> dict[str, float]:
     return found | {"error/classification": 0.5 - ap, "error/duplicate": 0.01}
 
 
-def report(cells: list[Cell], splits: tuple[str, ...] = ("val", "test")) -> Report:
+def report(
+    cells: list[Cell], splits: tuple[str, ...] = ("val", "test"), question: Question | None = None
+) -> Report:
     finished = finished_cells(cells)
     runs = [run.to_dictionary() for run in sync(Tracking(experiment="test"), finished).runs.values()]
-    results = tidy(runs, splits, {cell.cell.id: cell for cell in finished})
+    results = tidy(runs, splits, {cell.cell.id: cell for cell in finished}, question or Question())
     histories = {cell.cell.id: cell.history for cell in finished}
     return write_report(results, histories, unlike_pairs(cell.record for cell in finished), ["a note"])

@@ -134,5 +134,5 @@ def test_the_pull_request_workflow_writes_its_comment(finished: Project, tmp_pat
     comment = (tmp_path / "comment.md").read_text()
     assert "| reports/metrics.json | n-s.e2e.gain" in comment
     assert "### Every `dis`" in comment or "## Every `dis`" in comment
-    assert "within noise" in comment or "better" in comment or "worse" in comment
+    assert "undecided" in comment or "better" in comment or "worse" in comment
     assert "What it cost" not in comment

@@ -87,7 +87,7 @@ def test_one_command_does_it_all(clone: Project, first_run: Path) -> None:
     page = (clone.folder / "reports/index.html").read_text()
     assert all(f"http://127.0.0.1:5000/#/runs/{run}" in page for run in runs["run_id"])
     assert json.loads((clone.folder / "data/dataset/manifest.json").read_text())["digest"] in page
-    assert "within noise" in clone.run("kdpipe", "show").stdout
+    assert "undecided" in clone.run("kdpipe", "show").stdout
 
 
 def test_the_history_in_mlflow_has_every_epoch(clone: Project) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +29,16 @@ PAIR_TEACHERS = "teachers"  # folder with copies of its teachers
 CHOICE_FILE = "choice.json"
 
 TEACHER_SEED = 0
+CONFIRM = "confirm"  # folder in the place of `dis`
 TRIALS = "KDPIPE_TRIALS"  # environment variable with values of `dis` that params.yaml does not name
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training: a teacher, a baseline student, or a distilled student."""
+    """One training: a teacher, a baseline student, or a distilled student.
+
+    `confirms` is true for the seeds of `kdpipe confirm`, which played no part in a choice.
+    """
 
     kind: str
     name: str
@@ -43,6 +47,7 @@ class Cell:
     eval_dir: Path
     seed: int
     dis: int | float | None = None
+    confirms: bool = False
 
     @property
     def id(self) -> str:
@@ -56,7 +61,9 @@ class Cell:
 
     @property
     def stage(self) -> str:
-        """Name of its stage in dvc.yaml, such as `distill@n-s-6.0-0`."""
+        """Name of its stage in dvc.yaml, such as `distill@n-s-6.0-0` or `confirm_distill@n-s-3`."""
+        if self.confirms:
+            return f"confirm_{self.kind}@{self.name}-{self.seed}"
         kind, *axes = self.id.split("/")
         return f"{kind}@{'-'.join(axes)}"
 
@@ -85,6 +92,17 @@ def distill_cell(pair: str, dis: int | float, seed: int) -> Cell:
     return Cell("distill", pair, folder / "train", folder / "val", folder / "eval", seed, dis)
 
 
+def confirming(params: Params) -> Iterator[Cell]:
+    """The trainings with the seeds of `kdpipe confirm`."""
+    for student in params.confirm.students:
+        yield from (replace(baseline_cell(student, seed), confirms=True) for seed in params.confirm.seeds)
+    for pair, dis in params.confirm.pairs.items():
+        for seed in params.confirm.seeds:
+            folder = RUNS_DIR / "distill" / pair / CONFIRM / str(seed)
+            places = (folder / "train", folder / "val", folder / "eval")
+            yield Cell("distill", pair, *places, seed, dis, confirms=True)
+
+
 def pair_teacher(pair: str, teacher: str) -> Path:
     """A pair's copy of a teacher's checkpoint."""
     return PAIRS_DIR / pair / PAIR_TEACHERS / f"{teacher}.pt"
@@ -96,6 +114,7 @@ def all_cells(params: Params) -> Iterator[Cell]:
     for student in params.students:
         yield from (baseline_cell(student, seed) for seed in params.sweep.seeds)
     yield from _distilled(params, params.sweep.dis)
+    yield from confirming(params)
 
 
 def _distilled(params: Params, values: Sequence[int | float]) -> Iterator[Cell]:

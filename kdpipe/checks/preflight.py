@@ -15,6 +15,7 @@ from kdpipe.checks.own_models import check_building
 from kdpipe.checks.passed import passed_file, remember
 from kdpipe.checks.places import place_problems
 from kdpipe.checks.prepared import PREPARE, prepared
+from kdpipe.checks.question import question_problems
 from kdpipe.checks.selection import check_start
 from kdpipe.checks.tracking import tracking_problems
 from kdpipe.checks.trainings import training_problems
@@ -125,6 +126,7 @@ def _models_and_pairs(params: Params) -> Iterator[KdpipeError]:
         return
     for name in params.students:
         yield from raised(check_start, params, name)
+    yield from question_problems(params)
     for name, pair in params.pairs.items():
         yield from raised(_check_pair, name, pair, params) or method_problems(f"pairs.{name}", pair, params)
 

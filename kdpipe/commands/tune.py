@@ -73,8 +73,8 @@ def tune(pairs: Sequence[str], trials: int, bounds: Bounds, cluster: RayCluster)
     _say_if_few(len(space.first), trials)
     found = search(space, trials, cluster.slots, lambda some: _measure(some, choice, cluster))
     best = best_of(found)
-    if best.dis not in load().sweep.dis:
-        add_dis([best.dis])
+    before = load().sweep.tried.get(best.pair, 0)
+    add_dis([best.dis], tried={best.pair: before + len(found)})
     _log(params.tracking, [_row(trial, choice) for trial in found])
     if not tell_failures(bring_up_to_date(load(), [], cluster)):
         raise KdpipeError(f"dis {best.dis} is the best of {best.pair} on {choice}, but the report failed")

@@ -16,6 +16,7 @@ from kdpipe.models.tasks import BOX as OF_BOXES
 from kdpipe.models.tasks import TASKS
 
 OVERALL = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+RESAMPLED = OVERALL[:3]  # those whose uncertainty is measured
 # TIDE's error types (D. Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection
 # Errors", ECCV 2020) -> their names in the tables.
 ERRORS = {
@@ -31,7 +32,7 @@ NOT_COMPUTED = -1.0  # COCO's AP of classes and sizes without objects
 
 def evaluate(
     truth: Truth, predictions: pd.DataFrame, resamples: int, seed: int
-) -> tuple[dict[str, float], NDArray[np.float64]]:
+) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
     """Evaluate the predictions of one checkpoint, split and head.
 
     Predictions are matched by the task's own geometry: boxes, masks, keypoints or rotated boxes. Rotated
@@ -48,9 +49,8 @@ def evaluate(
         Metrics, as shares of 1: `coco/AP`, `coco/AP50`, `coco/AP75`; by object size `coco/APs`, `coco/APm`,
         `coco/APl`; per class `coco/class/NAME`; for segment and pose also `coco/box/AP`, `coco/box/AP50`,
         `coco/box/AP75`; and `error/TYPE`, the AP50 that would be gained without errors of this type. Classes
-        and sizes without objects are excluded.
-        Deviations of `coco/AP` over the half samples, (resamples,), or (0,) if AP is not defined; see
-        `kdpipe.evaluation.resampling`.
+        and sizes without objects are excluded. Deviations of `AP`, `AP50` and `AP75` over the half samples,
+        by name, (resamples,) each, or (0,) if AP is not defined; see `kdpipe.evaluation.resampling`.
     """
     found = load_detections(truth, predictions)
     evaluator = _evaluator(truth, found)
@@ -118,17 +118,20 @@ def _of_boxes(truth: Truth, found: COCO) -> dict[str, float]:
     evaluator.evaluate()
     evaluator.accumulate()
     everything = evaluator.slice_by({})["_overall"]
-    return {name: everything[name] for name in OVERALL[:3]}
+    return {name: everything[name] for name in RESAMPLED}
 
 
-def _deviations(truth: Truth, found: COCO, count: int, seed: int) -> NDArray[np.float64]:
-    """Deviations of the AP of the half samples, (count,), only for all sizes and the highest max_dets."""
+def _deviations(truth: Truth, found: COCO, count: int, seed: int) -> dict[str, NDArray[np.float64]]:
+    """Deviations of the half samples by metric, (count,) each, for all sizes and the highest max_dets."""
     evaluator = _evaluator(truth, found)
     evaluator.params.max_dets = evaluator.params.max_dets[-1:]
     evaluator.params.area_rng, evaluator.params.area_rng_lbl = [[0.0, 1e10]], ["all"]
     evaluator.evaluate()
     samples = half_samples(list(truth.image_ids.values()), count, seed)
     by_name = evaluator.slice_by(samples)
-    values = np.array([by_name[name]["AP"] for name in samples])  # slice_by does not keep the order
-    values[values == NOT_COMPUTED] = np.nan
-    return deviations(values, images=len(truth.image_ids))
+    found_by_metric = {}
+    for metric in RESAMPLED:
+        values = np.array([by_name[name][metric] for name in samples])  # slice_by does not keep the order
+        values[values == NOT_COMPUTED] = np.nan
+        found_by_metric[metric] = deviations(values, images=len(truth.image_ids))
+    return found_by_metric

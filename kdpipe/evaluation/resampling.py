@@ -66,7 +66,7 @@ def deviations(values: NDArray[np.float64], images: int) -> NDArray[np.float64]:
 
 
 def save_resamples(samples: Mapping[str, NDArray[np.float64]], path: Path) -> None:
-    """Store deviations, (n,) each, as one field per `split/head`; shorter ones are padded with NaN."""
+    """Store deviations, (n,) each, as one field per `split/head/metric`; shorter ones are padded with NaN."""
     longest = max(map(len, samples.values()), default=0)
     stored = np.empty(longest, [(place, np.float32) for place in samples])
     for place, values in samples.items():
@@ -76,7 +76,7 @@ def save_resamples(samples: Mapping[str, NDArray[np.float64]], path: Path) -> No
 
 
 def load_resamples(path: Path) -> NDArray[np.void]:
-    """Read the structured array that `save_resamples` stored, (n,), one field per `split/head`.
+    """Read the structured array that `save_resamples` stored, (n,), one field per `split/head/metric`.
 
     Raises:
         KdpipeError: if the file is empty or cut short.
@@ -89,6 +89,6 @@ def load_resamples(path: Path) -> NDArray[np.void]:
 
 
 def deviations_at(stored: NDArray[np.void], place: str) -> NDArray[np.float64]:
-    """Deviations of one `split/head`, (n,), without NaN."""
+    """Deviations of one `split/head/metric`, (n,), without NaN."""
     values: NDArray[np.float64] = stored[place].astype(float)
     return values[~np.isnan(values)]

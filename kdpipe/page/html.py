@@ -63,6 +63,7 @@ def render(
     return environment.get_template("page.html").render(
         content=content,
         gains=_gains(content.numbers["gains"]),
+        confirmed=_gains(content.confirmed),
         runs=_runs(content, runs_at),
         left_out=max(0, len(content.measured) - MOST_RUNS),
         figures=[(plot, _themed(plot.svg), _table(plot.data)) for plot in plots],
@@ -97,7 +98,7 @@ def _gains(table: pd.DataFrame) -> Table:
     return [
         {
             "pair": _word(row["pair"]),
-            "dis": Entry(f"{row['dis']}{' (best)' if line['best'] else ''}", line["dis"]),
+            "dis": Entry(row["dis"], line["dis"]),
             "head": _word(row["head"]),
             "gain": Entry(row["gain"], _number(line["gain"])),
             "verdict": Entry(row["verdict"], row["verdict"], kind=row["verdict"].split()[0].rstrip(":")),

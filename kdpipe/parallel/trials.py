@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,10 +42,15 @@ def trial_stages(values: Sequence[float]) -> Iterator[None]:
         copy.unlink(missing_ok=True)
 
 
-def add_dis(values: Sequence[float], target: Path = Path(PARAMS_FILE)) -> None:
+def add_dis(
+    values: Sequence[float], target: Path = Path(PARAMS_FILE), tried: Mapping[str, int] | None = None
+) -> None:
     """Write params.yaml with further values of `dis`, in one step, with its comments.
 
-    By default it replaces the file itself.
+    Args:
+        values: Those that it may not have yet.
+        target: Where to write it; by default it replaces the file itself.
+        tried: How many settings were tried to find the best one of a pair.
     """
     target = target.resolve()  # replaces the file behind a link
     part = target.with_name(f"{target.name}.part")
@@ -53,4 +58,6 @@ def add_dis(values: Sequence[float], target: Path = Path(PARAMS_FILE)) -> None:
     with modify_yaml(part) as content:
         written = content["sweep"]["dis"]
         written.extend(value for value in values if value not in written)
+        if tried:
+            content["sweep"].setdefault("tried", {}).update(tried)
     part.replace(target)

@@ -17,8 +17,10 @@ SECTIONS: Mapping[str, tuple[float, float]] = {
     "data.digits.size": (32, 4096),
     "data.digits.seed": (0, MOST_SEED),
     "sweep.seeds": (0, MOST_SEED),
+    "confirm.seeds": (0, MOST_SEED),
     "validate.batch": (1, 65_536),
     "validate.max_det": (-math.inf, 100_000),  # Ultralytics knows the smallest
+    "evaluate.smallest": (0.01, 100),
     "evaluate.resamples": (-math.inf, 100_000),  # another check says why there must be some
     "evaluate.seed": (0, MOST_SEED),
 }

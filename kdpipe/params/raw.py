@@ -14,12 +14,13 @@ from kdpipe.params.yaml_text import Scalar, YamlError, compose, differing, is_te
 # Keys that have a default but must be written, because dvc.yaml refers to them; each with an example.
 NAMED_BY_DVC = {
     "data.task": "task: detect",
+    "confirm": "confirm: {pairs: {}, students: [], seeds: []}",
     "train.imgsz": "imgsz: 640",
     "validate.splits": "splits: [val, test]",
     "evaluate": "evaluate: {resamples: 1000}",
     "tracking": "tracking: {experiment: kdpipe}",
 }
-SECTIONS = ("data", "sweep", "train", "validate", "evaluate", "tracking")
+SECTIONS = ("data", "sweep", "confirm", "train", "validate", "evaluate", "tracking")
 LONGEST_PART = 255  # bytes of the name of a file
 # A name of a student, a teacher or a pair. One with other characters is refused when names are checked.
 NAMED = re.compile(r"(students|teachers|pairs)\.[A-Za-z0-9][A-Za-z0-9_-]*")

@@ -12,6 +12,7 @@ SCRATCH, RELEASED = "scratch", "released"  # values of `init` that are not paths
 FROM = "from"  # key of an `init` that names a teacher
 L2, CONSTANT = "l2", "constant"  # method and decay of a pair that names none
 SPLITS = ("train", "val", "test")
+METRICS = ("AP", "AP50", "AP75")  # that `evaluate.primary.metric` may name
 UI_HOST, UI_PORT = "127.0.0.1", 5000  # `kdpipe ui` serves this machine only, even if MLFLOW_HOST is set
 
 
@@ -111,11 +112,29 @@ class Sweep:
     Attributes:
         dis: Weights of the distillation loss.
         seeds: Random seeds.
+        tried: How many settings were tried to find the best one of a pair, by pair, if more than `dis` says;
+            `kdpipe tune` writes it.
     """
 
     # Keep int and float apart: DVC puts the written value into stage names, where 6 and 6.0 differ.
     dis: list[Any] = MISSING
     seeds: list[int] = MISSING
+    tried: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Confirm:
+    """New seeds for pairs at the `dis` that was chosen for them; `kdpipe confirm` writes this.
+
+    Attributes:
+        pairs: The chosen `dis` by pair.
+        students: The students of these pairs.
+        seeds: Random seeds that `sweep.seeds` does not have.
+    """
+
+    pairs: dict[str, Any] = field(default_factory=dict)
+    students: list[str] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -139,14 +158,31 @@ class Validate:
 
 
 @dataclass
-class Evaluate:
-    """Settings for the uncertainty of a gain.
+class Primary:
+    """The comparison that decides; all others are secondary.
 
     Attributes:
+        head: `e2e` or `nms`; by default e2e where the family has it.
+        metric: `AP` (mAP50-95), `AP50` or `AP75`, by COCO's evaluation.
+    """
+
+    head: str | None = None
+    metric: str = METRICS[0]
+
+
+@dataclass
+class Evaluate:
+    """The question that the comparison answers, and settings for the uncertainty of a gain.
+
+    Attributes:
+        primary: The comparison that decides.
+        smallest: The smallest gain worth having, in points of the primary metric.
         resamples: Number of random halves of the images on which AP is computed again.
         seed: Random seed; another seed draws other halves.
     """
 
+    primary: Primary = field(default_factory=Primary)
+    smallest: float = 0.5
     resamples: int = 1000
     seed: int = 0
 
@@ -177,9 +213,10 @@ class Params:
         teachers: Teachers by name; each is trained once.
         pairs: Pairs by name; each is distilled with every `dis` and every seed.
         sweep: Values that are compared.
+        confirm: New seeds for what was chosen by the sweep.
         train: Ultralytics train arguments.
         validate: Settings for the validation of every checkpoint.
-        evaluate: Settings for the uncertainty of a gain.
+        evaluate: The question, and settings for the uncertainty of a gain.
         tracking: MLflow server and experiment for the runs.
     """
 
@@ -188,6 +225,7 @@ class Params:
     teachers: dict[str, Model] = MISSING
     pairs: dict[str, Pair] = MISSING
     sweep: Sweep = MISSING
+    confirm: Confirm = MISSING
     train: dict[str, Any] = MISSING
     validate: Validate = field(default_factory=Validate)
     evaluate: Evaluate = field(default_factory=Evaluate)

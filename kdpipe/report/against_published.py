@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import fmean
 
 from kdpipe.models import published
 from kdpipe.models.names import DEFAULT_IMGSZ, HEADS
@@ -23,7 +22,7 @@ def against_published(results: Results) -> str:
             found = results.of(setting, results.split, head)
             if not found or not _is_released(found[0]) or found[0]["model"] not in table:
                 continue
-            measured = 100 * fmean(line[METRIC] for line in found)
+            measured = 100 * results.mean(setting, head)[METRIC]
             expected = table[found[0]["model"]][head]
             lines.append(
                 {

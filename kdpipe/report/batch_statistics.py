@@ -60,7 +60,9 @@ def checkpoints(results: Results) -> list[Checkpoint]:
     lines = results.lines(split=results.split).dropna(subset=[OWN_METRIC, ANEW_METRIC])
     places = zip(lines["cell"], lines["head"], lines[OWN_METRIC], lines[ANEW_METRIC], strict=True)
     return [
-        Checkpoint(cell, head, stored, anew, _noise(results.files[cell].deviations(results.split, head)))
+        Checkpoint(
+            cell, head, stored, anew, _noise(results.files[cell].deviations(results.split, head, "AP"))
+        )
         for cell, head, stored, anew in places
     ]
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass, replace
 from itertools import combinations, groupby
 
 from kdpipe.models.names import HEADS
 from kdpipe.report.gains import Gain, Summary, paired_gain, summarise
 from kdpipe.report.results import PairAt, Results, Setting
+from kdpipe.report.selection import paid_for
+from kdpipe.report.sequential import at_look
 from kdpipe.report.started import started_students
 
 DISTILLED_BASELINE = "distilled - baseline"
 E2E_NMS = "e2e - nms"
 STUDENT_TEACHER = "student - teacher"
 DIS_DIS = "dis - dis"
+LEAST_AP = 0.01
 STARTED_SCRATCH = "from a teacher - scratch"
 
 
@@ -22,7 +25,9 @@ STARTED_SCRATCH = "from a teacher - scratch"
 class Comparison:
     """A comparison of two results on the measured split.
 
-    `gain` is None if the two must not be compared; then `refused` says why.
+    `gain` is None if the two must not be compared; then `refused` says why. Its interval and P hold for all
+    the `tried` settings that it was chosen from; `smallest` is the smallest gain worth having, as a fraction
+    of 1.
     """
 
     kind: str
@@ -34,12 +39,14 @@ class Comparison:
     before_summary: Summary
     after_summary: Summary
     gain: Gain | None
+    smallest: float
     refused: str | None = None
+    tried: int = 1
 
     @property
     def verdict(self) -> str:
         """The outcome in plain words."""
-        return self.gain.verdict if self.gain else f"not compared: {self.refused}"
+        return self.gain.verdict(self.smallest) if self.gain else f"not compared: {self.refused}"
 
     def as_dict(self) -> dict[str, object]:
         """Return the comparison as JSON values."""
@@ -49,7 +56,33 @@ class Comparison:
 
 def compare(results: Results, unlike: Mapping[str, str]) -> list[Comparison]:
     """Return all comparisons of the results; `unlike` says why a training must not be compared, by id."""
-    return [comparison for head in HEADS for comparison in _on_head(results, head, unlike)]
+    found = [comparison for head in HEADS for comparison in _on_head(results, head, unlike)]
+    return list(_choices_paid(results, found))
+
+
+def at_looks(results: Results, unlike: Mapping[str, str]) -> list[Comparison]:
+    """Return the gains of seeds that `kdpipe confirm` added, with intervals that hold at every look.
+
+    Args:
+        results: The results of these seeds.
+        unlike: Why a training must not be compared, by id.
+    """
+    found = [one for one in compare(results, unlike) if one.kind == DISTILLED_BASELINE]
+    return [replace(one, gain=at_look(one.gain)) if one.gain else one for one in found]
+
+
+def _choices_paid(results: Results, found: Sequence[Comparison]) -> Iterator[Comparison]:
+    """Yield the comparisons; the gains of each pair at its best `dis` have paid for that choice."""
+    best = {(item.pair, item.dis) for item in results.best}
+    for one in found:
+        if one.kind != DISTILLED_BASELINE or (one.pair, one.dis) not in best or one.gain is None:
+            yield one
+            continue
+        same = [
+            c.gain for c in found if (c.kind, c.pair, c.head) == (one.kind, one.pair, one.head) and c.gain
+        ]
+        tried = max(len(same), results.question.tried.get(str(one.pair), 1))
+        yield replace(one, tried=tried, gain=paid_for(one.gain, same, tried))
 
 
 def _on_head(results: Results, head: str, unlike: Mapping[str, str]) -> Iterator[Comparison]:
@@ -107,6 +140,7 @@ def _set(
         before_summary=summarise(olds),
         after_summary=summarise(news),
         gain=paired_gain(olds, fair) if fair else None,
+        smallest=results.question.smallest,
         refused=None if fair else refused,
     )
 
@@ -120,6 +154,17 @@ def _unfair_seeds(
     cells = (results.cells(setting) for setting in compared)
     found = (line for lines in cells for line in lines if line["cell"] in unlike)
     return {int(line["seed"]): unlike[line["cell"]] for line in found}
+
+
+def nothing_learned(comparisons: list[Comparison]) -> list[str]:
+    """Return a warning for each pair whose students find nothing, with or without a teacher."""
+    return [
+        f"{found.before} and {found.after} find almost nothing on the {found.head} head: what they have in "
+        "common says nothing about distillation; train longer"
+        for found in comparisons
+        if found.kind == DISTILLED_BASELINE
+        and max(found.before_summary.mean, found.after_summary.mean) < LEAST_AP
+    ]
 
 
 def weak_teachers(comparisons: list[Comparison]) -> list[str]:

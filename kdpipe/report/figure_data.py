@@ -12,7 +12,9 @@ import pandas as pd
 from kdpipe.models.names import HEADS
 from kdpipe.report.breakdown import SIZES, class_gains
 from kdpipe.report.comparisons import DISTILLED_BASELINE, Comparison
-from kdpipe.report.results import METRIC, Results
+from kdpipe.report.planning import planned
+from kdpipe.report.results import Results, Setting
+from kdpipe.report.selection import holm
 
 MOST_CURVES = 20  # per kind of training; more would hide each other
 TIMES = ["ms/inference", "ms/postprocess"]
@@ -33,8 +35,8 @@ def numbers(
         histories: Losses and metrics of trainings by id, a row per epoch.
     """
     found = [comparison for comparison in comparisons if comparison.kind == DISTILLED_BASELINE]
-    lines = {
-        "gains": _gains(results, found),
+    lines: dict[str, pd.DataFrame | Lines] = {
+        "gains": gain_rows(results, found),
         "seeds": _seeds(found),
         "latency": _latency(results),
         "costs": costs(results),
@@ -65,19 +67,26 @@ def costs(results: Results) -> Lines:
     return lines
 
 
-def _gains(results: Results, found: Sequence[Comparison]) -> Lines:
+def gain_rows(results: Results, found: Sequence[Comparison]) -> pd.DataFrame:
+    """Return a row per pair, `dis` and head; `primary` is true for those that decide.
+
+    `p` is two-sided; `holm` is that of the primary rows, adjusted for their number. What a comparison could
+    have detected, and how many seeds in all would detect the smallest gain worth having and the gain seen, is
+    of `kdpipe.report.planning`; `minutes` is what another seed takes.
+    """
     items = {(item.pair, item.dis): item for item in results.pairs}
     lines: Lines = []
     for one in found:
         item = items[str(one.pair), str(one.dis)]
         gain = vars(one.gain) if one.gain else {}
+        best = item in results.best
         lines.append(
             {
                 "pair": item.pair,
                 "student": item.student,
                 "teacher": item.teacher,
                 "dis": item.dis,
-                "best": item in results.best,
+                "best": best,
                 "head": one.head,
                 "baseline": one.before_summary.mean,
                 "baseline sd": one.before_summary.sd,
@@ -86,9 +95,22 @@ def _gains(results: Results, found: Sequence[Comparison]) -> Lines:
                 "gain": gain.get("mean"),
                 **{name: gain.get(name) for name in ("low", "high", "probability")},
                 "verdict": one.verdict,
+                "tried": one.tried,
+                "primary": best and one.head == results.primary_head(item),
+                "seeds": len(one.gain.per_seed) if one.gain else 0,
+                "p": one.gain.p if one.gain else None,
+                **planned(one.gain, one.smallest),
+                "minutes": sum(_mean_seconds(results, s) for s in (item.baseline, item.distilled)) / 60,
             }
         )
-    return lines
+    primary = [line for line in lines if line["primary"] and line["p"] is not None]
+    for line, p in zip(primary, holm([line["p"] for line in primary]), strict=True):
+        line["holm"] = p
+    return pd.DataFrame(lines)
+
+
+def _mean_seconds(results: Results, setting: Setting) -> float:
+    return fmean(cell["seconds"] for cell in results.cells(setting))
 
 
 def _seeds(found: Sequence[Comparison]) -> Lines:
@@ -116,7 +138,7 @@ def _latency(results: Results) -> Lines:
         for head in HEADS:
             if of_one := results.of(setting, results.split, head):
                 ms = median(times[line["cell"], head] for line in of_one)
-                ap = fmean(line[METRIC] for line in of_one)
+                ap = fmean(line[results.question.column] for line in of_one)
                 lines.append({"model": str(setting), "kind": setting.kind, "head": head, "ms": ms, "AP": ap})
     best = 0.0
     for line in sorted(lines, key=lambda line: (line["ms"], -line["AP"])):

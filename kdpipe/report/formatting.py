@@ -63,7 +63,7 @@ def gain_row(line: Mapping[Hashable, Any]) -> dict[str, str]:
     return {
         "pair": str(line["pair"]),
         "head": HEAD_NAMES[line["head"]],
-        "dis": str(line["dis"]),
+        "dis": f"{line['dis']} (best of {line['tried']})" if line["tried"] > 1 else str(line["dis"]),
         "baseline": spread_of(line["baseline"], line["baseline sd"]),
         "distilled": spread_of(line["distilled"], line["distilled sd"]),
         "gain": gain_of(line["gain"], line["low"], line["high"]),

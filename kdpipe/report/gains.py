@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
 CONFIDENCE = 0.95
+ERROR = 1 - CONFIDENCE  # two-sided, of one interval on its own
 SURE = 1 - 1e-9  # the largest probability that is reported
 NO_DEVIATIONS = np.zeros(0)
 PRECISION = 1e-6  # of a probability
+BETTER, WORSE, NO_GAIN = "better", "worse", "no gain worth having"
+UNDECIDED, UNKNOWN = "undecided", "unknown"
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,26 @@ class Gain:
     image_error: float | None
 
     @property
-    def verdict(self) -> str:
-        """Better, worse, within noise, or unknown, by the interval."""
+    def p(self) -> float | None:
+        """Two-sided P of a gain of 0; None if it is unknown."""
+        return None if self.probability is None else 2 * min(self.probability, 1 - self.probability)
+
+    def verdict(self, smallest: float) -> str:
+        """Return what the interval decides.
+
+        `better` and `worse` exclude 0; `no gain worth having` excludes every gain and loss of at least
+        `smallest`, a fraction of 1 (equivalence by two one-sided tests: D. J. Schuirmann, Journal of
+        Pharmacokinetics and Biopharmaceutics 15, 1987).
+        """
         if self.low is None or self.high is None:
-            return "unknown"
-        word = "better" if self.low > 0 else "worse" if self.high < 0 else "within noise"
+            return UNKNOWN
+        word = UNDECIDED
+        if -smallest < self.low and self.high < smallest:
+            word = NO_GAIN
+        elif self.low > 0:
+            word = BETTER
+        elif self.high < 0:
+            word = WORSE
         return word if len(self.per_seed) > 1 else f"{word} (one seed)"
 
 
@@ -95,7 +113,7 @@ def paired_gain(before: Mapping[int, Measurement], after: Mapping[int, Measureme
     if seed_error is None and image_error is None:
         return Gain(mean, None, None, None, per_seed, None, None)
     errors = (seed_error or 0.0, len(seeds) - 1, image_error or 0.0)
-    margin = _margin((1 + CONFIDENCE) / 2, *errors)
+    margin = margin_at(1 - ERROR / 2, *errors)
     return Gain(
         mean=mean,
         low=mean - margin,
@@ -105,6 +123,19 @@ def paired_gain(before: Mapping[int, Measurement], after: Mapping[int, Measureme
         seed_error=seed_error,
         image_error=image_error,
     )
+
+
+def at_error(gain: Gain, error: float, p: float) -> Gain:
+    """Return a gain with another interval and P, such as those that hold for several gains at once.
+
+    Args:
+        gain: The gain, with its interval.
+        error: Two-sided error of the interval.
+        p: Two-sided P of a gain of 0.
+    """
+    margin = margin_at(1 - error / 2, gain.seed_error or 0.0, len(gain.per_seed) - 1, gain.image_error or 0.0)
+    probability = 1 - p / 2 if gain.mean > 0 else p / 2
+    return replace(gain, low=gain.mean - margin, high=gain.mean + margin, probability=probability)
 
 
 def _common_error(deviations: NDArray[np.float64]) -> float | None:
@@ -120,7 +151,7 @@ def _common_error(deviations: NDArray[np.float64]) -> float | None:
     return float(np.sqrt(max(common, 0.0)))
 
 
-def _margin(level: float, seed_error: float, freedom: int, image_error: float) -> float:
+def margin_at(level: float, seed_error: float, freedom: int, image_error: float) -> float:
     """Return the half width of the interval with this one-sided level."""
     by_seeds = special.stdtrit(freedom, level) * seed_error if freedom else 0.0
     return float(np.hypot(by_seeds, special.ndtri(level) * image_error))
@@ -132,7 +163,7 @@ def _probability(mean: float, seed_error: float, freedom: int, image_error: floa
         return 0.5
 
     def beyond(level: float) -> float:
-        return _margin(level, seed_error, freedom, image_error) - abs(mean)
+        return margin_at(level, seed_error, freedom, image_error) - abs(mean)
 
     level = float(optimize.brentq(beyond, 0.5, SURE, xtol=PRECISION)) if beyond(SURE) > 0 else SURE
     return level if mean > 0 else 1 - level

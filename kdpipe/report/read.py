@@ -19,17 +19,23 @@ TEXTS = dict.fromkeys(("dis", "class", "pair", "student", "teacher", "model", "c
 class Content:
     """The content of the report.
 
-    `metric` says which metric mAP50-95 is here, `split` on which split it is measured, and `choice_split` on
-    which the best `dis` is chosen. `numbers` are the tables behind the figures, by name; `cells` has a row
-    per training, split and head.
+    `label` is the metric that is compared, such as mAP50-95, `metric` says which one it is here, `split` on
+    which split it is measured, and `choice_split` on which the best `dis` is chosen. `numbers` are the tables
+    behind the figures, by name; `cells` has a row per training, split and head.
     """
 
+    label: str
     metric: str
     split: str
     choice_split: str
     warnings: list[str]
     numbers: dict[str, pd.DataFrame]
     cells: pd.DataFrame
+
+    @property
+    def confirmed(self) -> pd.DataFrame:
+        """The gains on the seeds of `kdpipe confirm`; empty if there are none."""
+        return self.numbers.get("confirmed", pd.DataFrame())
 
     @property
     def measured(self) -> pd.DataFrame:
@@ -54,7 +60,15 @@ def load_content(reports: Path = REPORTS_DIR) -> Content:
         raise damaged(path, error, "`dvc repro --force --single-item report` makes it again") from error
     if "gains" not in numbers:
         raise KdpipeError(f"{reports / NUMBERS_DIR} does not exist; run `dvc repro`")
-    return Content(said["metric"], said["measured_on"], said["chosen_on"], said["warnings"], numbers, cells)
+    return Content(
+        label=said["label"],
+        metric=said["metric"],
+        split=said["measured_on"],
+        choice_split=said["chosen_on"],
+        warnings=said["warnings"],
+        numbers=numbers,
+        cells=cells,
+    )
 
 
 def _table(path: Path) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from statistics import fmean
@@ -18,6 +18,7 @@ from kdpipe.models.entries import AND
 from kdpipe.models.names import HEADS, preferred_head
 from kdpipe.models.tasks import Task
 from kdpipe.report.gains import Measurement
+from kdpipe.report.question import Question
 
 METRIC = "coco/AP"
 OWN_METRIC = "mAP50-95"  # Ultralytics' own
@@ -26,14 +27,14 @@ NO_DIS = "none"  # of a finished student, whose `dis` is unknown
 
 
 Line = Mapping[Hashable, Any]
-"""A row of the table, with COCO AP as the only metric."""
+"""A row of the table, with the compared metric as the only one."""
 
 
 class Files(Protocol):
     """What is read from the files of a training, because MLflow does not have it."""
 
-    def deviations(self, split: str, head: str) -> NDArray[np.float64]:
-        """Return the deviations of COCO AP over half samples of the images, shape (samples,)."""
+    def deviations(self, split: str, head: str, metric: str) -> NDArray[np.float64]:
+        """Return the deviations of a metric over half samples of the images, (samples,)."""
 
     def class_ap(self, split: str, head: str) -> Mapping[str, float]:
         """Return COCO AP of each class."""
@@ -94,6 +95,7 @@ class Results:
     splits: list[str]
     files: Mapping[str, Files]
     task: Task
+    question: Question = field(default_factory=Question)
 
     @property
     def choice_split(self) -> str:
@@ -106,11 +108,12 @@ class Results:
         return self.splits[-1]
 
     def measured(self, setting: Setting, head: str) -> dict[int, Measurement]:
-        """Return COCO AP of a setting on the measured split by seed, with its deviations."""
+        """Return the metric of a setting on the measured split by seed, with its deviations."""
         if (setting, head) not in self._measured:
             self._measured[setting, head] = {
                 int(line["seed"]): Measurement(
-                    line[METRIC], self.files[line["cell"]].deviations(self.split, head)
+                    line[self.question.column],
+                    self.files[line["cell"]].deviations(self.split, head, self.question.metric),
                 )
                 for line in self.of(setting, self.split, head)
             }
@@ -159,7 +162,7 @@ class Results:
 
     @cached_property
     def best(self) -> list[PairAt]:
-        """Each pair at its best `dis`: by the mean over seeds on `choice_split`, on the preferred head."""
+        """Each pair at its best `dis`: by the mean over seeds on `choice_split`, on the primary head."""
         pairs = groupby(self.pairs, key=lambda item: item.pair)
         return [max(same, key=lambda item: fmean(self._choice(item).values())) for _, same in pairs]
 
@@ -169,10 +172,15 @@ class Results:
         return max(scores, key=lambda cell: scores[cell])
 
     def _choice(self, item: PairAt) -> dict[str, float]:
-        """Return what the choice is made by: AP on `choice_split`, by training id."""
-        per_head = {head: self.of(item.distilled, self.choice_split, head) for head in HEADS}
-        head = preferred_head({head for head, lines in per_head.items() if lines})
-        return {line["cell"]: line[METRIC] for line in per_head[head]}
+        """Return what the choice is made by: the metric on `choice_split`, by training id."""
+        lines = self.of(item.distilled, self.choice_split, self.primary_head(item))
+        return {line["cell"]: line[self.question.column] for line in lines}
+
+    def primary_head(self, item: PairAt) -> str:
+        """Return the head that decides about a pair."""
+        if self.question.head:
+            return self.question.head
+        return preferred_head({head for head in HEADS if self.of(item.distilled, self.choice_split, head)})
 
     def lines(self, **where: object) -> pd.DataFrame:
         """Return the rows of the table that have these values."""
@@ -196,7 +204,11 @@ class Results:
 
     @cached_property
     def _by_setting(self) -> dict[Hashable, list[Line]]:
-        lines = self.table.loc[:, :"head"].assign(**{METRIC: self.table[METRIC]}).to_dict("records")
+        lines = (
+            self.table.loc[:, :"head"]
+            .assign(**{self.question.column: self.table[self.question.column]})
+            .to_dict("records")
+        )
         found: dict[Hashable, list[Line]] = defaultdict(list)
         for key, line in zip(zip(*self._keys, strict=True), lines, strict=True):
             found[key].append(line)

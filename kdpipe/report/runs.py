@@ -12,6 +12,7 @@ import pandas as pd
 from kdpipe.models.names import DEFAULT_IMGSZ
 from kdpipe.models.tasks import TASKS
 from kdpipe.params.schema import L2
+from kdpipe.report.question import Question
 from kdpipe.report.results import METRIC, NO_DIS, Files, Results
 
 TAGS = {"kind": "stage", **{name: name for name in ("pair", "student", "teacher", "dis", "seed")}}
@@ -26,19 +27,25 @@ COSTS = ("seconds", "peak_memory_mib", "parameters", "gflops", "file_bytes")
 PLACE = 2  # split and head come before the name of a metric
 
 
-def tidy(runs: Sequence[Mapping[str, Any]], splits: Sequence[str], files: Mapping[str, Files]) -> Results:
+def tidy(
+    runs: Sequence[Mapping[str, Any]],
+    splits: Sequence[str],
+    files: Mapping[str, Files],
+    question: Question,
+) -> Results:
     """Return the results of the runs on these splits.
 
     Args:
         runs: Runs as returned by MLflow's `Run.to_dictionary`.
         splits: The splits, in the order of params.yaml.
         files: The files of the trainings, by training id.
+        question: What the comparison is to answer.
     """
     lines = [line for run in runs for line in _lines(run) if line["split"] in splits]
     table = pd.DataFrame(lines).sort_values(["split", "kind", "cell", "head"], ignore_index=True)
     measured = set(table["split"])
     found = [split for split in splits if split in measured]
-    return Results(table, found, files, TASKS[runs[0]["data"]["tags"]["task"]])
+    return Results(table, found, files, TASKS[runs[0]["data"]["tags"]["task"]], question)
 
 
 def _lines(run: Mapping[str, Any]) -> Iterator[dict[str, object]]:

@@ -10,7 +10,7 @@ import pandas as pd
 from kdpipe.models.names import HEADS
 from kdpipe.models.tasks import TASKS
 from kdpipe.params.schema import L2
-from kdpipe.report import batch_statistics, breakdown, figure_data
+from kdpipe.report import batch_statistics, breakdown, figure_data, verdicts
 from kdpipe.report.against_published import against_published
 from kdpipe.report.comparisons import (
     DIS_DIS,
@@ -34,16 +34,16 @@ from kdpipe.report.results import BOX_METRIC, METRIC, NO_DIS, OWN_BOX_METRIC, OW
 from kdpipe.report.started import started_students
 
 HOW_TO_READ = """\
-**mAP50-95 is {metric}** in %, on the **{split}** split; mean ± standard deviation over {seeds}. *e2e* is the
+**{label} is {metric}** in %, on the **{split}** split; mean ± standard deviation over {seeds}. *e2e* is the
 NMS-free head, *NMS* the classical one. A gain is the mean difference seed by seed, with its 95 % interval in
-brackets: how far it would move with other seeds and other images. *better* and *worse* are said where the
-interval excludes 0, *within noise* where it contains 0; *P(better)* is how sure it is that the gain is
-above 0. Each training keeps its best epoch on val, by the head that `train.nms` says (by default the
-classical one)."""
+brackets: how far it would move with other seeds and other images, not with another training of the teacher.
+*better* and *worse* are said where the interval excludes 0, *no gain worth having* where it lies within
+±{smallest:g} points, else *undecided*. The interval of a best `dis` is wider, as it holds for all that were
+tried. Each training keeps its best epoch on val, by the head that `train.nms` says (by default the classical
+one)."""
 EXTENSION = " COCO itself knows no rotated boxes: these are its rules, applied to their overlap."
 CHOSEN_ELSEWHERE = (
-    "The best `dis` is chosen on **{choice}**, by the e2e head where there is one, "
-    "and measured on **{split}**."
+    "The best `dis` is chosen on **{choice}**, by the primary head, and measured on **{split}**."
 )
 CHOSEN_HERE = (
     "The best `dis` is chosen on the same images that measure it, so its line flatters; "
@@ -64,7 +64,11 @@ SAVED = {"params (M)": ("parameters", 1e6), "GFLOPs": ("gflops", 1), "file (MB)"
 
 
 def benchmark(
-    results: Results, comparisons: Sequence[Comparison], gains: pd.DataFrame, notes: Sequence[str]
+    results: Results,
+    comparisons: Sequence[Comparison],
+    gains: pd.DataFrame,
+    confirmed: pd.DataFrame,
+    notes: Sequence[str],
 ) -> str:
     """The whole of benchmark.md.
 
@@ -72,10 +76,14 @@ def benchmark(
         results: What the runs say.
         comparisons: Every one that the results allow.
         gains: A line per pair, `dis` and head, of `kdpipe.report.figure_data`.
+        confirmed: The same of seeds that played no part in a choice; empty if there are none.
         notes: Warnings that stand above the tables.
     """
+    smallest = 100 * results.question.smallest
     main = {
+        "Verdicts": [verdicts.HOW_TO_READ.format(smallest=smallest), verdicts.table(gains, confirmed)],
         "Students at their best `dis`": [headline(results, comparisons), _choice(results)],
+        "On new seeds": [verdicts.CONFIRMED, verdicts.on_new_seeds(confirmed)],
         "Every `dis`": [over_dis(gains)],
         "Teachers": [teachers(results)],
         "Students that start from a teacher": [STARTED, started(results, comparisons)],
@@ -121,7 +129,7 @@ def headline(results: Results, comparisons: Iterable[Comparison]) -> str:
         line |= {"method": item.method} if methods - {L2, NO_DIS} else {}
         line["best dis"] = item.dis
         line["size (px)"] = str(item.imgsz)
-        for head, label in (("nms", "mAP50-95"), ("e2e", "mAP50-95 e2e")):
+        for head, label in (("nms", results.question.label), ("e2e", f"{results.question.label} e2e")):
             comparison = found.get((item.pair, item.dis, head))
             line[f"{label} baseline"] = spread(comparison.before_summary) if comparison else ""
             line[f"{label} distilled"] = spread(comparison.after_summary) if comparison else ""
@@ -158,9 +166,10 @@ def teachers(results: Results) -> str:
     """A line per teacher: both heads, and what its own training took."""
     lines = []
     for cell, found in results.lines(kind="teacher", split=results.split).groupby("cell", sort=False):
-        scores, first = dict(zip(found["head"], found[METRIC], strict=True)), found.iloc[0]
+        scores, first = dict(zip(found["head"], found[results.question.column], strict=True)), found.iloc[0]
         line = {"teacher": str(cell).split("/", 1)[1], "params (M)": f"{first['parameters'] / 1e6:.1f}"}
-        line |= {"mAP50-95": percent(scores["nms"]), "mAP50-95 e2e": percent(scores.get("e2e", nan))}
+        line |= {results.question.label: percent(scores["nms"])}
+        line |= {f"{results.question.label} e2e": percent(scores.get("e2e", nan))}
         lines.append(line | {"training (min)": f"{first['seconds'] / 60:.1f}"})
     return markdown(lines)
 
@@ -215,7 +224,13 @@ def both_metrics(results: Results) -> str:
 def _how_to_read(results: Results) -> str:
     count = results.lines(kind="baseline")["seed"].nunique()
     seeds = "1 seed" if count == 1 else f"{count} seeds"
-    text = HOW_TO_READ.format(metric=results.task.metric, split=results.split, seeds=seeds)
+    text = HOW_TO_READ.format(
+        label=results.question.label,
+        metric=results.task.metric,
+        split=results.split,
+        seeds=seeds,
+        smallest=100 * results.question.smallest,
+    )
     return text + (EXTENSION if results.task is TASKS["obb"] else "")
 
 

@@ -16,10 +16,12 @@ from kdpipe.report.batch_statistics import checkpoints, misfits
 from kdpipe.report.comparisons import (
     DISTILLED_BASELINE,
     Comparison,
+    at_looks,
     compare,
+    nothing_learned,
     weak_teachers,
 )
-from kdpipe.report.figure_data import Histories, numbers
+from kdpipe.report.figure_data import Histories, gain_rows, numbers
 from kdpipe.report.results import PairAt, Results, number
 
 REPORTS_DIR = Path("reports")
@@ -28,10 +30,11 @@ NUMBERS_DIR, PLOTS_DIR, PAGE_FILE = "numbers", "plots", "index.html"  # in REPOR
 
 @dataclass(frozen=True)
 class Report:
-    """The content of the report; `gains` has a row per pair, `dis` and head."""
+    """The content of the report; `gains` has a row per pair, `dis` and head, `confirmed` is of new seeds."""
 
     comparisons: list[Comparison]
     gains: pd.DataFrame
+    confirmed: pd.DataFrame
     warnings: list[str]
 
 
@@ -41,39 +44,44 @@ def write_report(
     unlike: Mapping[str, str],
     notes: Sequence[str],
     out: Path = REPORTS_DIR,
+    *,
+    confirmed: Results | None = None,
 ) -> Report:
     """Write tables, metrics, and the numbers behind the figures.
 
     Args:
-        results: The results of all trainings.
+        results: The results of all trainings of the sweep.
         histories: Losses and metrics of trainings by id, a row per epoch.
         unlike: Why a distilled training must not be compared with its baseline, by training id.
         notes: Warnings of earlier stages, which the report repeats.
         out: The folder to write to.
+        confirmed: The results of the seeds of `kdpipe confirm`, if there are any.
     """
     comparisons = compare(results, unlike)
     refused = [f"{cell} is not compared: {reason}" for cell, reason in unlike.items()]
     spoilt = misfits(checkpoints(results), results.split)
-    warnings = [*notes, *refused, *weak_teachers(comparisons), *spoilt]
+    warnings = [*notes, *refused, *weak_teachers(comparisons), *nothing_learned(comparisons), *spoilt]
     (out / NUMBERS_DIR).mkdir(parents=True, exist_ok=True)
     figure_data = numbers(results, comparisons, histories)
     gains = figure_data["gains"]
+    new = gain_rows(confirmed, at_looks(confirmed, unlike)) if confirmed else pd.DataFrame()
     (out / "benchmark.md").write_text(
-        tables.benchmark(results, comparisons, gains, warnings), encoding="utf-8"
+        tables.benchmark(results, comparisons, gains, new, warnings), encoding="utf-8"
     )
     results.table.to_csv(out / "benchmark.csv", index=False)
     (out / "benchmark.json").write_text(_lines(_benchmark(results, comparisons, warnings)), encoding="utf-8")
     headlines = json.dumps(_headlines(results.best, comparisons), indent=2)
     (out / "metrics.json").write_text(headlines + "\n", encoding="utf-8")
-    for name, table in figure_data.items():
+    for name, table in {**figure_data, "confirmed": new}.items():
         table.to_csv(out / NUMBERS_DIR / f"{name}.csv", index=False)
-    return Report(comparisons, gains, warnings)
+    return Report(comparisons, gains, new, warnings)
 
 
 def _benchmark(
     results: Results, comparisons: Sequence[Comparison], warnings: Sequence[str]
 ) -> dict[str, object]:
     return {
+        "label": results.question.label,
         "metric": results.task.metric,
         "chosen_on": results.choice_split,
         "measured_on": results.split,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kdpipe.cells.cell import DATASET_DIR, Cell
 from kdpipe.cells.record import Metrics, load_metrics, save_metrics
 from kdpipe.evaluation import (
@@ -26,15 +29,15 @@ def evaluate_cell(params: Params, cell: Cell) -> Metrics:
     shutil.rmtree(cell.eval_dir, ignore_errors=True)
     cell.eval_dir.mkdir(parents=True)
     metrics: Metrics = {}
-    samples = {}
+    samples: dict[str, NDArray[np.float64]] = {}
     for split, heads in load_metrics(cell.val_dir).items():
         truth = load_truth(DATASET_DIR, split)
         metrics[split] = {}
         for head in heads:
             predictions = load_predictions(cell.val_dir / predictions_file(split, head))
-            metrics[split][head], samples[f"{split}/{head}"] = evaluate(
-                truth, predictions, params.evaluate.resamples, params.evaluate.seed
-            )
+            settings = params.evaluate
+            metrics[split][head], deviations = evaluate(truth, predictions, settings.resamples, settings.seed)
+            samples |= {f"{split}/{head}/{metric}": values for metric, values in deviations.items()}
     save_resamples(samples, cell.eval_dir / RESAMPLES_FILE)
     save_metrics(cell.eval_dir, metrics)
     return metrics

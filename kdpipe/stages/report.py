@@ -15,6 +15,7 @@ from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Params
 from kdpipe.report.fairness import unlike_pairs
 from kdpipe.report.figure_data import MOST_CURVES
+from kdpipe.report.question import Question
 from kdpipe.report.results import Results
 from kdpipe.report.runs import tidy
 from kdpipe.report.write import Report, write_report
@@ -58,11 +59,13 @@ def report_cells(params: Params, suspicions: Sequence[str]) -> ReportResult:
         threads.map(FinishedCell.read_ahead, finished)
         synced = sync(params.tracking, finished)
     results = read_results(params, finished, synced)
+    confirmed = read_results(params, finished, synced, confirms=True) if params.confirm.seeds else None
     registered = register_best(params, finished, results)
     unlike = unlike_pairs(done.record for done in finished)
     histories = {done.cell.id: done.history for done in drawn(finished)}
     warnings = [*load_manifest(DATASET_DIR).warnings, *suspicions]
-    return ReportResult(synced, registered, results, write_report(results, histories, unlike, warnings))
+    report = write_report(results, histories, unlike, warnings, confirmed=confirmed)
+    return ReportResult(synced, registered, results, report)
 
 
 def drawn(finished: Iterable[FinishedCell]) -> Iterator[FinishedCell]:
@@ -101,18 +104,26 @@ def unfinished(params: Params, finished: Iterable[FinishedCell]) -> list[str]:
     return [cell.id for cell in all_cells(params) if cell not in done]
 
 
-def read_results(params: Params, finished: Sequence[FinishedCell], synced: SyncResult) -> Results:
+def read_results(
+    params: Params, finished: Sequence[FinishedCell], synced: SyncResult, *, confirms: bool = False
+) -> Results:
     """Return the results of the runs in MLflow; half samples and classes come from the trainings' files.
 
     Args:
         params: All of params.yaml.
         finished: The finished trainings.
         synced: The sync that returned their runs.
+        confirms: Take the seeds of `kdpipe confirm`, instead of those of the sweep.
     """
     splits = measured_splits(params, load_manifest(DATASET_DIR))
-    cells = {done.cell.id: done for done in finished}
-    runs = [synced.runs[done.record.fingerprint].to_dictionary() for done in finished]
-    return tidy(runs, splits, cells)
+    chosen = [done for done in finished if done.cell.confirms == confirms or done.cell.kind == "teacher"]
+    cells = {done.cell.id: done for done in chosen}
+    runs = [synced.runs[done.record.fingerprint].to_dictionary() for done in chosen]
+    evaluate = params.evaluate
+    question = Question(
+        evaluate.primary.head, evaluate.primary.metric, evaluate.smallest / 100, params.sweep.tried
+    )
+    return tidy(runs, splits, cells, question)
 
 
 def register_best(params: Params, finished: Iterable[FinishedCell], results: Results) -> list[str]:

@@ -106,9 +106,18 @@ class FinishedCell:
         values = self.metrics[split][head].items()
         return {name.removeprefix(COCO_CLASS): value for name, value in values if name.startswith(COCO_CLASS)}
 
-    def deviations(self, split: str, head: str) -> NDArray[np.float64]:
-        """Return the deviations of COCO AP over half samples of the images, shape (samples,)."""
-        return deviations_at(self._resamples, f"{split}/{head}")
+    def deviations(self, split: str, head: str, metric: str) -> NDArray[np.float64]:
+        """Return the deviations of a metric over half samples of the images.
+
+        Args:
+            split: The split.
+            head: "e2e" or "nms".
+            metric: "AP", "AP50" or "AP75".
+
+        Returns:
+            Deviations, (samples,).
+        """
+        return deviations_at(self._resamples, f"{split}/{head}/{metric}")
 
     @property
     def digest(self) -> str:

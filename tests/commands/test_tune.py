@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -136,13 +137,25 @@ def test_a_real_training_goes_on_where_its_node_has_left(
 def test_a_dis_is_looked_for_with_real_trainings(first_run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "a clone"
     project = copy_of(first_run, folder)
-    answer = project.run("kdpipe", "tune", "n-s", "--trials", "2", "--jobs", "2").stdout
+    search = ["kdpipe", "tune", "n-s", "--trials", "2", "--max-seeds", "4", "--jobs", "2"]
+    answer = project.run(*search).stdout
     assert "best on val: n-s at dis" in answer
-    assert answer.count("within noise") + answer.count("better") + answer.count("worse") == 2  # heads
+    verdicts = re.findall("undecided|better|worse|no gain worth having|unknown", answer)
+    assert len(verdicts) == 4  # of the sweep and of the new seeds, on both heads
+    assert answer.count("4 new seeds") == 2
     assert "up to date" in project.run("dvc", "status").stdout
     tried = OmegaConf.load(folder / "params.yaml").sweep.dis
     assert tried[0] == 1.0
     assert len(tried) <= 2
+    written = load(folder / "params.yaml")
+    assert written.sweep.tried == {"n-s": 2}
+    assert (written.confirm.students, written.confirm.seeds) == (["yolo26n"], [1, 2, 3, 4])
+    dis = written.confirm.pairs["n-s"]
+    assert f"{dis} (best of 2)" in (folder / "reports/benchmark.md").read_text()
+    confirmed = pd.read_csv(folder / "reports/numbers/confirmed.csv")
+    assert set(confirmed["seeds"]) == {4}
+    assert set(confirmed["dis"]) == {float(dis)}
+    assert set(pd.read_csv(folder / "reports/numbers/gains.csv")["seeds"]) == {1}
     assert {path.name for path in (folder / "runs/distill/n-s").iterdir()} >= {str(dis) for dis in tried}
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
     runs = mlflow.search_runs(experiment_names=["test"], filter_string="tags.stage = 'tune'")
@@ -157,7 +170,8 @@ def test_a_search_that_is_killed_leaves_params_yaml_as_it_was(first_run: Path, t
     folder = tmp_path / "a clone"
     project = copy_of(first_run, folder)
     written = (folder / "params.yaml").read_bytes()
-    search = ["kdpipe", "tune", "n-s", "--trials", "2", "--low", "2", "--high", "9", "--jobs", "1"]
+    few = ["--trials", "2", "--max-seeds", "0", "--jobs", "1"]
+    search = ["kdpipe", "tune", "n-s", "--low", "2", "--high", "9", *few]
     running = project.start(*search)
     tried = folder / ".kdpipe/stages"
     log = wait_for(lambda: next((path for path in tried.glob("distill@*/log.txt")), None))

@@ -41,7 +41,8 @@ def content() -> Content:
         for head in ("e2e", "nms")
     ]
     empty = dict.fromkeys(("gains", "seeds", "latency", "costs", "sizes", "curves"), pd.DataFrame())
-    return Content("COCO AP", "val", "val", [], {**empty, "classes": pd.DataFrame(rows)}, pd.DataFrame())
+    numbers = {**empty, "classes": pd.DataFrame(rows)}
+    return Content("mAP50-95", "COCO AP", "val", "val", [], numbers, pd.DataFrame())
 
 
 def drawn(content: Content) -> figures.Plot:

@@ -123,7 +123,7 @@ def test_the_page_says_what_files_and_mlflow_say(page: str, reports: Path) -> No
     shown = tables.frame("gains-table").to_dict("records")
     assert len(shown) == len(wanted) == 4
     for line in shown:
-        one = wanted[line["pair"], line["dis"].removesuffix(" (best)"), line["head"].lower()]
+        one = wanted[line["pair"], line["dis"].removesuffix(" (best of 2)"), line["head"].lower()]
         mean, low, high = (100 * one["gain"][name] for name in ("mean", "low", "high"))
         assert line["gain"] == f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
         assert line["verdict"] == one["verdict"]

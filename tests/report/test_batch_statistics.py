@@ -72,7 +72,7 @@ def test_the_noise_of_few_images_is_larger() -> None:
     measure_anew(NOISY, 0.05)
     assert len(report(list(SCORES)).warnings) == 2
     noise = np.random.default_rng(0).normal(0, 0.03, 200)
-    places = (f"{split}/{head}" for split in ("val", "test") for head in HEADS)
+    places = (f"{split}/{head}/AP" for split in ("val", "test") for head in HEADS)
     save_resamples(dict.fromkeys(places, noise), NOISY.eval_dir / RESAMPLES_FILE)
     assert report(list(SCORES)).warnings == ["a note"]
     measure_anew(NOISY, 0.07)

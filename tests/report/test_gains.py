@@ -6,6 +6,7 @@ import pytest
 from kdpipe.report.gains import Measurement, paired_gain, summarise
 
 Values = dict[int, float]
+SMALLEST = 0.005  # gain worth having
 
 
 def exact(values: Values) -> dict[int, Measurement]:
@@ -18,18 +19,23 @@ def test_identical_models_gain_nothing() -> None:
     models = {seed: Measurement(0.4 + seed / 10, rng.normal(0, 0.02, 500)) for seed in range(3)}
     gain = paired_gain(models, models)
     assert (gain.mean, gain.low, gain.high, gain.probability) == (0, 0, 0, 0.5)
-    assert gain.verdict == "within noise"
+    assert gain.verdict(SMALLEST) == "no gain worth having"
 
 
 def test_the_verdict_follows_the_interval() -> None:
     before = exact({0: 0.40, 1: 0.50, 2: 0.60})
     better = paired_gain(before, exact({0: 0.45, 1: 0.551, 2: 0.649}))
-    assert better.verdict == "better"
+    assert better.verdict(SMALLEST) == "better"
     assert better.probability == pytest.approx(1, abs=1e-3)
     worse = paired_gain(before, exact({0: 0.35, 1: 0.449, 2: 0.551}))
-    assert worse.verdict == "worse"
+    assert worse.verdict(SMALLEST) == "worse"
     assert worse.probability == pytest.approx(0, abs=1e-3)
-    assert paired_gain(before, exact({0: 0.60, 1: 0.40, 2: 0.60})).verdict == "within noise"
+    assert paired_gain(before, exact({0: 0.60, 1: 0.40, 2: 0.60})).verdict(SMALLEST) == "undecided"
+    tiny = paired_gain(before, exact({0: 0.401, 1: 0.5011, 2: 0.6009}))
+    assert tiny.low is not None
+    assert tiny.low > 0
+    assert tiny.verdict(SMALLEST) == "no gain worth having"
+    assert tiny.verdict(0.0005) == "better"
 
 
 def test_without_images_it_is_students_t() -> None:
@@ -47,10 +53,10 @@ def test_one_seed_says_so_and_covers_the_images_only() -> None:
     gain = paired_gain(
         {0: Measurement(0.4, noise)}, {0: Measurement(0.5, noise + rng.normal(0, 0.005, 4000))}
     )
-    assert gain.verdict == "better (one seed)"
+    assert gain.verdict(SMALLEST) == "better (one seed)"
     assert gain.high == pytest.approx(0.1 + 1.96 * 0.005, abs=0.0005)
     assert gain.seed_error is None
-    assert paired_gain(exact({0: 0.4}), exact({0: 0.9})).verdict == "unknown"
+    assert paired_gain(exact({0: 0.4}), exact({0: 0.9})).verdict(SMALLEST) == "unknown"
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])

@@ -13,10 +13,10 @@ from kdpipe.report.read import Content
 LINE = 0.42  # inches of height per line of the forest plot
 FOREST_ABOUT = """\
 Each line is a pair at one dis: small marks are the gains of single seeds, the large mark is their mean, the
-bar its 95 % interval. A gain whose interval contains 0 is within noise."""
+bar its 95 % interval. A gain whose interval contains 0 may be none."""
 OVER_DIS_ABOUT = """\
-The gain over the baseline (the line at 0), with its 95 % interval as a band. Where the band contains 0, the
-gain is within noise."""
+The gain over the baseline (the line at 0), with its 95 % interval as a band. Where the band contains 0,
+there may be no gain."""
 
 
 def over_dis(content: Content) -> Plot | None:
@@ -36,7 +36,7 @@ def over_dis(content: Content) -> Plot | None:
         values = sorted(table.loc[table["pair"] == pair, "dis"].unique())
         panel.set_xticks(values, [f"{value:g}" for value in values], minor=False)
         panel.set_xticks([], minor=True)
-    axes[0].set_ylabel(f"gain in mAP50-95 ({content.metric}), points")
+    axes[0].set_ylabel(f"gain in {content.label} ({content.metric}), points")
     legend(figure)
     return Plot("dis", "Gain over dis", OVER_DIS_ABOUT + more, figure, content.numbers["gains"])
 
@@ -73,7 +73,7 @@ def forest(content: Content) -> Plot | None:
             axes.plot(each, [at] * len(each), "|", color=colour, alpha=0.8, markersize=8)
     axes.axvline(0, color=INK, linewidth=0.8)
     lines(axes, [f"{pair}  dis {dis}{'  (best)' if best else ''}" for pair, dis, best in rows])
-    axes.set_xlabel(f"gain in mAP50-95 ({content.metric}), points")
+    axes.set_xlabel(f"gain in {content.label} ({content.metric}), points")
     legend(figure)
     return Plot("forest", "Gains, seed by seed", FOREST_ABOUT + more, figure, seeds)
 

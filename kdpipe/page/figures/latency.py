@@ -37,6 +37,6 @@ def latency(content: Content) -> Plot | None:
     for number, (name, ms, ap) in enumerate(front.head(MOST_NAMES)[["model", "ms", "AP"]].to_numpy()):
         beside = (6, 6 if number % 2 else -12)  # labels of neighbours do not overlap
         axes.annotate(name, (ms, 100 * ap), beside, textcoords="offset points", size=8)
-    axes.set(xlabel="ms per image", ylabel=f"mAP50-95 ({content.metric}), %")
+    axes.set(xlabel="ms per image", ylabel=f"{content.label} ({content.metric}), %")
     axes.legend(fontsize="small")
     return Plot("latency", "Accuracy against latency", ABOUT, figure, table)

@@ -1,0 +1,79 @@
+"""The primary comparison of each pair: its verdict, and what it would take to decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from math import isinf
+from typing import Any
+
+import pandas as pd
+
+from kdpipe.report.formatting import gain_row, markdown
+from kdpipe.report.gains import UNDECIDED
+
+HOW_TO_READ = """\
+The question, as `evaluate` in params.yaml asks it: does each pair gain at its best `dis`, on its primary
+head, by {smallest:g} points or more? All other comparisons are secondary. *P* is that of a gain of 0,
+two-sided; *P (Holm)* takes into account that there are several pairs."""
+CONFIRMED = """\
+Baseline and distilled trained again with seeds that played no part in the choice of `dis`. Seeds are added in
+steps until the verdict is decided, so these intervals hold at every step."""
+
+
+def table(gains: pd.DataFrame, confirmed: pd.DataFrame) -> str:
+    """A line per pair: its primary comparison, and what it would take to decide it.
+
+    Args:
+        gains: A line per pair, `dis` and head.
+        confirmed: The same of seeds that played no part in a choice; empty if there are none.
+    """
+    new = {line["pair"]: line for line in confirmed.to_dict("records") if line["primary"]}
+    lines = []
+    for line in gains.to_dict("records"):
+        if line["primary"]:
+            row = gain_row(line)
+            found = {name: row[name] for name in ("pair", "head", "dis", "gain")}
+            found |= {"P": _p(line["p"]), "P (Holm)": _p(line["holm"]), "verdict": row["verdict"]}
+            if new:
+                found["on new seeds"] = confirmed_as(new[line["pair"]]) if line["pair"] in new else ""
+            open_ = str(line["verdict"]).startswith(UNDECIDED)
+            lines.append(found | {"what it would take": what_it_takes(line) if open_ else ""})
+    return markdown(lines)
+
+
+def on_new_seeds(confirmed: pd.DataFrame) -> str:
+    """A line per pair and head, of seeds that played no part in a choice."""
+    return markdown([gain_row(line) | {"seeds": line["seeds"]} for line in confirmed.to_dict("records")])
+
+
+def confirmed_as(line: Mapping[Hashable, Any]) -> str:
+    """Say what new seeds found, in a few words."""
+    row = gain_row(line)
+    return f"{row['verdict']}: {row['gain']}, {line['seeds']} seeds"
+
+
+def _p(value: float | None) -> str:
+    return "" if pd.isna(value) else f"{value:.3f}"
+
+
+def what_it_takes(line: Mapping[Hashable, Any]) -> str:
+    """Say what a comparison could have detected, and what would detect more."""
+    if pd.isna(line["detectable"]):
+        return "more than one seed"
+    found = [f"could detect {100 * line['detectable']:.1f} points"]
+    for name, seeds in (
+        ("the smallest gain", line["seeds for smallest"]),
+        ("the gain seen", line["seeds for gain"]),
+    ):
+        more = seeds - line["seeds"]
+        if isinf(seeds):
+            found.append(f"{name}: more test images")
+        elif more > 0:
+            found.append(f"{name}: {more:.0f} more seeds ({about(more * line['minutes'])})")
+    return "; ".join(found)
+
+
+def about(minutes: float) -> str:
+    """Format a duration."""
+    hours = minutes / 60
+    return f"about {minutes:.0f} min" if hours < 1.5 else f"about {hours:.0f} h"  # noqa: PLR2004
