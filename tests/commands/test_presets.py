@@ -84,10 +84,8 @@ def test_an_unknown_preset_gets_the_nearest_name(repository: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.shared_data
-@pytest.mark.parametrize(
-    "name",
-    [name if name == "coco8" else pytest.param(name, marks=pytest.mark.nightly) for name in ON_SHARED_DATA],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ON_SHARED_DATA)
 def test_a_preset_runs_on_real_data(
     name: str, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,7 @@ def test_two_processes_train_one_student_and_continue_it(
     assert not [name for name in model.state_dict() if "teacher" in name or "module." in name]
 
 
+@pytest.mark.nightly
 def test_two_processes_give_the_loss_of_one(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mgd, "MASKED", mgd.MASKED)  # `measured` sets it; masks are back after this test
     teacher = saved(project, "yolo26s")

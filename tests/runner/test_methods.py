@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import io
+import pickletools
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -294,6 +296,15 @@ def state_of(work: Path) -> dict[str, Any]:
     return {**content["model"], **{f"ema {name}": value for name, value in content["ema"].items()}}
 
 
+def pickled_names(checkpoint: Path) -> set[str]:
+    """What a checkpoint imports when it is opened. Its text may be anything: Ultralytics adds git's commit."""
+    with zipfile.ZipFile(checkpoint) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
+        found = list(pickletools.genops(archive.read(name)))
+    assert "STACK_GLOBAL" not in {code.name for code, _, _ in found}
+    return {str(argument) for code, argument, _ in found if code.name == "GLOBAL"}
+
+
 def check_resuming(wanted: Job, tmp_path: Path) -> None:
     """Train in one go, and with an interruption: the same to the last bit, and the student alone is left."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
@@ -309,17 +320,15 @@ def check_resuming(wanted: Job, tmp_path: Path) -> None:
     checkpoint = torch.load(result.best, weights_only=False)
     assert type(checkpoint["model"]).__name__ == "DetectionModel"
     assert not [name for name in checkpoint["model"].state_dict() if "teacher" in name or "projector" in name]
-    assert b"kdpipe" not in result.best.read_bytes()
+    named = pickled_names(result.best)
+    assert any(name.startswith("ultralytics") for name in named)
+    assert not [name for name in named if name.startswith("kdpipe")]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("family", "method"),
-    [
-        ("yolo26", "features+predictions"),
-        *(pytest.param(*one, marks=pytest.mark.nightly) for one in OF_FAMILY if one[0] != "yolov8"),
-        pytest.param("yolov8", "ld", marks=pytest.mark.nightly),
-    ],
+    ("family", "method"), [*(one for one in OF_FAMILY if one[0] != "yolov8"), ("yolov8", "ld")]
 )
 def test_an_interrupted_training_goes_on_as_if_it_had_not_been(
     family: str, method: str, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

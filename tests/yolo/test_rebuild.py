@@ -100,6 +100,7 @@ def test_every_family_and_task(stem: str, suffix: str, tmp_path: Path) -> None:
     check_same(*opened_both_ways(save(made(stem, suffix), tmp_path / "mine.pt")))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("stem", ["yolov8n-p2", "yolov8n-p6", "yolo26n-p2", "yolo26n-p6", "yolo26m"])
 def test_other_levels_and_sizes(stem: str, tmp_path: Path) -> None:
     check_same(*opened_both_ways(save(made(stem), tmp_path / "mine.pt")))
