@@ -297,7 +297,7 @@ def state_of(work: Path) -> dict[str, Any]:
 
 
 def pickled_names(checkpoint: Path) -> set[str]:
-    """What a checkpoint imports when it is opened. Its text may be anything: Ultralytics adds git's commit."""
+    """What a checkpoint imports when it is opened. Its text may be anything, as it has git's message."""
     with zipfile.ZipFile(checkpoint) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
         found = list(pickletools.genops(archive.read(name)))
