@@ -2,7 +2,7 @@
 
     python benchmarks/quality.py [--seeds N] [--epochs N] [--dis X] [--jobs N] [--results FILE]
 
-With the data and the arguments of params.yaml, yolo26n <- yolo26s from scratch, for many seeds; each
+With the data and the arguments of the preset digits-start, yolo26n <- yolo26s from scratch, for many seeds; each
 training in a process with one thread, several processes side by side. AP is Ultralytics' own of best.pt
 on val with either head. What is done is written to FILE, from which an interrupted call goes on.
 """
@@ -64,7 +64,7 @@ def main() -> None:
     from kdpipe.params.load import load
     from kdpipe.yolo.arguments import device, has_fast_bfloat16
 
-    params = load(Path(__file__).parents[1] / "params.yaml")
+    params = load(Path(__file__).parents[1] / "pipelines/presets/digits-start.yaml")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=params.train["epochs"])

@@ -2,7 +2,7 @@
 
     python benchmarks/train.py [--student NAME] [--teacher NAME] [--imgsz N] [--epochs N] [--seeds N]
 
-With the data of params.yaml (digits drawn as large as the images) and its arguments, from scratch, each
+With the data of the preset digits-start (digits drawn as large as the images) and its arguments, from scratch, each
 training in a process of its own, one after another, the four in turns for every seed. The teacher is
 trained first. Times are of the whole process: imports, set-up, loading, validation and checkpoints included.
 What they reach is benchmarks/quality.py's matter.
@@ -116,7 +116,7 @@ def main() -> None:
     from kdpipe.params.load import load
     from kdpipe.yolo.arguments import device
 
-    params = load(Path(__file__).parents[1] / "params.yaml")
+    params = load(Path(__file__).parents[1] / "pipelines/presets/digits-start.yaml")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--student", default="yolo26n")
     parser.add_argument("--teacher", default="yolo26s")

@@ -56,8 +56,9 @@ def test_a_command_in_the_docs_is_one(command: str) -> None:
 
 @pytest.fixture(scope="module")
 def finished(first_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A small project that has run, with the names that the docs use."""
+    """A small project that has run, with the names and the `dis` that the docs use."""
     project = copy_of(first_run, tmp_path_factory.mktemp("docs") / "project")
+    project.edit("sweep.dis", [2.0])
     project.edit("tracking.experiment", "kdpipe")
     activate = project.folder / ".venv/bin/activate"
     activate.parent.mkdir(parents=True)

@@ -98,6 +98,8 @@ def gain_rows(results: Results, found: Sequence[Comparison]) -> pd.DataFrame:
                 "tried": one.tried,
                 "primary": best and one.head == results.primary_head(item),
                 "seeds": len(one.gain.per_seed) if one.gain else 0,
+                "lowest seed": min(one.gain.per_seed.values()) if one.gain else None,
+                "highest seed": max(one.gain.per_seed.values()) if one.gain else None,
                 "p": one.gain.p if one.gain else None,
                 **planned(one.gain, one.smallest),
                 "minutes": sum(_mean_seconds(results, s) for s in (item.baseline, item.distilled)) / 60,

@@ -8,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from kdpipe.report.formatting import gain_row, markdown
+from kdpipe.report.formatting import gain_of, gain_row, markdown
 from kdpipe.report.gains import UNDECIDED
 
 HOW_TO_READ = """\
 The question, as `evaluate` in params.yaml asks it: does each pair gain at its best `dis`, on its primary
 head, by {smallest:g} points or more? All other comparisons are secondary. *P* is that of a gain of 0,
-two-sided; *P (Holm)* takes into account that there are several pairs."""
+two-sided; *P (Holm)* takes into account that there are several pairs. *One seed alone* is what a comparison
+of a single seed would have claimed: the lowest and the highest gain of these."""
 CONFIRMED = """\
 Baseline and distilled trained again with seeds that played no part in the choice of `dis`. Seeds are added in
 steps until the verdict is decided, so these intervals hold at every step."""
@@ -32,7 +33,8 @@ def table(gains: pd.DataFrame, confirmed: pd.DataFrame) -> str:
     for line in gains.to_dict("records"):
         if line["primary"]:
             row = gain_row(line)
-            found = {name: row[name] for name in ("pair", "head", "dis", "gain")}
+            found = {name: row[name] for name in ("pair", "head", "dis")}
+            found |= {"one seed alone": _single_seeds(line), "gain": row["gain"]}
             found |= {"P": _p(line["p"]), "P (Holm)": _p(line["holm"]), "verdict": row["verdict"]}
             if new:
                 found["on new seeds"] = confirmed_as(new[line["pair"]]) if line["pair"] in new else ""
@@ -50,6 +52,11 @@ def confirmed_as(line: Mapping[Hashable, Any]) -> str:
     """Say what new seeds found, in a few words."""
     row = gain_row(line)
     return f"{row['verdict']}: {row['gain']}, {line['seeds']} seeds"
+
+
+def _single_seeds(line: Mapping[Hashable, Any]) -> str:
+    ends = (gain_of(line[name], None, None) for name in ("lowest seed", "highest seed"))
+    return " to ".join(ends) if line["seeds"] > 1 else ""
 
 
 def _p(value: float | None) -> str:
