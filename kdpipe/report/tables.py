@@ -81,14 +81,17 @@ def benchmark(
     """
     smallest = 100 * results.question.smallest
     main = {
-        "Verdicts": [verdicts.HOW_TO_READ.format(smallest=smallest), verdicts.table(gains, confirmed)],
-        "Students at their best `dis`": [headline(results, comparisons), _choice(results)],
+        "Verdicts": [
+            f"{verdicts.HOW_TO_READ.format(smallest=smallest)} {_choice(results)}",
+            verdicts.table(gains, confirmed),
+        ],
         "On new seeds": [verdicts.CONFIRMED, verdicts.on_new_seeds(confirmed)],
         "Every `dis`": [over_dis(gains)],
         "Teachers": [teachers(results)],
-        "Students that start from a teacher": [STARTED, started(results, comparisons)],
     }
     details = {
+        "Students at their best `dis`": [headline(results, comparisons)],
+        "Students that start from a teacher": [STARTED, started(results, comparisons)],
         "Measured and published": [PUBLISHED, against_published(results)],
         "What it cost": [COSTS, costs(results)],
         "Where the gain comes from": [
