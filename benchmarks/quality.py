@@ -2,8 +2,8 @@
 
     python benchmarks/quality.py [--seeds N] [--epochs N] [--dis X] [--jobs N] [--results FILE]
 
-With the data and the arguments of the preset digits-start, yolo26n <- yolo26s from scratch, for many seeds; each
-training in a process with one thread, several processes side by side. AP is Ultralytics' own of best.pt
+With the data and the arguments of the preset digits-start, yolo26n <- yolo26s from scratch, for many seeds;
+each training in a process with one thread, several processes side by side. AP is Ultralytics' own of best.pt
 on val with either head. What is done is written to FILE, from which an interrupted call goes on.
 """
 

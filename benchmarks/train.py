@@ -2,10 +2,10 @@
 
     python benchmarks/train.py [--student NAME] [--teacher NAME] [--imgsz N] [--epochs N] [--seeds N]
 
-With the data of the preset digits-start (digits drawn as large as the images) and its arguments, from scratch, each
-training in a process of its own, one after another, the four in turns for every seed. The teacher is
-trained first. Times are of the whole process: imports, set-up, loading, validation and checkpoints included.
-What they reach is benchmarks/quality.py's matter.
+With the data of the preset digits-start (digits drawn as large as the images) and its arguments, from
+scratch, each training in a process of its own, one after another, the four in turns for every seed. The
+teacher is trained first. Times are of the whole process: imports, set-up, loading, validation and checkpoints
+included. What they reach is benchmarks/quality.py's matter.
 """
 
 from __future__ import annotations

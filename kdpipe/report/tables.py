@@ -80,11 +80,9 @@ def benchmark(
         notes: Warnings that stand above the tables.
     """
     smallest = 100 * results.question.smallest
+    question = f"{verdicts.HOW_TO_READ.format(smallest=smallest)} {_choice(results)}"
     main = {
-        "Verdicts": [
-            f"{verdicts.HOW_TO_READ.format(smallest=smallest)} {_choice(results)}",
-            verdicts.table(gains, confirmed),
-        ],
+        "Verdicts": [question, verdicts.table(gains, confirmed)],
         "On new seeds": [verdicts.CONFIRMED, verdicts.on_new_seeds(confirmed)],
         "Every `dis`": [over_dis(gains)],
         "Teachers": [teachers(results)],
