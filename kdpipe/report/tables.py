@@ -40,7 +40,7 @@ brackets: how far it would move with other seeds and other images, not with anot
 *better* and *worse* are said where the interval excludes 0, *no gain worth having* where it lies within
 ±{smallest:g} points, else *undecided*. The interval of a best `dis` is wider, as it holds for all that were
 tried. Each training keeps its best epoch on val, by the head that `train.nms` says (by default the classical
-one)."""
+one). *P(better)* is how sure it is that the gain is above 0."""
 EXTENSION = " COCO itself knows no rotated boxes: these are its rules, applied to their overlap."
 CHOSEN_ELSEWHERE = (
     "The best `dis` is chosen on **{choice}**, by the primary head, and measured on **{split}**."
