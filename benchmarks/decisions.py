@@ -33,7 +33,7 @@ from kdpipe.report.selection import paid_for
 from kdpipe.report.sequential import DECIDED, LOOKS, at_look
 
 SMALLEST = 0.5
-GAINS, TRIED, SEEDS, NOISES = (0.0, 0.5, 1.0, 3.0), (1, 4, 12), (3, 5, 10, 20), (1.0, 3.0)
+GAINS, TRIED, SEEDS, NOISES = (0.0, 0.5, 1.0, 3.0), (1, 4, 12), (3, 5, 10, 20), (0.3, 1.0, 3.0)
 IMAGE_NOISE = 0.1  # of a gain, over the choice of images
 UNEQUAL = 2.0  # times the noise of the baseline, in distilled students
 HALVES = 60
@@ -171,7 +171,7 @@ def error_at_look(studies: int) -> float:
 def main() -> None:
     """Print the tables, and the worst share of wrong verdicts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--studies", type=int, default=300)
+    parser.add_argument("--studies", type=int, default=200)
     parser.add_argument("--looks", action="store_true")
     options = parser.parse_args()
     if options.looks:
