@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from dvc.utils.serialize import modify_yaml
 
 from kdpipe.checks.preflight import preflight
 from kdpipe.commands.repro import bring_up_to_date, tell_failures
 from kdpipe.console import console
 from kdpipe.errors import KdpipeError, ParamsError, counted, did_you_mean
 from kdpipe.parallel.cluster import RayCluster
+from kdpipe.parallel.trials import rewriting
 from kdpipe.params.load import load
-from kdpipe.params.schema import PARAMS_FILE, Params
+from kdpipe.params.schema import Params
 from kdpipe.report.formatting import gain_row
 from kdpipe.report.read import load_content
 from kdpipe.report.sequential import DECIDED, next_look
@@ -139,16 +137,9 @@ def _write(params: Params, chosen: dict[str, Any], count: int) -> Params:
     seeds = list(params.confirm.seeds)
     first = max([*params.sweep.seeds, *seeds]) + 1
     seeds += range(first, first + count - len(seeds))
-    target = Path(PARAMS_FILE).resolve()  # replaces the file behind a link
-    part = target.with_name(f"{target.name}.part")
-    shutil.copy(target, part)
-    with modify_yaml(part) as content:
-        content["confirm"].update(
-            pairs=chosen,
-            students=list(dict.fromkeys(params.pairs[pair].student for pair in chosen)),
-            seeds=seeds,
-        )
-    part.replace(target)
+    students = list(dict.fromkeys(params.pairs[pair].student for pair in chosen))
+    with rewriting() as content:
+        content["confirm"].update(pairs=chosen, students=students, seeds=seeds)
     return load()
 
 

@@ -1,4 +1,4 @@
-"""Run trainings with values of `dis` that params.yaml does not name, for `kdpipe tune`."""
+"""Write params.yaml for `kdpipe tune` and `confirm`, and run values of `dis` that it does not name."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dvc.parsing
 from dvc.utils.serialize import modify_yaml
@@ -52,12 +53,19 @@ def add_dis(
         target: Where to write it; by default it replaces the file itself.
         tried: How many settings were tried to find the best one of a pair.
     """
-    target = target.resolve()  # replaces the file behind a link
-    part = target.with_name(f"{target.name}.part")
-    shutil.copy(PARAMS_FILE, part)
-    with modify_yaml(part) as content:
+    with rewriting(target) as content:
         written = content["sweep"]["dis"]
         written.extend(value for value in values if value not in written)
         if tried:
             content["sweep"].setdefault("tried", {}).update(tried)
+
+
+@contextmanager
+def rewriting(target: Path = Path(PARAMS_FILE)) -> Iterator[dict[str, Any]]:
+    """Yield the content of params.yaml, and write it as changed, in one step, with its comments."""
+    target = target.resolve()  # replaces the file behind a link
+    part = target.with_name(f"{target.name}.part")
+    shutil.copy(PARAMS_FILE, part)
+    with modify_yaml(part) as content:
+        yield content
     part.replace(target)

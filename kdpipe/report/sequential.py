@@ -8,7 +8,7 @@ finds by simulation: all intervals of one comparison hold together in 95 % of ca
 
 from __future__ import annotations
 
-from kdpipe.report.gains import BETTER, NO_GAIN, WORSE, Gain, at_error
+from kdpipe.report.gains import BETTER, ERROR, NO_GAIN, WORSE, Gain, at_error
 
 LOOKS = (4, 6, 8, 12, 16, 24, 32, 48, 64)  # seeds at which a comparison may be decided
 ERROR_AT_LOOK = 0.0087  # two-sided
@@ -17,7 +17,7 @@ DECIDED = (BETTER, WORSE, NO_GAIN)
 
 def at_look(gain: Gain) -> Gain:
     """Return a gain with the interval and P of a look, of at least as many seeds as the first one has."""
-    p = 1.0 if gain.p is None else min(1.0, gain.p * 0.05 / ERROR_AT_LOOK)
+    p = 1.0 if gain.p is None else min(1.0, gain.p * ERROR / ERROR_AT_LOOK)
     return at_error(gain, ERROR_AT_LOOK, p)
 
 
