@@ -95,6 +95,7 @@ def main() -> None:
     setting = f"{options.imgsz} px, batch {options.batch}; {machine()}"
     block = f"{START}\n{table}\n\n*A step*: {setting}.\n{END}"
     text = PAGE.read_text(encoding="utf-8")
+    assert START in text, f"{PAGE} has no place for the table"
     PAGE.write_text(re.sub(f"{START}.*{END}", lambda _: block, text, flags=re.DOTALL), encoding="utf-8")
     print(block)
 
