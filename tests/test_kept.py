@@ -63,7 +63,7 @@ def project(first_run: Path, tmp_path: Path) -> Kept:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("at_once", [True, pytest.param(False, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("at_once", [True, False])
 def test_a_training_that_outlives_dvc_is_taken_by_the_next(project: Kept, *, at_once: bool) -> None:
     """SIGTERM, as a scheduler sends it, ends DVC alone."""
     running = project.start("dvc", "repro", STAGE)

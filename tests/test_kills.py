@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("kills", [3, 10])
 def test_no_kill_costs_an_epoch_that_was_saved(first_run: Path, tmp_path: Path, kills: int) -> None:
     project = copy_of(first_run, tmp_path / "start")
     project.edit("students.yolo26n", REAL_STUDENT)

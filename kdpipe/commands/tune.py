@@ -28,7 +28,7 @@ from kdpipe.params.schema import Params, Tracking
 from kdpipe.report.comparisons import DISTILLED_BASELINE
 from kdpipe.report.formatting import HEAD_NAMES, gain, percent
 from kdpipe.report.gains import Gain
-from kdpipe.report.results import METRIC
+from kdpipe.report.question import Question, question_of
 from kdpipe.report.write import REPORTS_DIR
 from kdpipe.tracking import log_trials
 
@@ -38,13 +38,14 @@ Bounds = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Answer:
-    """The best trial on split `choice`, and its comparisons with the baseline on split `split`."""
+    """The best trial by `metric` on split `choice`, and its comparisons with the baseline on `split`."""
 
     best: Trial
     trials: Sequence[Trial]
     choice: str
     split: str
     comparisons: Sequence[dict[str, Any]]
+    metric: str
 
 
 def tune(pairs: Sequence[str], trials: int, bounds: Bounds, cluster: RayCluster) -> Answer:
@@ -69,19 +70,20 @@ def tune(pairs: Sequence[str], trials: int, bounds: Bounds, cluster: RayCluster)
     if not tell_failures(bring_up_to_date(params, ["prepare"], cluster)):
         raise KdpipeError("the data could not be prepared")
     choice, measure = _splits(params)
+    metric = params.evaluate.primary.metric
     space = Space(candidates, params.sweep.seeds, list(params.sweep.dis))
     _say_if_few(len(space.first), trials)
     found = search(space, trials, cluster.slots, lambda some: _measure(some, choice, cluster))
     best = best_of(found)
     before = load().sweep.tried.get(best.pair, 0)
     add_dis([best.dis], tried={best.pair: before + len(found)})
-    _log(params.tracking, [_row(trial, choice) for trial in found])
+    _log(params.tracking, [_row(trial, choice, metric) for trial in found])
     if not tell_failures(bring_up_to_date(load(), [], cluster)):
         raise KdpipeError(f"dis {best.dis} is the best of {best.pair} on {choice}, but the report failed")
     comparisons = json.loads((REPORTS_DIR / "benchmark.json").read_text(encoding="utf-8"))["comparisons"]
     wanted = (DISTILLED_BASELINE, best.pair, str(best.dis))
     its = [one for one in comparisons if (one["kind"], one["pair"], one["dis"]) == wanted]
-    return Answer(best, found, choice, measure, its)
+    return Answer(best, found, choice, measure, its, metric)
 
 
 def _log(tracking: Tracking, rows: Sequence[dict[str, Any]]) -> None:
@@ -143,28 +145,31 @@ def _measure(some: Sequence[tuple[Trial, int]], split: str, cluster: RayCluster)
         outcome = bring_up_to_date(whole, list(targets), cluster)
     tell_failures(outcome)
     done = {stage.name for stage in outcome.done}
-    return [_ap(cell.eval_dir, split) if f"evaluate_{cell.stage}" in done else None for cell in cells]
+    question = question_of(params.evaluate, {})
+    evaluated = [cell.eval_dir if f"evaluate_{cell.stage}" in done else None for cell in cells]
+    return [_ap(folder, split, question) if folder else None for folder in evaluated]
 
 
-def _ap(folder: Path, split: str) -> float:
+def _ap(folder: Path, split: str, question: Question) -> float:
+    """Return what the best trial is chosen by, as in the report: the primary metric on the primary head."""
     heads = load_metrics(folder)[split]
-    return heads[preferred_head(heads)][METRIC]
+    return heads[question.head or preferred_head(heads)][question.column]
 
 
-def _row(trial: Trial, split: str) -> dict[str, float | str]:
+def _row(trial: Trial, split: str, metric: str) -> dict[str, float | str]:
     return {
         "pair": trial.pair,
         "method": trial.method,
         "dis": trial.dis,
         "seeds": len(trial.ap),
         "stopped": float(trial.stopped),
-        **({f"{split}/AP": trial.mean} if trial.ap else {}),
+        **({f"{split}/{metric}": trial.mean} if trial.ap else {}),
     }
 
 
 def tell(answer: Answer) -> None:
     """Print the trials, and the gain of the best one."""
-    table = Table("pair", "method", "dis", "seeds", f"AP on {answer.choice}")
+    table = Table("pair", "method", "dis", "seeds", f"{answer.metric} on {answer.choice}")
     for trial in sorted(answer.trials, key=lambda trial: (trial.pair, trial.dis)):
         ap = f"{percent(trial.mean)}{' (stopped)' if trial.stopped else ''}" if trial.ap else "failed"
         table.add_row(trial.pair, trial.method, f"{trial.dis:g}", str(len(trial.ap)), ap)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kdpipe.params.schema import METRICS
+from kdpipe.params.schema import METRICS, Evaluate
 
 LABELS = dict(zip(METRICS, ("mAP50-95", "mAP50", "mAP75"), strict=True))
 
@@ -36,3 +36,8 @@ class Question:
     def label(self) -> str:
         """Its name in the report, such as mAP50-95."""
         return LABELS[self.metric]
+
+
+def question_of(evaluate: Evaluate, tried: Mapping[str, int]) -> Question:
+    """Return the question that params.yaml asks, with the numbers of settings that were tried, by pair."""
+    return Question(evaluate.primary.head, evaluate.primary.metric, evaluate.smallest / 100, tried)

@@ -30,11 +30,10 @@ NUMBERS_DIR, PLOTS_DIR, PAGE_FILE = "numbers", "plots", "index.html"  # in REPOR
 
 @dataclass(frozen=True)
 class Report:
-    """The content of the report; `gains` has a row per pair, `dis` and head, `confirmed` is of new seeds."""
+    """The content of the report; `gains` has a row per pair, `dis` and head."""
 
     comparisons: list[Comparison]
     gains: pd.DataFrame
-    confirmed: pd.DataFrame
     warnings: list[str]
 
 
@@ -74,7 +73,7 @@ def write_report(
     (out / "metrics.json").write_text(headlines + "\n", encoding="utf-8")
     for name, table in {**figure_data, "confirmed": new}.items():
         table.to_csv(out / NUMBERS_DIR / f"{name}.csv", index=False)
-    return Report(comparisons, gains, new, warnings)
+    return Report(comparisons, gains, warnings)
 
 
 def _benchmark(

@@ -15,7 +15,7 @@ from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Params
 from kdpipe.report.fairness import unlike_pairs
 from kdpipe.report.figure_data import MOST_CURVES
-from kdpipe.report.question import Question
+from kdpipe.report.question import question_of
 from kdpipe.report.results import Results
 from kdpipe.report.runs import tidy
 from kdpipe.report.write import Report, write_report
@@ -119,11 +119,8 @@ def read_results(
     chosen = [done for done in finished if done.cell.confirms == confirms or done.cell.kind == "teacher"]
     cells = {done.cell.id: done for done in chosen}
     runs = [synced.runs[done.record.fingerprint].to_dictionary() for done in chosen]
-    evaluate = params.evaluate
-    question = Question(
-        evaluate.primary.head, evaluate.primary.metric, evaluate.smallest / 100, params.sweep.tried
-    )
-    return tidy(runs, splits, cells, question)
+    tried = {} if confirms else params.sweep.tried  # new seeds played no part in a choice
+    return tidy(runs, splits, cells, question_of(params.evaluate, tried))
 
 
 def register_best(params: Params, finished: Iterable[FinishedCell], results: Results) -> list[str]:

@@ -16,7 +16,8 @@ from omegaconf import OmegaConf
 
 from kdpipe.cells.cell import distill_cell, this_cell
 from kdpipe.cells.history import read_history
-from kdpipe.commands.tune import Answer, _log, _row, _say_if_few, tell
+from kdpipe.cells.record import save_metrics
+from kdpipe.commands.tune import Answer, _ap, _log, _row, _say_if_few, tell
 from kdpipe.console import console
 from kdpipe.errors import KdpipeError
 from kdpipe.parallel.dvc_stages import Pipeline
@@ -24,6 +25,7 @@ from kdpipe.parallel.search import Trial
 from kdpipe.parallel.trials import add_dis, trial_stages
 from kdpipe.params.load import load
 from kdpipe.params.schema import Tracking
+from kdpipe.report.question import Question
 from tests.processes import wait_for
 from tests.project import REPOSITORY, copy_of, fresh_clone
 
@@ -31,12 +33,12 @@ from tests.project import REPOSITORY, copy_of, fresh_clone
 def test_the_answer_names_the_method() -> None:
     trials = [Trial(0, "n-s", "l2", 6.0, {0: 0.3}), Trial(1, "soft", "predictions", 2.0, {0: 0.4})]
     with console.capture() as said:
-        tell(Answer(trials[1], trials, "val", "test", []))
+        tell(Answer(trials[1], trials, "val", "test", [], "AP"))
     rows = [line.split() for line in said.get().splitlines()]
     assert ["│", "n-s", "│", "l2", "│", "6", "│", "1", "│", "30.0", "│"] in rows
     assert ["│", "soft", "│", "predictions", "│", "2", "│", "1", "│", "40.0", "│"] in rows
     assert "best on val: soft at dis 2 (predictions); its gain on test:" in said.get()
-    assert _row(trials[1], "val") == {
+    assert _row(trials[1], "val", "AP") == {
         "pair": "soft",
         "method": "predictions",
         "dis": 2.0,
@@ -44,6 +46,13 @@ def test_the_answer_names_the_method() -> None:
         "stopped": 0.0,
         "val/AP": 0.4,
     }
+
+
+def test_the_best_is_chosen_by_the_primary_comparison(tmp_path: Path) -> None:
+    heads = {"e2e": {"coco/AP": 0.4, "coco/AP50": 0.6}, "nms": {"coco/AP": 0.5, "coco/AP50": 0.7}}
+    save_metrics(tmp_path, {"val": heads})
+    assert _ap(tmp_path, "val", Question()) == 0.4
+    assert _ap(tmp_path, "val", Question(head="nms", metric="AP50")) == 0.7
 
 
 @pytest.mark.parametrize(("trials", "warned"), [(3, True), (4, False)])
@@ -154,6 +163,7 @@ def test_a_dis_is_looked_for_with_real_trainings(first_run: Path, tmp_path: Path
     assert f"{dis} (best of 2)" in (folder / "reports/benchmark.md").read_text()
     confirmed = pd.read_csv(folder / "reports/numbers/confirmed.csv")
     assert set(confirmed["seeds"]) == {4}
+    assert set(confirmed["tried"]) == {1}
     assert set(confirmed["dis"]) == {float(dis)}
     assert set(pd.read_csv(folder / "reports/numbers/gains.csv")["seeds"]) == {1}
     assert {path.name for path in (folder / "runs/distill/n-s").iterdir()} >= {str(dis) for dis in tried}

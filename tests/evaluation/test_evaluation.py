@@ -152,7 +152,8 @@ def test_a_gain_of_nothing_is_undecided(monkeypatch: pytest.MonkeyPatch, seeds: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seeds", [pytest.param(count, marks=pytest.mark.nightly) for count in (2, 4)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("seeds", [2, 4])
 def test_the_interval_covers_the_true_gain_of_simulated_detectors(seeds: int) -> None:
     """At least as often as it says; `benchmarks/coverage.py` does it with more simulations."""
     found = coverage(simulations=100, seeds=seeds, images=40, resamples=40)
