@@ -24,18 +24,19 @@ BEST_FILE = "best.pt"
 START_FILE = "start.pt"
 START_INFO = "start.json"
 PAIR_FILE = "pair.json"
-PAIR_START = "start"  # folder with a copy of the student's start weights
-PAIR_TEACHERS = "teachers"  # folder with copies of its teachers
+PAIR_SEEDS = "seeds"  # folder with a folder per seed: copies of its student's start weights and its teachers
 CHOICE_FILE = "choice.json"
 
 TEACHER_SEED = 0
+PAIRED = "paired_teacher"  # kind of the trainings of a teacher that has one per seed
+TEACHERS = ("teacher", PAIRED)
 CONFIRM = "confirm"  # folder in the place of `dis`
 TRIALS = "KDPIPE_TRIALS"  # environment variable with values of `dis` that params.yaml does not name
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training: a teacher, a baseline student, or a distilled student.
+    """One training: a teacher, one per seed of a paired teacher, a baseline or a distilled student.
 
     `confirms` is true for the seeds of `kdpipe confirm`, which played no part in a choice.
     """
@@ -74,6 +75,20 @@ def teacher_cell(teacher: str) -> Cell:
     return Cell("teacher", teacher, TEACHERS_DIR / teacher, folder / "val", folder / "eval", TEACHER_SEED)
 
 
+def paired_cell(teacher: str, seed: int) -> Cell:
+    """The training of a paired teacher for the students of a seed."""
+    folder = RUNS_DIR / PAIRED / teacher / str(seed)
+    train_dir = TEACHERS_DIR / f"{teacher}@{seed}"  # no entry of params.yaml has such a name
+    return Cell(PAIRED, teacher, train_dir, folder / "val", folder / "eval", seed)
+
+
+def teacher_for(params: Params, teacher: str, seed: int) -> Cell:
+    """The training of a teacher that the students of a seed start and learn from."""
+    if teacher not in params.sweep.paired:
+        return teacher_cell(teacher)
+    return replace(paired_cell(teacher, seed), confirms=seed in params.confirm.seeds)
+
+
 def baseline_cell(student: str, seed: int) -> Cell:
     """The training of a student without a teacher."""
     folder = RUNS_DIR / "baseline" / student / str(seed)
@@ -94,6 +109,8 @@ def distill_cell(pair: str, dis: int | float, seed: int) -> Cell:
 
 def confirming(params: Params) -> Iterator[Cell]:
     """The trainings with the seeds of `kdpipe confirm`."""
+    for teacher in params.confirm.paired:
+        yield from (teacher_for(params, teacher, seed) for seed in params.confirm.seeds)
     for student in params.confirm.students:
         yield from (replace(baseline_cell(student, seed), confirms=True) for seed in params.confirm.seeds)
     for pair, dis in params.confirm.pairs.items():
@@ -103,14 +120,37 @@ def confirming(params: Params) -> Iterator[Cell]:
             yield Cell("distill", pair, *places, seed, dis, confirms=True)
 
 
-def pair_teacher(pair: str, teacher: str) -> Path:
-    """A pair's copy of a teacher's checkpoint."""
-    return PAIRS_DIR / pair / PAIR_TEACHERS / f"{teacher}.pt"
+def all_seeds(params: Params) -> list[int]:
+    """The seeds of the sweep, and those of `kdpipe confirm`."""
+    return [*params.sweep.seeds, *params.confirm.seeds]
+
+
+def start_folder(student: str, seed: int) -> Path:
+    """Where stage start writes what the trainings of a student with a seed start from."""
+    return STARTS_DIR / student / str(seed)
+
+
+def pair_folder(pair: str, seed: int) -> Path:
+    """A pair's copies of what its trainings with a seed start and learn from."""
+    return PAIRS_DIR / pair / PAIR_SEEDS / str(seed)
+
+
+def pair_teacher(pair: str, seed: int, teacher: str) -> Path:
+    """A pair's copy of a teacher's checkpoint.
+
+    Args:
+        pair: Name of the pair in params.yaml.
+        seed: Random seed of the student.
+        teacher: Name of the teacher in params.yaml.
+    """
+    return pair_folder(pair, seed) / f"{teacher}.pt"
 
 
 def all_cells(params: Params) -> Iterator[Cell]:
     """All trainings of params.yaml, in pipeline order."""
     yield from map(teacher_cell, params.teachers)
+    for teacher in params.sweep.paired:
+        yield from (paired_cell(teacher, seed) for seed in params.sweep.seeds)
     for student in params.students:
         yield from (baseline_cell(student, seed) for seed in params.sweep.seeds)
     yield from _distilled(params, params.sweep.dis)
@@ -177,6 +217,7 @@ def abandoned(params: Params, root: Path) -> list[Path]:
         *root.glob(f"{PAIRS_DIR}/*"),
         *root.glob(f"{STARTS_DIR}/*"),
         *root.glob(f"{RUNS_DIR}/teacher/*/*"),
+        *root.glob(f"{RUNS_DIR}/{PAIRED}/*/*/*"),
         *root.glob(f"{RUNS_DIR}/baseline/*/*/*"),
         *root.glob(f"{RUNS_DIR}/distill/*/*/*/*"),
     ]

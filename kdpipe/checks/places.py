@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from kdpipe.cells.cell import DATASET_DIR, PAIRS_DIR, RUNS_DIR, STARTS_DIR, TEACHERS_DIR, all_cells
+from kdpipe.cells.cell import DATASET_DIR, PAIRED, PAIRS_DIR, RUNS_DIR, STARTS_DIR, TEACHERS_DIR, all_cells
 from kdpipe.data import shipped
 from kdpipe.data.data_yaml import find_yaml
 from kdpipe.data.label_files import label_path
@@ -25,7 +25,7 @@ OUTPUTS = (
     TEACHERS_DIR,
     STARTS_DIR,
     PAIRS_DIR,
-    *(RUNS_DIR / kind for kind in ("teacher", "baseline", "distill")),
+    *(RUNS_DIR / kind for kind in ("teacher", PAIRED, "baseline", "distill")),
     Path("reports/numbers"),
     Path("reports/plots"),
 )

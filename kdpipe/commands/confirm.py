@@ -14,6 +14,7 @@ from kdpipe.checks.preflight import preflight
 from kdpipe.commands.repro import bring_up_to_date, tell_failures
 from kdpipe.console import console
 from kdpipe.errors import KdpipeError, ParamsError, counted, did_you_mean
+from kdpipe.models.entries import paired_teachers
 from kdpipe.parallel.cluster import RayCluster
 from kdpipe.parallel.trials import rewriting
 from kdpipe.params.load import load
@@ -133,13 +134,14 @@ def _minutes(chosen: dict[str, Any]) -> float:
 
 
 def _write(params: Params, chosen: dict[str, Any], count: int) -> Params:
-    """Write pairs, their students, and so many seeds into params.yaml, in one step, with its comments."""
+    """Write pairs, what they use, and so many seeds into params.yaml, in one step, with its comments."""
     seeds = list(params.confirm.seeds)
     first = max([*params.sweep.seeds, *seeds]) + 1
     seeds += range(first, first + count - len(seeds))
     students = list(dict.fromkeys(params.pairs[pair].student for pair in chosen))
+    paired = paired_teachers(params, chosen)
     with rewriting() as content:
-        content["confirm"].update(pairs=chosen, students=students, seeds=seeds)
+        content["confirm"].update(pairs=chosen, students=students, paired=paired, seeds=seeds)
     return load()
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kdpipe.cells.cell import RUNS_DIR, TEACHERS_DIR, Cell, all_cells
+from kdpipe.cells.cell import RUNS_DIR, TEACHERS, TEACHERS_DIR, Cell, all_cells, teacher_for
 from kdpipe.cells.lock_file import mend
 from kdpipe.cells.record import RECORD_FILE, load_record
 from kdpipe.checks.preflight import Preflight
@@ -27,7 +27,7 @@ from kdpipe.errors import KdpipeError, counted, raise_all
 from kdpipe.models.entries import candidates
 from kdpipe.params.schema import Params
 
-KINDS = ("teacher", "baseline", "distill")
+KINDS = (*TEACHERS, "baseline", "distill")
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,15 @@ def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:
     This is an upper bound: DVC skips a training if the stages before it give the same result again.
     """
     before = {"prepare", cell.stage}
-    if cell.kind != "teacher":
+    if cell.kind not in TEACHERS:
         name = cell.name if cell.kind == "baseline" else params.pairs[cell.name].student
         if started := params.students[name].starts_from:
-            before |= {f"teacher@{started}", f"start@{name}"}
+            before |= {teacher_for(params, started, cell.seed).stage, f"start@{name}"}
     if cell.kind == "distill":
         before.add(f"pick_teacher@{cell.name}")
         teachers = candidates(params, params.pairs[cell.name])
         before |= {f"teacher@{name}" for name in teachers}
+        before |= {teacher_for(params, name, cell.seed).stage for name in teachers}
         if len(teachers) > 1:  # then the choice depends on their AP
             before |= {f"{stage}_teacher@{name}" for stage in ("validate", "evaluate") for name in teachers}
     return bool(before & stale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from kdpipe.models import names as model_names
@@ -36,6 +37,13 @@ def candidates(params: Params, pair: Pair) -> list[str]:
     student = architecture(pair.student, params.students[pair.student])
     wanted = student.recommended_teacher
     return [n for n, teacher in params.teachers.items() if architecture(n, teacher) == wanted]
+
+
+def paired_teachers(params: Params, pairs: Collection[str]) -> list[str]:
+    """Those of `sweep.paired` that the students of these pairs may learn from, or start from."""
+    used = {name for pair in pairs for name in candidates(params, params.pairs[pair])}
+    used |= {str(params.students[params.pairs[pair].student].starts_from) for pair in pairs}
+    return [name for name in params.sweep.paired if name in used]
 
 
 def at_once(pair: Pair) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdpipe.cells.cell import PAIR_START, PAIRS_DIR, START_FILE, STARTS_DIR, Cell
+from kdpipe.cells.cell import START_FILE, STARTS_DIR, TEACHERS, Cell, pair_folder, start_folder
 from kdpipe.models.entries import architecture, train_arguments
 from kdpipe.models.names import DEFAULT_IMGSZ, ModelName
 from kdpipe.params.arguments import as_it_is
@@ -73,15 +73,15 @@ class Source:
 
 def source_of(params: Params, cell: Cell) -> Source:
     """Start weights of a training."""
-    if cell.kind == "teacher":
+    if cell.kind in TEACHERS:
         return _of_model(params, "teachers", cell.name)
     if cell.kind == "baseline":
-        return _of_model(params, "students", cell.name)
-    return _of_pair(params, cell.name)
+        return _of_model(params, "students", cell.name, start_folder(cell.name, cell.seed))
+    return _of_pair(params, cell.name, pair_folder(cell.name, cell.seed))
 
 
 def all_sources(params: Params) -> Iterator[Source]:
-    """All start weights in params.yaml, and the distilled students that are already trained."""
+    """All start weights in params.yaml, whatever the seed, and the distilled students that are trained."""
     for axis in ("students", "teachers"):
         yield from (_of_model(params, axis, name) for name in getattr(params, axis))
     yield from (_of_pair(params, name) for name, pair in params.pairs.items() if pair.distilled)
@@ -97,9 +97,9 @@ def _of_model(params: Params, axis: str, name: str, folder: Path | None = None) 
     return Source(key, name, model, model.init, model.sha256, arguments)
 
 
-def _of_pair(params: Params, name: str) -> Source:
+def _of_pair(params: Params, name: str, folder: Path | None = None) -> Source:
     pair = params.pairs[name]
-    student = _of_model(params, "students", pair.student, PAIRS_DIR / name / PAIR_START)
+    student = _of_model(params, "students", pair.student, folder)
     if not pair.distilled:
         return student
     key = f"pairs.{name}.distilled"

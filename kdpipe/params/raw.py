@@ -14,7 +14,12 @@ from kdpipe.params.yaml_text import Scalar, YamlError, compose, differing, is_te
 # Keys that have a default but must be written, because dvc.yaml refers to them; each with an example.
 NAMED_BY_DVC = {
     "data.task": "task: detect",
-    "confirm": "confirm: {pairs: {}, students: [], seeds: []}",
+    "sweep.paired": "paired: []",
+    "confirm": "confirm: {pairs: {}, students: [], paired: [], seeds: []}",
+    "confirm.pairs": "pairs: {}",
+    "confirm.students": "students: []",
+    "confirm.paired": "paired: []",
+    "confirm.seeds": "seeds: []",
     "train.imgsz": "imgsz: 640",
     "validate.splits": "splits: [val, test]",
     "evaluate": "evaluate: {resamples: 1000}",
@@ -127,6 +132,7 @@ def _require_mappings(raw: DictConfig) -> None:
 
 def missing_names(raw: DictConfig) -> Iterator[ParamsError]:
     """Report keys that DVC needs and the file does not have, each with an example."""
+    missing = [key for key in NAMED_BY_DVC if OmegaConf.select(raw, key) is None]
     for key, example in NAMED_BY_DVC.items():
-        if OmegaConf.select(raw, key) is None:
+        if key in missing and key.rpartition(".")[0] not in missing:
             yield ParamsError(key, f"missing; DVC reads it from here, so write it out: {example}")

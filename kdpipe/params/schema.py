@@ -112,6 +112,8 @@ class Sweep:
     Attributes:
         dis: Weights of the distillation loss.
         seeds: Random seeds.
+        paired: Teachers with a training per seed: the student of a seed starts and learns from the teacher
+            of that seed.
         tried: How many settings were tried to find the best one of a pair, by pair, if more than `dis` says;
             `kdpipe tune` writes it.
     """
@@ -119,6 +121,7 @@ class Sweep:
     # Keep int and float apart: DVC puts the written value into stage names, where 6 and 6.0 differ.
     dis: list[Any] = MISSING
     seeds: list[int] = MISSING
+    paired: list[str] = MISSING
     tried: dict[str, int] = field(default_factory=dict)
 
 
@@ -129,11 +132,13 @@ class Confirm:
     Attributes:
         pairs: The chosen `dis` by pair.
         students: The students of these pairs.
+        paired: Those of `sweep.paired` that these pairs use.
         seeds: Random seeds that `sweep.seeds` does not have.
     """
 
     pairs: dict[str, Any] = field(default_factory=dict)
     students: list[str] = field(default_factory=list)
+    paired: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
 
 
@@ -210,7 +215,7 @@ class Params:
     Attributes:
         data: Data to train and validate on.
         students: Students by name; each is trained without a teacher with every seed.
-        teachers: Teachers by name; each is trained once.
+        teachers: Teachers by name; each is trained once, and those in `sweep.paired` once per seed too.
         pairs: Pairs by name; each is distilled with every `dis` and every seed.
         sweep: Values that are compared.
         confirm: New seeds for what was chosen by the sweep.

@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from kdpipe.cells.cell import PAIRED
 from kdpipe.models.names import HEADS
 from kdpipe.report.breakdown import SIZES, class_gains
 from kdpipe.report.comparisons import DISTILLED_BASELINE, Comparison
 from kdpipe.report.planning import planned
-from kdpipe.report.results import Results, Setting
+from kdpipe.report.results import PairAt, Results, Setting
 from kdpipe.report.selection import holm
 
 MOST_CURVES = 20  # per kind of training; more would hide each other
@@ -102,13 +103,18 @@ def gain_rows(results: Results, found: Sequence[Comparison]) -> pd.DataFrame:
                 "highest seed": max(one.gain.per_seed.values()) if one.gain else None,
                 "p": one.gain.p if one.gain else None,
                 **planned(one.gain, one.smallest),
-                "minutes": sum(_mean_seconds(results, s) for s in (item.baseline, item.distilled)) / 60,
+                "minutes": sum(_mean_seconds(results, setting) for setting in _per_seed(item)) / 60,
             }
         )
     primary = [line for line in lines if line["primary"] and line["p"] is not None]
     for line, p in zip(primary, holm([line["p"] for line in primary]), strict=True):
         line["holm"] = p
     return pd.DataFrame(lines)
+
+
+def _per_seed(item: PairAt) -> list[Setting]:
+    """What another seed trains."""
+    return [item.baseline, item.distilled, *(its for its in item.its_teachers if its.kind == PAIRED)]
 
 
 def _mean_seconds(results: Results, setting: Setting) -> float:

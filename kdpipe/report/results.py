@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kdpipe.cells.cell import PAIRED
 from kdpipe.models.entries import AND
 from kdpipe.models.names import HEADS, preferred_head
 from kdpipe.models.tasks import Task
@@ -42,7 +43,7 @@ class Files(Protocol):
 
 @dataclass(frozen=True)
 class Setting:
-    """What is trained with each seed: a teacher, a baseline student, or a pair at one `dis`."""
+    """What is trained, with one seed or with each: a teacher, a baseline student, or a pair at one `dis`."""
 
     kind: str
     name: str
@@ -52,12 +53,12 @@ class Setting:
         """Return its name in the report."""
         if self.dis == NO_DIS:
             return f"{self.name} distilled"
-        return f"{self.name} dis {self.dis}" if self.dis else f"{self.name} {self.kind}"
+        return f"{self.name} dis {self.dis}" if self.dis else f"{self.name} {self.kind.replace('_', ' ')}"
 
 
 @dataclass(frozen=True)
 class PairAt:
-    """A pair at one `dis`, with what its trainings have in common."""
+    """A pair at one `dis`, with what its trainings have in common; `paired` has all paired teachers."""
 
     pair: str
     dis: str
@@ -65,6 +66,7 @@ class PairAt:
     teacher: str
     method: str
     imgsz: int
+    paired: frozenset[str] = frozenset()
 
     @property
     def distilled(self) -> Setting:
@@ -79,7 +81,8 @@ class PairAt:
     @property
     def its_teachers(self) -> list[Setting]:
         """The teacher, or several."""
-        return [Setting("teacher", name) for name in self.teacher.split(AND)]
+        names = self.teacher.split(AND)
+        return [Setting(PAIRED if name in self.paired else "teacher", name) for name in names]
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,8 @@ class Results:
         """Every pair at every `dis`, sorted by pair and by `dis`."""
         lines = self.lines(kind="distill").drop_duplicates(["pair", "dis"])
         columns = (lines[name] for name in ("pair", "dis", "student", "teacher", "method", "imgsz"))
-        found = [PairAt(*values) for values in zip(*columns, strict=True)]
+        paired = frozenset(self.lines(kind=PAIRED)["cell"].str.split("/").str[1])
+        found = [PairAt(*values, paired) for values in zip(*columns, strict=True)]
         return sorted(found, key=lambda item: (item.pair, number(item.dis)))
 
     @cached_property

@@ -10,7 +10,7 @@ import pandas as pd
 from kdpipe.models.names import HEADS
 from kdpipe.models.tasks import TASKS
 from kdpipe.params.schema import L2
-from kdpipe.report import batch_statistics, breakdown, figure_data, verdicts
+from kdpipe.report import batch_statistics, breakdown, figure_data, teachers, verdicts
 from kdpipe.report.against_published import against_published
 from kdpipe.report.comparisons import (
     DIS_DIS,
@@ -36,7 +36,7 @@ from kdpipe.report.started import started_students
 HOW_TO_READ = """\
 **{label} is {metric}** in %, on the **{split}** split; mean ± standard deviation over {seeds}. *e2e* is the
 NMS-free head, *NMS* the classical one. A gain is the mean difference seed by seed, with its 95 % interval in
-brackets: how far it would move with other seeds and other images, not with another training of the teacher.
+brackets: how far it would move with other seeds and other images, {teachers}.
 *better* and *worse* are said where the interval excludes 0, *no gain worth having* where it lies within
 ±{smallest:g} points, else *undecided*. The interval of a best `dis` is wider, as it holds for all that were
 tried. Each training keeps its best epoch on val, by the head that `train.nms` says (by default the classical
@@ -85,7 +85,7 @@ def benchmark(
         "Verdicts": [question, verdicts.table(gains, confirmed)],
         "On new seeds": [verdicts.CONFIRMED, verdicts.on_new_seeds(confirmed)],
         "Every `dis`": [over_dis(gains)],
-        "Teachers": [teachers(results)],
+        "Teachers": [teachers.table(results)],
     }
     details = {
         "Students at their best `dis`": [headline(results, comparisons)],
@@ -163,18 +163,6 @@ def from_to(comparisons: Iterable[Comparison], kind: str) -> str:
     return markdown(lines)
 
 
-def teachers(results: Results) -> str:
-    """A line per teacher: both heads, and what its own training took."""
-    lines = []
-    for cell, found in results.lines(kind="teacher", split=results.split).groupby("cell", sort=False):
-        scores, first = dict(zip(found["head"], found[results.question.column], strict=True)), found.iloc[0]
-        line = {"teacher": str(cell).split("/", 1)[1], "params (M)": f"{first['parameters'] / 1e6:.1f}"}
-        line |= {results.question.label: percent(scores["nms"])}
-        line |= {f"{results.question.label} e2e": percent(scores.get("e2e", nan))}
-        lines.append(line | {"training (min)": f"{first['seconds'] / 60:.1f}"})
-    return markdown(lines)
-
-
 def started(results: Results, comparisons: Sequence[Comparison]) -> str:
     """A line per student that starts from a teacher, head, and student from scratch of as many epochs."""
     lines = []
@@ -231,6 +219,7 @@ def _how_to_read(results: Results) -> str:
         split=results.split,
         seeds=seeds,
         smallest=100 * results.question.smallest,
+        teachers=teachers.covered(results),
     )
     return text + (EXTENSION if results.task is TASKS["obb"] else "")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kdpipe.cells.cell import DATASET_DIR, Cell, all_cells
+from kdpipe.cells.cell import DATASET_DIR, Cell, all_cells, paired_cell, teacher_cell
 from kdpipe.cells.record import load_record
 from kdpipe.data.manifest import load_manifest
 from kdpipe.models.entries import AND
@@ -55,7 +55,9 @@ def _of_one_seed(content: Content, cells: Mapping[str, Cell]) -> Iterator[tuple[
         its = taught[(taught["pair"] == item.pair) & (taught["dis"] == item.dis)].set_index("seed")["cell"]
         for seed in sorted(alone.index.intersection(its.index))[:1]:
             teacher = str(item.teacher).split(AND)[0]
-            ids = {"baseline": alone[seed], "distilled": its[seed], "teacher": f"teacher/{teacher}"}
             measured = set(lines["cell"])  # a backbone is not: it predicts nothing
+            paired = paired_cell(teacher, seed).id
+            its_teacher = paired if paired in measured else teacher_cell(teacher).id
+            ids = {"baseline": alone[seed], "distilled": its[seed], "teacher": its_teacher}
             found = {who: cells[name] for who, name in ids.items() if name in cells and name in measured}
             yield f"{item.pair}, dis {item.dis}, seed {seed}", found

@@ -6,18 +6,20 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 
 from kdpipe.cells.cell import (
     BEST_FILE,
     CHOICE_FILE,
     PAIR_FILE,
-    PAIR_START,
-    PAIR_TEACHERS,
     PAIRS_DIR,
-    STARTS_DIR,
+    all_seeds,
+    pair_folder,
     pair_teacher,
+    start_folder,
     teacher_cell,
+    teacher_for,
 )
 from kdpipe.cells.record import load_metrics
 from kdpipe.models.entries import (
@@ -36,9 +38,9 @@ HEAD, METRIC = "nms", "coco/AP"
 
 
 def choose_teacher(params: Params, pair_name: str) -> str:
-    """Write pair.json, choice.json and the folders teachers and start of a pair.
+    """Write pair.json, choice.json, and a folder per seed with the start weights and teachers of a pair.
 
-    Distilled trainings depend on pair.json, teachers and start, not on the reason in choice.json.
+    Distilled trainings depend on pair.json and the folder of their seed, not on the reason in choice.json.
 
     Returns:
         The reason for the choice, as a sentence.
@@ -46,16 +48,17 @@ def choose_teacher(params: Params, pair_name: str) -> str:
     pair = params.pairs[pair_name]
     out = PAIRS_DIR / pair_name
     shutil.rmtree(out, ignore_errors=True)
-    shutil.copytree(STARTS_DIR / pair.student, out / PAIR_START)
-    (out / PAIR_TEACHERS).mkdir()
+    for seed in all_seeds(params):
+        shutil.copytree(start_folder(pair.student, seed), pair_folder(pair_name, seed))
     if pair.teacher == UNKNOWN:
         return _unknown(params, pair_name)
     names = candidates(params, pair)
     split, scores = _scores(names)
     chosen = names if at_once(pair) or len(names) == 1 else [max(scores, key=lambda name: scores[name])]
     reason = _reason(params, pair, chosen, scores, split)
-    for name in chosen:
-        shutil.copyfile(teacher_cell(name).train_dir / BEST_FILE, pair_teacher(pair_name, name))
+    for seed, name in product(all_seeds(params), chosen):
+        best = teacher_for(params, name, seed).train_dir / BEST_FILE
+        shutil.copyfile(best, pair_teacher(pair_name, seed, name))
     teacher = AND.join(chosen)
     _write(out / PAIR_FILE, _content(params, pair, teacher))
     _write(out / CHOICE_FILE, {"teacher": teacher, "reason": reason, f"{HEAD}/{METRIC}": scores})
@@ -73,7 +76,8 @@ def _unknown(params: Params, pair_name: str) -> str:
     """Write an empty file: a finished student needs no teacher, and nothing reads it."""
     pair, out = params.pairs[pair_name], PAIRS_DIR / pair_name
     reason = f"the teacher of {pair.distilled} is not known"
-    pair_teacher(pair_name, UNKNOWN).write_bytes(b"")
+    for seed in all_seeds(params):
+        pair_teacher(pair_name, seed, UNKNOWN).write_bytes(b"")
     _write(out / PAIR_FILE, _content(params, pair, UNKNOWN))
     _write(out / CHOICE_FILE, {"teacher": UNKNOWN, "reason": reason})
     return reason

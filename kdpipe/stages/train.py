@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kdpipe.cells import recipe
-from kdpipe.cells.cell import DATASET_DIR, PAIR_FILE, PAIRS_DIR, Cell, pair_teacher
+from kdpipe.cells.cell import DATASET_DIR, PAIR_FILE, PAIRS_DIR, TEACHERS, Cell, pair_teacher
 from kdpipe.cells.finished import hand_over, keep, kept, remove_committed
 from kdpipe.cells.record import Identity, Record, load_identity, save_identity
 from kdpipe.cells.running import claimed
@@ -125,20 +125,20 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
         data=params.data.source,
         data_digest=load_manifest(DATASET_DIR).digest,
         arguments=source.arguments,
-        student=None if cell.kind == "teacher" else source.name,
+        student=None if cell.kind in TEACHERS else source.name,
         teacher=chosen.get("teacher"),
         pair=cell.name if pair else None,
         dis=None if pair and params.pairs[cell.name].distilled else cell.dis,
-        teacher_digest=digest_of_all(_teachers(cell.name, chosen["teacher"])) if pair else None,
+        teacher_digest=digest_of_all(_teachers(cell.name, cell.seed, chosen["teacher"])) if pair else None,
         method=method_settings(params, params.pairs[cell.name]) if pair else None,
         recipe=recipe.TRAINING,
         versions=training_versions(),
     )
 
 
-def _teachers(pair: str, teacher: str) -> list[Path]:
-    """Checkpoints of a pair's teacher, or of several."""
-    return [pair_teacher(pair, name) for name in teacher.split(AND)]
+def _teachers(pair: str, seed: int, teacher: str) -> list[Path]:
+    """Checkpoints of a pair's teacher, or of several, for the student of a seed."""
+    return [pair_teacher(pair, seed, name) for name in teacher.split(AND)]
 
 
 def _chosen(pair: Path) -> dict[str, Any]:
@@ -208,6 +208,6 @@ def _job(identity: Identity, source: Source, start: Path | None) -> Job:
         identity=identity,
         start=str(start or yaml_of(source.architecture)),
         data=DATASET_DIR / "data.yaml",
-        teachers=_teachers(identity.pair, str(identity.teacher)) if identity.pair else (),
+        teachers=_teachers(identity.pair, identity.seed, str(identity.teacher)) if identity.pair else (),
         images={name: split.images for name, split in load_manifest(DATASET_DIR).splits.items()},
     )

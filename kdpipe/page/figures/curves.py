@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from kdpipe.cells.cell import PAIRED
 from kdpipe.page.plot import BLUE, GREEN, GREY, Plot
 from kdpipe.report.figure_data import MOST_CURVES
 from kdpipe.report.read import Content
@@ -17,8 +18,8 @@ PANELS = {
     "distillation / detection, gradients at the neck": "train/dis_gradient",
 }
 FEW = 12  # up to so many epochs, each one gets a marker
-COLOURS = {"teacher": GREY, "baseline": BLUE, "distill": GREEN}
-WORDS = {"teacher": "teachers", "baseline": "baselines", "distill": "distilled"}
+COLOURS = {"teacher": GREY, PAIRED: GREY, "baseline": BLUE, "distill": GREEN}
+WORDS = {"teacher": "teachers", PAIRED: "teachers", "baseline": "baselines", "distill": "distilled"}
 ABOUT = """\
 One line per training. Ultralytics logs the distillation loss multiplied by dis: compare only lines with the
 same dis. Gradients are those of the first batch of each epoch. MLflow shows which line is which training."""

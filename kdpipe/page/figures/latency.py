@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from kdpipe.cells.cell import PAIRED
 from kdpipe.page.plot import GREY, HEAD_COLOURS, Plot, panels
 from kdpipe.report.formatting import HEAD_NAMES
 from kdpipe.report.read import Content
 
-MARKS = {"teacher": "s", "baseline": "o", "distill": "^"}
-WORDS = {"teacher": "teacher", "baseline": "baseline", "distill": "distilled"}
+MARKS = {"teacher": "s", PAIRED: "D", "baseline": "o", "distill": "^"}
+WORDS = {"teacher": "teacher", PAIRED: "paired teachers", "baseline": "baseline", "distill": "distilled"}
 MOST_NAMES = 12
 ABOUT = """\
 Milliseconds per image during validation (inference and postprocessing, in batches, with all boxes above
