@@ -72,7 +72,25 @@ def params() -> Iterator[Bad]:
         "a choice among none", {"sweep__tried": {"n-s": 0}}, "sweep.tried.n-s: 0: write how many settings"
     )
     yield Bad("no confirm", {"confirm": None}, "confirm: missing; DVC reads it from here")
-    new = {"pairs": {"n-s": 1.0}, "students": ["yolo26n"], "seeds": [1, 2, 3, 4]}
+    yield Bad("half a confirm", {"confirm": {"pairs": {}}}, "confirm.seeds: missing; DVC reads it from here")
+    yield Bad("no paired", {"sweep": {"dis": [1.0], "seeds": [0]}}, "sweep.paired: missing; DVC reads it")
+    yield Bad("an unknown one", {"sweep__paired": ["yolo26"]}, "sweep.paired: 'yolo26' is not under teachers")
+    yield Bad(
+        "a teacher twice",
+        {"sweep__paired": ["yolo26s", "yolo26s"]},
+        "sweep.paired: ['yolo26s', 'yolo26s'] nam",
+    )
+    yield Bad(
+        "seeds of no training",
+        {"sweep__paired": ["yolo26s"], "teachers__yolo26s__train": {"epochs": 0}},
+        "sweep.paired: yolo26s is used as it is, so a seed changes nothing",
+    )
+    new = {"pairs": {"n-s": 1.0}, "students": ["yolo26n"], "paired": [], "seeds": [1, 2, 3, 4]}
+    yield Bad(
+        "one teacher for new seeds",
+        {"sweep__paired": ["yolo26s"], "confirm": new},
+        "confirm.paired: write those of sweep.paired that confirm.pairs use: ['yolo26s']",
+    )
     yield Bad(
         "a seed of both", {"confirm": {**new, "seeds": [0, 1]}}, "confirm.seeds: [0] are in sweep.seeds too"
     )

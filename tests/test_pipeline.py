@@ -203,10 +203,11 @@ def test_an_experiment_in_a_temporary_folder_lands_in_the_store_of_the_repositor
 @pytest.mark.nightly
 def test_a_hit_of_the_run_cache_reaches_mlflow(clone: Project) -> None:
     """DVC restores the outputs of cells that were trained before, and runs no command of theirs."""
-    before = tracked(clone).loc["distill/n-s/2.0/0"]
-    clone.run("kdpipe", "clean", "--yes")
     params, database = clone.folder / "params.yaml", clone.folder / "mlflow.db"
     text = params.read_text()
+    clone.edit("sweep.dis", [2.0])
+    clone.run("dvc", "repro")
+    before = tracked(clone).loc["distill/n-s/2.0/0"]
     database.rename(clone.folder / "mlflow.db.before")
     try:
         clone.edit("sweep.dis", [1.0])
@@ -283,7 +284,16 @@ def test_a_cell_that_params_no_longer_name_is_offered_for_removal(clone: Project
 @pytest.mark.parametrize(
     ("key", "value", "stale"),
     [
-        ("sweep.seeds", [0, 1], {"baseline@yolo26n-1", "distill@n-s-1.0-1"}),
+        (
+            "sweep.seeds",
+            [0, 1],
+            {"baseline@yolo26n-1", "distill@n-s-1.0-1", "pick_teacher@n-s", "start@yolo26n"},
+        ),
+        (
+            "sweep.paired",
+            ["yolo26s"],
+            {"paired_teacher@yolo26s-0", "pick_teacher@n-s", "start@yolo26n"},
+        ),
         ("sweep.dis", [1.0, 3.0], {"distill@n-s-3.0-0"}),
         (
             "students.yolo26n.train",

@@ -9,11 +9,11 @@ behind a number changes and the number does not.
 from __future__ import annotations
 
 DATA = 2  # 2: labels and names as Ultralytics reads them, compared with it; 1: as of kdpipe 0.1
-START = 1  # 1: evenly spaced channels
+START = 2  # 2: a folder per seed; 1: evenly spaced channels
 TRAINING = 1  # 1: as of kdpipe 0.1
 VALIDATION = 2  # 2: mAP50-95 with BatchNorm statistics anew; 1: as of kdpipe 0.1
 # 3: half samples of AP50 and AP75; 2: all predictions count where images have many objects; 1: kdpipe 0.1
 EVALUATION = 3
-CHOICE = 1  # 1: as of kdpipe 0.1
-REPORT = 4  # 4: verdicts, cost of choices; 3: BatchNorm statistics anew; 2: wording; 1: as of kdpipe 0.1
-PAGE = 4  # 4: verdicts; 3: BatchNorm statistics anew; 2: wording of the page; 1: as of kdpipe 0.1
+CHOICE = 2  # 2: a folder per seed; 1: as of kdpipe 0.1
+REPORT = 5  # 5: paired teachers; 4: verdicts, cost of choices; 3: BatchNorm statistics anew; 2: wording; 1: as of kdpipe 0.1
+PAGE = 5  # 5: paired teachers; 4: verdicts; 3: BatchNorm statistics anew; 2: wording of the page; 1: as of kdpipe 0.1

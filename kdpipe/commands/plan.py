@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -25,9 +26,10 @@ from kdpipe.commands.store import store_warnings
 from kdpipe.environment import git_problem, python_problem
 from kdpipe.errors import KdpipeError, counted, raise_all
 from kdpipe.models.entries import candidates
-from kdpipe.params.schema import Params
+from kdpipe.params.schema import PARAMS_FILE, Params
 
 KINDS = (*TEACHERS, "baseline", "distill")
+SEEDS = {"sweep.seeds", "confirm.seeds"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,19 @@ def _stale_stages() -> set[str]:
         answer = _run(command)
     if answer.returncode:
         raise KdpipeError(f"`dvc status` failed: {answer.stderr.strip()}")
-    return set(json.loads(answer.stdout or "{}"))
+    status: dict[str, list[Any]] = json.loads(answer.stdout or "{}")
+    return {stage for stage, changes in status.items() if not _of_seeds_only(changes)}
+
+
+def _of_seeds_only(changes: list[Any]) -> bool:
+    """Whether a stage is stale for its list of seeds only: it writes the same for those that were there."""
+    edited = [change.get("changed deps", {}) if isinstance(change, dict) else {} for change in changes]
+    return all(
+        set(of_one.get(PARAMS_FILE, {}))
+        and of_one.keys() == {PARAMS_FILE}
+        and set(of_one[PARAMS_FILE]) <= SEEDS
+        for of_one in edited
+    )
 
 
 def _mean_seconds(folders: Iterable[Path]) -> dict[str, float]:

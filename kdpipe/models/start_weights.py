@@ -81,7 +81,7 @@ def source_of(params: Params, cell: Cell) -> Source:
 
 
 def all_sources(params: Params) -> Iterator[Source]:
-    """All start weights in params.yaml, whatever the seed, and the distilled students that are trained."""
+    """All start weights in params.yaml, of any seed, and the distilled students that are already trained."""
     for axis in ("students", "teachers"):
         yield from (_of_model(params, axis, name) for name in getattr(params, axis))
     yield from (_of_pair(params, name) for name, pair in params.pairs.items() if pair.distilled)

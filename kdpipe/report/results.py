@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, starmap
 from statistics import fmean
 from typing import Any, Protocol
 
@@ -58,7 +58,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class PairAt:
-    """A pair at one `dis`, with what its trainings have in common; `paired` has all paired teachers."""
+    """A pair at one `dis`, with what its trainings have in common; `paired` are its teachers with seeds."""
 
     pair: str
     dis: str
@@ -66,7 +66,7 @@ class PairAt:
     teacher: str
     method: str
     imgsz: int
-    paired: frozenset[str] = frozenset()
+    paired: tuple[str, ...] = ()
 
     @property
     def distilled(self) -> Setting:
@@ -155,8 +155,11 @@ class Results:
         """Every pair at every `dis`, sorted by pair and by `dis`."""
         lines = self.lines(kind="distill").drop_duplicates(["pair", "dis"])
         columns = (lines[name] for name in ("pair", "dis", "student", "teacher", "method", "imgsz"))
-        paired = frozenset(self.lines(kind=PAIRED)["cell"].str.split("/").str[1])
-        found = [PairAt(*values, paired) for values in zip(*columns, strict=True)]
+        with_seeds = set(self.lines(kind=PAIRED)["cell"].str.split("/").str[1])
+        found = [
+            replace(item, paired=tuple(name for name in item.teacher.split(AND) if name in with_seeds))
+            for item in starmap(PairAt, zip(*columns, strict=True))
+        ]
         return sorted(found, key=lambda item: (item.pair, number(item.dis)))
 
     @cached_property

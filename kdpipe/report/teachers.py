@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from statistics import fmean
-
 from kdpipe.cells.cell import PAIRED, TEACHERS
 from kdpipe.errors import counted
-from kdpipe.report.formatting import markdown, percent, spread
+from kdpipe.report.formatting import markdown, spread
 from kdpipe.report.gains import summarise
 from kdpipe.report.results import Results, Setting
 
@@ -30,21 +28,13 @@ def table(results: Results) -> str:
     lines = []
     taught = results.table[results.table["kind"].isin(TEACHERS)]
     names = taught["cell"].str.split("/").str[1]
-    for kind, name in dict.fromkeys(zip(taught["kind"], names, strict=True)):
-        setting = Setting(kind, name)
-        cells = results.cells(setting)
-        one = kind != PAIRED
-        sizes = results.lines(cell=cells[0]["cell"])["parameters"]
-        line = {"teacher": name if one else f"{name}, {counted(len(cells), 'seed')}"}
-        line |= {"params (M)": f"{sizes.iloc[0] / 1e6:.1f}"}
-        label = results.question.label
-        for head, title in (("nms", label), ("e2e", f"{label} e2e")):
-            summary = (
-                summarise(results.measured(setting, head))
-                if results.of(setting, results.split, head)
-                else None
-            )
-            line[title] = (percent(summary.mean) if one else spread(summary)) if summary else ""
-        line["training (min)"] = f"{fmean(cell['seconds'] for cell in cells) / 60:.1f}"
-        lines.append(line)
+    settings = [Setting(*found) for found in set(zip(taught["kind"], names, strict=True))]
+    for setting in sorted(settings, key=lambda it: (it.name, TEACHERS.index(it.kind))):
+        cells, means = results.cells(setting), results.mean(setting, "nms")
+        seeds = f", {counted(len(cells), 'seed')}" if setting.kind == PAIRED else ""
+        line = {"teacher": setting.name + seeds, "params (M)": f"{means['parameters'] / 1e6:.1f}"}
+        for head, title in (("nms", ""), ("e2e", " e2e")):
+            measured = results.measured(setting, head)
+            line[results.question.label + title] = spread(summarise(measured)) if measured else ""
+        lines.append(line | {"training (min)": f"{means['seconds'] / 60:.1f}"})
     return markdown(lines)

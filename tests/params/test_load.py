@@ -37,5 +37,7 @@ def test_what_dvc_reads_must_be_there() -> None:
     named = {
         key for stage in stages for key in stage.get("params", []) if isinstance(key, str) and "$" not in key
     }
+    axes = {axis[2:-1] for stage in stages for axis in stage.get("matrix", {}).values()}
     required = {"data", "students", "teachers", "pairs", "sweep", "train", "data.source"}
-    assert named - required - {"validate"} == raw.NAMED_BY_DVC.keys()
+    required |= {"sweep.dis", "sweep.seeds"}
+    assert (named | axes) - required - {"validate"} == raw.NAMED_BY_DVC.keys()

@@ -39,13 +39,13 @@ def test_two_methods_are_one_comparison(first_run: Path, tmp_path: Path) -> None
     assert records["n-s-predictions"].identity.method == {"method": "predictions", "decay": {"stop": 0.5}}
     assert len({record.weights_digest for record in records.values()}) == 2
     assert records["n-s-predictions"].identity.teacher == "yolo26s + twin"
-    copies = project.folder / "models/pairs/n-s-predictions/teachers"
-    assert sorted(path.name for path in copies.iterdir()) == ["twin.pt", "yolo26s.pt"]
+    copies = project.folder / "models/pairs/n-s-predictions/seeds/0"
+    assert sorted(path.name for path in copies.glob("*.pt")) == ["twin.pt", "yolo26s.pt"]
     comparisons = json.loads((project.folder / "reports/benchmark.json").read_text())["comparisons"]
     of_pair = [one for one in comparisons if one["pair"] == "n-s-predictions" and one["head"] == "e2e"]
     assert sorted(one["before"].split()[0] for one in of_pair) == ["twin", "yolo26n", "yolo26s"]
     table = (project.folder / "reports/benchmark.md").read_text()
-    headline = table.split("## ")[1]
+    headline = table.split("## Students at their best `dis`")[1].split("## ")[0]
     assert [line.split("|")[3].strip() for line in headline.splitlines() if "yolo26n" in line] == [
         "l2",
         "predictions",

@@ -25,7 +25,7 @@ def test_a_start_from_a_teacher_concerns_its_own_student_only(first_run: Path, t
     project.edit("students.started", student)
     project.edit("pairs.started-s", {"student": "started", "teacher": "yolo26s"})
     said = project.run("dvc", "repro").stdout
-    assert "tensors, 100 % of the weights -> models/starts/started/start.pt" in said
+    assert "tensors, 100 % of the weights -> models/starts/started/0/start.pt" in said
     trained = {"baseline@started-0", "distill@started-s-1.0-0"}
     assert {name for name in stages(said) if name.startswith(("teacher", "baseline", "distill"))} == trained
     found = [
@@ -34,10 +34,10 @@ def test_a_start_from_a_teacher_concerns_its_own_student_only(first_run: Path, t
     assert {one.init for one in found} == {"from yolo26s"}
     assert len({one.init_digest for one in found}) == 1
     assert identity(project, "runs/baseline/yolo26n/0").init == "scratch"
-    info = json.loads((project.folder / "models/starts/started/start.json").read_text())
+    info = json.loads((project.folder / "models/starts/started/0/start.json").read_text())
     assert info["from"] == "yolo26s"
     assert info["tensors"] == info["of_tensors"] > 100
-    assert json.loads((project.folder / "models/starts/yolo26n/start.json").read_text()) == {"from": None}
+    assert json.loads((project.folder / "models/starts/yolo26n/0/start.json").read_text()) == {"from": None}
     assert "up to date" in project.run("dvc", "status").stdout
 
     project.edit("teachers.yolo26s.train.epochs", 2)

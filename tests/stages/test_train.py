@@ -63,7 +63,7 @@ def test_the_best_candidate_teaches_and_the_choice_says_why(write_params: Write)
         validated(name, score)
     reason = chosen(params)
     folder = PAIRS_DIR / "n-s"
-    assert [(p.name, p.read_bytes()) for p in (folder / "teachers").iterdir()] == [("yolo26m.pt", b"yolo26m")]
+    assert [(p.name, p.read_bytes()) for p in folder.glob("seeds/0/*.pt")] == [("yolo26m.pt", b"yolo26m")]
     assert reason.startswith("yolo26m has the best COCO AP 0.400 on val with the nms head")
     assert "yolo26s 0.300" in reason
     assert json.loads((folder / "choice.json").read_text())["teacher"] == "yolo26m"
@@ -144,8 +144,8 @@ def test_the_fingerprint_follows_what_can_change_a_result(write_params: Write, t
     def fingerprint(teacher: bytes = b"teacher", dis: float = 1.0, **changes: object) -> str:
         params = preflight(write_params(sweep__dis=[dis], **changes)).params
         folder = PAIRS_DIR / "n-s"
-        (folder / "teachers").mkdir(parents=True, exist_ok=True)
-        (folder / "teachers/yolo26s.pt").write_bytes(teacher)
+        (folder / "seeds/0").mkdir(parents=True, exist_ok=True)
+        (folder / "seeds/0/yolo26s.pt").write_bytes(teacher)
         (folder / "pair.json").write_text('{"teacher": "yolo26s"}')
         cell = distill_cell("n-s", dis, 0)
         source = source_of(params, cell)
