@@ -82,7 +82,7 @@ def params() -> Iterator[Bad]:
     )
     yield Bad(
         "seeds of no training",
-        {"sweep__paired": ["yolo26s"], "teachers__yolo26s__train": {"epochs": 0}},
+        {"sweep__paired": ["yolo26s"], "teachers__yolo26s": {"init": "released", "train": {"epochs": 0}}},
         "sweep.paired: yolo26s is used as it is, so a seed changes nothing",
     )
     new = {"pairs": {"n-s": 1.0}, "students": ["yolo26n"], "paired": [], "seeds": [1, 2, 3, 4]}

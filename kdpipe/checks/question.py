@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import inf
 
 from kdpipe.errors import ParamsError, did_you_mean
-from kdpipe.models.entries import architecture, paired_teachers, train_arguments
+from kdpipe.models.entries import architecture, paired_teachers
 from kdpipe.models.names import HEADS
 from kdpipe.params.arguments import as_it_is
 from kdpipe.params.schema import METRICS, Params
@@ -43,7 +43,7 @@ def _paired_problems(params: Params) -> Iterator[ParamsError]:
     for name in paired:
         if name not in params.teachers:
             yield ParamsError(key, f"{name!r} is not under teachers; {did_you_mean(name, params.teachers)}")
-        elif as_it_is(train_arguments(params, params.teachers[name])):
+        elif as_it_is(params.teachers[name].train):
             yield ParamsError(key, f"{name} is used as it is, so a seed changes nothing; remove it")
     if len(set(paired)) < len(paired):
         yield ParamsError(key, f"{paired} names a teacher twice")

@@ -137,13 +137,13 @@ def _stale_stages() -> set[str]:
 
 
 def _of_seeds_only(changes: list[Any]) -> bool:
-    """Whether a stage is stale for its list of seeds only: it writes the same for those that were there."""
-    edited = [change.get("changed deps", {}) if isinstance(change, dict) else {} for change in changes]
+    """Whether a stage is stale for its list of seeds only: it writes the same again for those it had."""
     return all(
-        set(of_one.get(PARAMS_FILE, {}))
-        and of_one.keys() == {PARAMS_FILE}
-        and set(of_one[PARAMS_FILE]) <= SEEDS
-        for of_one in edited
+        isinstance(change, dict)
+        and set(change) == {"changed deps"}
+        and set(change["changed deps"]) == {PARAMS_FILE}
+        and set(change["changed deps"][PARAMS_FILE]) <= SEEDS
+        for change in changes
     )
 
 
