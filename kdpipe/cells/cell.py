@@ -120,9 +120,14 @@ def confirming(params: Params) -> Iterator[Cell]:
             yield Cell("distill", pair, *places, seed, dis, confirms=True)
 
 
-def all_seeds(params: Params) -> list[int]:
-    """The seeds of the sweep, and those of `kdpipe confirm`."""
-    return [*params.sweep.seeds, *params.confirm.seeds]
+def seeds_of_student(params: Params, student: str) -> list[int]:
+    """The seeds that a student is trained with alone."""
+    return [*params.sweep.seeds, *(params.confirm.seeds if student in params.confirm.students else ())]
+
+
+def seeds_of_pair(params: Params, pair: str) -> list[int]:
+    """The seeds that a pair's student is trained with by its teacher."""
+    return [*params.sweep.seeds, *(params.confirm.seeds if pair in params.confirm.pairs else ())]
 
 
 def start_folder(student: str, seed: int) -> Path:

@@ -29,7 +29,7 @@ from kdpipe.models.entries import candidates
 from kdpipe.params.schema import PARAMS_FILE, Params
 
 KINDS = (*TEACHERS, "baseline", "distill")
-SEEDS = {"sweep.seeds", "confirm.seeds"}
+SEEDS = {"sweep.seeds", "confirm"}
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _stale_stages() -> set[str]:
 
 
 def _of_seeds_only(changes: list[Any]) -> bool:
-    """Whether a stage is stale for its list of seeds only: it writes the same again for those it had."""
+    """Whether a stage is stale only for seeds: it writes the same again for those it had."""
     return all(
         isinstance(change, dict)
         and set(change) == {"changed deps"}

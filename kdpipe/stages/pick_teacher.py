@@ -14,9 +14,9 @@ from kdpipe.cells.cell import (
     CHOICE_FILE,
     PAIR_FILE,
     PAIRS_DIR,
-    all_seeds,
     pair_folder,
     pair_teacher,
+    seeds_of_pair,
     start_folder,
     teacher_cell,
     teacher_for,
@@ -48,7 +48,7 @@ def choose_teacher(params: Params, pair_name: str) -> str:
     pair = params.pairs[pair_name]
     out = PAIRS_DIR / pair_name
     shutil.rmtree(out, ignore_errors=True)
-    for seed in all_seeds(params):
+    for seed in seeds_of_pair(params, pair_name):
         shutil.copytree(start_folder(pair.student, seed), pair_folder(pair_name, seed))
     if pair.teacher == UNKNOWN:
         return _unknown(params, pair_name)
@@ -56,7 +56,7 @@ def choose_teacher(params: Params, pair_name: str) -> str:
     split, scores = _scores(names)
     chosen = names if at_once(pair) or len(names) == 1 else [max(scores, key=lambda name: scores[name])]
     reason = _reason(params, pair, chosen, scores, split)
-    for seed, name in product(all_seeds(params), chosen):
+    for seed, name in product(seeds_of_pair(params, pair_name), chosen):
         best = teacher_for(params, name, seed).train_dir / BEST_FILE
         shutil.copyfile(best, pair_teacher(pair_name, seed, name))
     teacher = AND.join(chosen)
@@ -76,7 +76,7 @@ def _unknown(params: Params, pair_name: str) -> str:
     """Write an empty file: a finished student needs no teacher, and nothing reads it."""
     pair, out = params.pairs[pair_name], PAIRS_DIR / pair_name
     reason = f"the teacher of {pair.distilled} is not known"
-    for seed in all_seeds(params):
+    for seed in seeds_of_pair(params, pair_name):
         pair_teacher(pair_name, seed, UNKNOWN).write_bytes(b"")
     _write(out / PAIR_FILE, _content(params, pair, UNKNOWN))
     _write(out / CHOICE_FILE, {"teacher": UNKNOWN, "reason": reason})

@@ -12,7 +12,7 @@ from kdpipe.cells.cell import (
     START_FILE,
     START_INFO,
     STARTS_DIR,
-    all_seeds,
+    seeds_of_student,
     start_folder,
     teacher_for,
 )
@@ -33,7 +33,7 @@ def make_start(params: Params, student: str) -> None:
     model = params.students[student]
     shutil.rmtree(STARTS_DIR / student, ignore_errors=True)
     made: dict[Path | None, Path] = {}  # by checkpoint: a teacher that is not paired has one for all seeds
-    for seed in all_seeds(params):
+    for seed in seeds_of_student(params, student):
         out, best = start_folder(student, seed), None
         if model.starts_from:
             best = teacher_for(params, model.starts_from, seed).train_dir / BEST_FILE

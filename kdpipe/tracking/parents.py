@@ -16,7 +16,16 @@ from omegaconf import OmegaConf
 STATE = "state"
 STAGE = "pipeline"
 MOST = 8  # entries that are listed
-SHOWN = ("data.source", "data.task", "students", "teachers", "pairs", "sweep.dis", "sweep.seeds")
+SHOWN = (
+    "data.source",
+    "data.task",
+    "students",
+    "teachers",
+    "sweep.paired",
+    "pairs",
+    "sweep.dis",
+    "sweep.seeds",
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class State:
         """Return the main parameters as text; of mappings, only the names of their entries."""
         params = OmegaConf.create(dict(self.params))
         values = ((key, OmegaConf.select(params, key)) for key in SHOWN)
-        return [(key, _short(value)) for key, value in values if value is not None]
+        return [(key, _short(value)) for key, value in values if value is not None and value != []]
 
 
 def state_of(params: Path, git_commit: str) -> State:

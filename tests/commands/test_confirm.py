@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from kdpipe.cells.cell import all_cells
+from kdpipe.cells.cell import all_cells, seeds_of_pair, seeds_of_student, teacher_for
+from kdpipe.checks.question import question_problems
 from kdpipe.commands.confirm import _choices, _undecided, _write, seconds_of
 from kdpipe.console import console
 from kdpipe.errors import KdpipeError
@@ -74,6 +75,24 @@ def test_it_is_written_with_its_students_and_with_the_comments(
     assert "n-s: dis 6 is the best now, no longer 1.0" in said.get()
     with pytest.raises(KdpipeError, match="n-x: no pair that is trained; did you mean 'n-s'"):
         _choices(params, ["n-x"])
+
+
+def test_only_what_is_confirmed_has_new_seeds_and_new_teachers(write_params: Callable[..., Path]) -> None:
+    started = {"init": {"from": "yolo26s"}}
+    pair = {"student": "yolo26n", "teacher": "yolo26s"}
+    write_params(
+        students={"yolo26n": started, "other": {"model": "yolo26n", **started}},
+        pairs={"n-s": pair, "other-s": pair | {"student": "other"}},
+        sweep__paired=["yolo26s"],
+    )
+    params = _write(load(), {"n-s": 1.0}, 4)
+    assert params.confirm.paired == ["yolo26s"]
+    assert list(question_problems(params)) == []
+    assert seeds_of_student(params, "yolo26n") == seeds_of_pair(params, "n-s") == [0, 1, 2, 3, 4]
+    assert seeds_of_student(params, "other") == seeds_of_pair(params, "other-s") == [0]
+    stages = {cell.stage for cell in all_cells(params)}
+    assert {"paired_teacher@yolo26s-0", "confirm_paired_teacher@yolo26s-4"} <= stages
+    assert teacher_for(params, "yolo26s", 4).stage == "confirm_paired_teacher@yolo26s-4"
 
 
 @pytest.mark.slow
