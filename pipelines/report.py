@@ -31,6 +31,8 @@ def main() -> None:
     console.print(Markdown(over_dis(done.report.gains)))
     for warning in done.report.warnings:
         console.print(f"[bold red]warning:[/] {escape(warning)}")
+    for answer in done.report.answers:
+        console.print(escape(answer), style="bold")
     console.print(f"table -> {REPORTS_DIR}/benchmark.md; runs -> `make ui`")
 
 

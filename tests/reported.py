@@ -77,4 +77,5 @@ def report(
     runs = [run.to_dictionary() for run in sync(Tracking(experiment="test"), finished).runs.values()]
     results = tidy(runs, splits, {cell.cell.id: cell for cell in finished}, question or Question())
     histories = {cell.cell.id: cell.history for cell in finished}
-    return write_report(results, histories, unlike_pairs(cell.record for cell in finished), ["a note"])
+    unlike = unlike_pairs(cell.record for cell in finished)
+    return write_report(results, histories, unlike, ["a note"], images=384)

@@ -18,7 +18,9 @@ COLOURS = {"better": "green", "worse": "red"}
 
 
 def tell(content: Content, console: Console) -> None:
-    """Print the gains, the warnings, and the path of the HTML page."""
+    """Print the answer, the gains, the warnings, and the path of the HTML page."""
+    for answer in content.answers:
+        console.print(escape(answer), style="bold")
     title = f"{content.label} ({content.metric}, %) on {content.split}"
     best = f"best: chosen on {content.choice_split}"
     console.print(_gains(content.numbers["gains"], title, best))

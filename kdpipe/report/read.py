@@ -19,11 +19,13 @@ TEXTS = dict.fromkeys(("dis", "class", "pair", "student", "teacher", "model", "c
 class Content:
     """The content of the report.
 
-    `label` is the metric that is compared, such as mAP50-95, `metric` says which one it is here, `split` on
-    which split it is measured, and `choice_split` on which the best `dis` is chosen. `numbers` are the tables
-    behind the figures, by name; `cells` has a row per training, split and head.
+    `answers` has a sentence per pair. `label` is the metric that is compared, such as mAP50-95, `metric` says
+    which one it is here, `split` on which split it is measured, and `choice_split` on which the best `dis` is
+    chosen. `numbers` are the tables behind the figures, by name; `cells` has a row per training, split and
+    head.
     """
 
+    answers: list[str]
     label: str
     metric: str
     split: str
@@ -61,6 +63,7 @@ def load_content(reports: Path = REPORTS_DIR) -> Content:
     if "gains" not in numbers:
         raise KdpipeError(f"{reports / NUMBERS_DIR} does not exist; run `dvc repro`")
     return Content(
+        answers=said["answers"],
         label=said["label"],
         metric=said["metric"],
         split=said["measured_on"],

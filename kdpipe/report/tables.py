@@ -68,6 +68,8 @@ def benchmark(
     comparisons: Sequence[Comparison],
     gains: pd.DataFrame,
     confirmed: pd.DataFrame,
+    *,
+    answers: Sequence[str],
     notes: Sequence[str],
 ) -> str:
     """The whole of benchmark.md.
@@ -77,6 +79,7 @@ def benchmark(
         comparisons: Every one that the results allow.
         gains: A line per pair, `dis` and head, of `kdpipe.report.figure_data`.
         confirmed: The same of seeds that played no part in a choice; empty if there are none.
+        answers: A sentence per pair.
         notes: Warnings that stand above the tables.
     """
     smallest = 100 * results.question.smallest
@@ -106,7 +109,7 @@ def benchmark(
             batch_statistics.stored_and_anew(results, batch_statistics.checkpoints(results)),
         ],
     }
-    parts = ["# Benchmark", _how_to_read(results)]
+    parts = ["# Benchmark", *(f"**{no_html(answer)}**" for answer in answers), _how_to_read(results)]
     parts += ["\n".join(f"> **Warning:** {no_html(note)}" for note in notes)] if notes else []
     parts += [*_sections(main), DETAILS, *_sections(details)]
     return "\n\n".join(parts) + "\n"

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from kdpipe.errors import counted
 from kdpipe.report import tables
+from kdpipe.report.answer import answers
 from kdpipe.report.batch_statistics import checkpoints, misfits
 from kdpipe.report.comparisons import (
     DISTILLED_BASELINE,
@@ -30,10 +32,11 @@ NUMBERS_DIR, PLOTS_DIR, PAGE_FILE = "numbers", "plots", "index.html"  # in REPOR
 
 @dataclass(frozen=True)
 class Report:
-    """The content of the report; `gains` has a row per pair, `dis` and head."""
+    """The content of the report: `gains` has a row per pair, `dis` and head, `answers` an item per pair."""
 
     comparisons: list[Comparison]
     gains: pd.DataFrame
+    answers: list[str]
     warnings: list[str]
 
 
@@ -44,6 +47,7 @@ def write_report(
     notes: Sequence[str],
     out: Path = REPORTS_DIR,
     *,
+    images: int,
     confirmed: Results | None = None,
 ) -> Report:
     """Write tables, metrics, and the numbers behind the figures.
@@ -54,6 +58,7 @@ def write_report(
         unlike: Why a distilled training must not be compared with its baseline, by training id.
         notes: Warnings of earlier stages, which the report repeats.
         out: The folder to write to.
+        images: Number of images of the measured split.
         confirmed: The results of the seeds of `kdpipe confirm`, if there are any.
     """
     comparisons = compare(results, unlike)
@@ -64,22 +69,27 @@ def write_report(
     figure_data = numbers(results, comparisons, histories)
     gains = figure_data["gains"]
     new = gain_rows(confirmed, at_looks(confirmed, unlike)) if confirmed else pd.DataFrame()
+    measured_on = counted(images, f"{results.split} image")
+    said = answers(gains, new, results.question, measured_on)
     (out / "benchmark.md").write_text(
-        tables.benchmark(results, comparisons, gains, new, warnings), encoding="utf-8"
+        tables.benchmark(results, comparisons, gains, new, answers=said, notes=warnings), encoding="utf-8"
     )
     results.table.to_csv(out / "benchmark.csv", index=False)
-    (out / "benchmark.json").write_text(_lines(_benchmark(results, comparisons, warnings)), encoding="utf-8")
+    (out / "benchmark.json").write_text(
+        _lines(_benchmark(results, comparisons, said, warnings)), encoding="utf-8"
+    )
     headlines = json.dumps(_headlines(results.best, comparisons), indent=2)
     (out / "metrics.json").write_text(headlines + "\n", encoding="utf-8")
     for name, table in {**figure_data, "confirmed": new}.items():
         table.to_csv(out / NUMBERS_DIR / f"{name}.csv", index=False)
-    return Report(comparisons, gains, warnings)
+    return Report(comparisons, gains, said, warnings)
 
 
 def _benchmark(
-    results: Results, comparisons: Sequence[Comparison], warnings: Sequence[str]
+    results: Results, comparisons: Sequence[Comparison], said: Sequence[str], warnings: Sequence[str]
 ) -> dict[str, object]:
     return {
+        "answers": list(said),
         "label": results.question.label,
         "metric": results.task.metric,
         "chosen_on": results.choice_split,

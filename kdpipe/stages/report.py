@@ -63,8 +63,10 @@ def report_cells(params: Params, suspicions: Sequence[str]) -> ReportResult:
     registered = register_best(params, finished, results)
     unlike = unlike_pairs(done.record for done in finished)
     histories = {done.cell.id: done.history for done in drawn(finished)}
-    warnings = [*load_manifest(DATASET_DIR).warnings, *suspicions]
-    report = write_report(results, histories, unlike, warnings, confirmed=confirmed)
+    manifest = load_manifest(DATASET_DIR)
+    warnings = [*manifest.warnings, *suspicions]
+    images = manifest.splits[results.split].images
+    report = write_report(results, histories, unlike, warnings, images=images, confirmed=confirmed)
     return ReportResult(synced, registered, results, report)
 
 

@@ -42,7 +42,7 @@ def content() -> Content:
     ]
     empty = dict.fromkeys(("gains", "seeds", "latency", "costs", "sizes", "curves"), pd.DataFrame())
     numbers = {**empty, "classes": pd.DataFrame(rows)}
-    return Content("mAP50-95", "COCO AP", "val", "val", [], numbers, pd.DataFrame())
+    return Content([], "mAP50-95", "COCO AP", "val", "val", [], numbers, pd.DataFrame())
 
 
 def drawn(content: Content) -> figures.Plot:

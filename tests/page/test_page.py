@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 
 from kdpipe.cells.record import ANEW_METRIC
+from kdpipe.commands.show import tell
+from kdpipe.console import console
 from kdpipe.errors import KdpipeError
 from kdpipe.page import figures, html
 from kdpipe.page.pictures import Picture, Row
@@ -223,3 +225,14 @@ def test_a_browser_sorts_and_filters_and_complains_of_nothing(page: str, tmp_pat
     assert not [line for line in answer.stderr.splitlines() if "CONSOLE" in line]
     assert answer.stdout.count('type="search"') == len(Tables(page).tables)
     assert "dt-orderable-asc" in answer.stdout
+
+
+def test_table_page_and_terminal_give_the_same_answer(page: str, reports: Path, content: Content) -> None:
+    (answer,) = content.answers
+    assert answer.startswith("Better: yolo26n from yolo26s (n-s), dis 1.0, e2e head: +")
+    assert "3 seeds, 384 test images" in answer
+    assert f"**{answer}**" in (reports / "benchmark.md").read_text()
+    assert answer in re.sub(r"</?code>", "`", page)
+    with console.capture() as said:
+        tell(content, console)
+    assert answer in " ".join(said.get().split())

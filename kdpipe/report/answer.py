@@ -1,0 +1,72 @@
+"""The answer in a sentence per pair: the verdict of its primary comparison, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from math import isinf
+from typing import Any
+
+import pandas as pd
+
+from kdpipe.errors import counted
+from kdpipe.report.formatting import HEAD_NAMES, gain_of
+from kdpipe.report.gains import UNDECIDED
+from kdpipe.report.question import Question
+from kdpipe.report.results import NO_DIS
+from kdpipe.report.sequential import LOOKS
+from kdpipe.report.verdicts import about
+
+Line = Mapping[Hashable, Any]
+
+
+def answers(gains: pd.DataFrame, confirmed: pd.DataFrame, question: Question, images: str) -> list[str]:
+    """Return a sentence per pair, of its new seeds if it has some.
+
+    Args:
+        gains: A line per pair, `dis` and head.
+        confirmed: The same of seeds that played no part in a choice; empty if there are none.
+        question: What the comparison is to answer.
+        images: What it was measured on, such as "384 test images".
+    """
+    new = {line["pair"]: line for line in confirmed.to_dict("records") if line["primary"]}
+    primary = [line for line in gains.to_dict("records") if line["primary"]]
+    return [_answer(line, new.get(line["pair"]), question, images) for line in primary]
+
+
+def _answer(line: Line, new: Line | None, question: Question, images: str) -> str:
+    dis = "" if line["dis"] == NO_DIS else f", dis {line['dis']}"
+    what = f"{line['student']} from {line['teacher']} ({line['pair']}){dis}, {HEAD_NAMES[line['head']]} head"
+    if pd.isna(line["gain"]):
+        return f"{what}: {line['verdict']}."
+    last = line if new is None else new
+    verdict = str(last["verdict"])
+    seeds = counted(int(last["seeds"]), "seed" if new is None else "new seed")
+    found = f"{_gain(last)} points of {question.label}, {seeds}, {images}"
+    before = "" if new is None else f"; the seeds that it was chosen by had {_gain(line)}"
+    said = f"{verdict[:1].upper()}{verdict[1:]}: {what}: {found}{before}."
+    return f"{said} {_next(last, question.smallest, confirmed=new is not None)}".strip()
+
+
+def _gain(line: Line) -> str:
+    return gain_of(line["gain"], line["low"], line["high"])
+
+
+def _next(line: Line, smallest: float, *, confirmed: bool) -> str:
+    """Say what to do next; nothing after a verdict on new seeds, or on a finished student."""
+    if line["dis"] == NO_DIS or (confirmed and not str(line["verdict"]).startswith(UNDECIDED)):
+        return ""
+    command = f"`kdpipe confirm {line['pair']}`"
+    if not str(line["verdict"]).startswith(UNDECIDED):
+        return f"{command} measures it on new seeds."
+    if pd.isna(line["detectable"]):
+        return "One seed does not show the noise: write more into `sweep.seeds`."
+    for effect, seeds in (
+        (smallest, line["seeds for smallest"]),
+        (abs(line["gain"]), line["seeds for gain"]),
+    ):
+        more = seeds - line["seeds"]
+        if 0 < more <= LOOKS[-1]:
+            points, time = f"{100 * effect:.1f} points", about(more * line["minutes"])
+            return f"{counted(int(more), 'more seed')} ({time}) would detect {points}: {command}."
+    images = isinf(line["seeds for gain"])
+    return "More seeds do not help: the test images are too few." if images else f"{command} adds seeds."
