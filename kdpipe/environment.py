@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from kdpipe.errors import KdpipeError
 from kdpipe.paths import project_root
 
+WRITTEN = ("dvc.lock", "reports")  # tracked by git, and written by the pipeline
 ULTRALYTICS = ("ultralytics-opencv-headless", "ultralytics")  # both provide the module
 PACKAGES = (
     "kdpipe",
@@ -125,14 +126,20 @@ def of_this_python(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def git_commit() -> str:
-    """Hash of the checked-out commit, with `-dirty` if tracked files are modified, or `none`."""
-    answer = _git_describe()
-    return answer.stdout.strip() if answer and answer.returncode == 0 else "none"
+    """Hash of the checked-out commit, with `-dirty` if tracked files are modified, or `none`.
+
+    What the pipeline writes while it runs does not count.
+    """
+    answer = _git("describe", "--always", "--abbrev=40", "--exclude=*")
+    if answer is None or answer.returncode:
+        return "none"
+    changes = _git("diff", "--quiet", "HEAD", "--", ":(top)", *(f":(exclude){path}" for path in WRITTEN))
+    return answer.stdout.strip() + ("-dirty" if changes and changes.returncode else "")
 
 
 def git_problem() -> str | None:
     """Why runs cannot record the commit of the code, and what helps; None if they can."""
-    answer = _git_describe()
+    answer = _git("describe", "--always")
     if answer and answer.returncode == 0:
         return None
     if answer is None:
@@ -147,7 +154,7 @@ def git_problem() -> str | None:
 
 def owner_problem() -> str | None:
     """Why git does not read this repository at all, and what helps; None if it does."""
-    answer = _git_describe()
+    answer = _git("describe", "--always")
     remedy = _owner_remedy(answer) if answer else None
     return f"the repository belongs to another user; run `{remedy}`" if remedy else None
 
@@ -159,9 +166,9 @@ def _owner_remedy(answer: subprocess.CompletedProcess[str]) -> str | None:
     return answer.stderr.strip().splitlines()[-1].strip()
 
 
-def _git_describe() -> subprocess.CompletedProcess[str] | None:
+def _git(*arguments: str) -> subprocess.CompletedProcess[str] | None:
     """The answer of git, in English; None if git is not installed."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = ["git", *arguments]
     environment = {**os.environ, "LC_ALL": "C"}
     try:
         return subprocess.run(

@@ -31,7 +31,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LANGUAGE", "de")
     folder = tmp_path / "their repository"
     folder.mkdir()
-    (folder / "dvc.yaml").touch()
+    (folder / "reports").mkdir()
+    for name in ("dvc.yaml", "dvc.lock", "reports/benchmark.md", "code.py"):
+        (folder / name).touch()
     monkeypatch.chdir(folder)
     author = ("-c", "user.name=t", "-c", "user.email=t@example.org")
     for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-qm", "begin"]):
@@ -72,6 +74,17 @@ def test_a_repository_of_another_user(repository: Path, monkeypatch: pytest.Monk
     subprocess.run(["sh", "-c", remedy], check=True)
     assert git_problem() is None
     assert len(git_commit().removesuffix("-dirty")) == 40
+
+
+def test_what_the_pipeline_writes_makes_no_commit_dirty(repository: Path) -> None:
+    clean = git_commit()
+    assert len(clean) == 40
+    (repository / "dvc.lock").write_text("changed")
+    (repository / "reports/benchmark.md").write_text("changed")
+    (repository / "untracked").touch()
+    assert git_commit() == clean
+    (repository / "code.py").write_text("changed")
+    assert git_commit() == f"{clean}-dirty"
 
 
 @pytest.mark.usefixtures("repository")
