@@ -24,6 +24,7 @@ from kdpipe.report.comparisons import (
     weak_teachers,
 )
 from kdpipe.report.figure_data import Histories, gain_rows, numbers
+from kdpipe.report.gains import Gain
 from kdpipe.report.results import PairAt, Results, number
 
 REPORTS_DIR = Path("reports")
@@ -101,19 +102,34 @@ def _benchmark(
 
 
 def _headlines(items: Sequence[PairAt], comparisons: Sequence[Comparison]) -> dict[str, object]:
-    """Return a few numbers per pair only: `dvc exp show` has a column for each."""
+    """Return a few numbers per pair only: `dvc exp show` has a column for each.
+
+    They are points, rounded as in the table: `dvc metrics diff` shows no difference that the table does not.
+    """
     heads: dict[tuple[str | None, str | None], dict[str, object]] = defaultdict(dict)
     for found in comparisons:
         if found.kind == DISTILLED_BASELINE:
             heads[found.pair, found.dis][found.head] = {
-                "baseline": round(found.before_summary.mean, 4),
-                "distilled": round(found.after_summary.mean, 4),
-                "gain": None if found.gain is None else round(found.gain.mean, 4),
+                "baseline": _points(found.before_summary.mean),
+                "distilled": _points(found.after_summary.mean),
+                **_gain(found.gain),
             }
     return {
         item.pair: {"dis": None if isnan(dis := number(item.dis)) else dis, **heads[item.pair, item.dis]}
         for item in items
     }
+
+
+def _gain(gain: Gain | None) -> dict[str, float | None]:
+    if gain is None:
+        return {"gain": None}
+    p = None if gain.p is None else round(gain.p, 3)
+    return {"gain": _points(gain.mean), "low": _points(gain.low), "high": _points(gain.high), "P": p}
+
+
+def _points(share: float | None) -> float | None:
+    """A fraction of 1 in points, as the table shows it; None if it is unknown."""
+    return None if share is None else round(100 * share, 1) + 0.0  # no -0.0
 
 
 def _lines(content: Mapping[str, object]) -> str:
