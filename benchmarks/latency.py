@@ -49,22 +49,21 @@ def predictors(checkpoints: list[str], imgsz: int, device: str) -> dict[tuple[st
     return {(name, head): predictor(name, head) for name in checkpoints for head in HEADS}
 
 
-def main() -> None:
-    """Print the table."""
+def measure(checkpoints: list[str], imgsz: int, rounds: int, device: str) -> pd.DataFrame:
+    """Medians in milliseconds, a row per model and head.
+
+    Args:
+        checkpoints: Files, or names of models.
+        imgsz: Width and height of the image in pixels.
+        rounds: Predictions of each.
+        device: Device in Ultralytics' notation.
+    """
     import numpy as np
 
-    from kdpipe.yolo.arguments import device
-
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("checkpoints", nargs="*", default=["yolo26n", "yolo26s"])
-    parser.add_argument("--imgsz", type=int, default=320)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--device", default=device())
-    options = parser.parse_args()
-    image = np.random.default_rng(0).integers(0, 256, (options.imgsz, options.imgsz, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (imgsz, imgsz, 3), dtype=np.uint8)
     found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    ready = predictors(options.checkpoints, options.imgsz, options.device)
-    for number in track(range(WARM_UP + options.rounds), "rounds", console=console):
+    ready = predictors(checkpoints, imgsz, device)
+    for number in track(range(WARM_UP + rounds), "rounds", console=console):
         for key, predict in ready.items():
             for part, milliseconds in predict(image).items():
                 if number >= WARM_UP:
@@ -75,6 +74,20 @@ def main() -> None:
     ]
     table = pd.DataFrame(lines)
     table["sum"] = table[list(PARTS)].sum(axis=1)
+    return table
+
+
+def main() -> None:
+    """Print the table."""
+    from kdpipe.yolo.arguments import device
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("checkpoints", nargs="*", default=["yolo26n", "yolo26s"])
+    parser.add_argument("--imgsz", type=int, default=320)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--device", default=device())
+    options = parser.parse_args()
+    table = measure(options.checkpoints, options.imgsz, options.rounds, options.device)
     print(machine())
     print(f"\n{options.imgsz} px, one image at a time; milliseconds\n")
     print(table.to_markdown(index=False, floatfmt=".2f"))

@@ -48,7 +48,6 @@ def costs(family: str, methods: list[str], options: argparse.Namespace) -> pd.Se
             options.imgsz,
             options.batch,
             amp=True,
-            compile=False,
             device=device(),
             folder=folder,
         )

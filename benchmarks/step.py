@@ -18,8 +18,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -46,19 +46,20 @@ console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Variant:
-    """Whose trainer it is, and how it distils: `method` is None without a teacher."""
+    """Whose trainer it is, how it distils (`method` is None without a teacher), and its own arguments."""
 
     kdpipe: bool
     method: str | None
+    arguments: Mapping[str, object] = field(default_factory=dict)
 
 
-def four(method: str) -> dict[str, Variant]:
-    """Ultralytics and kdpipe, each without and with a teacher; kdpipe by this method."""
+def four(method: str, **arguments: object) -> dict[str, Variant]:
+    """Ultralytics and kdpipe, without and with a teacher; kdpipe by this method, with these arguments."""
     return {
         PLAIN: Variant(kdpipe=False, method=None),
         DISTILLED: Variant(kdpipe=False, method=L2),
-        OURS_PLAIN: Variant(kdpipe=True, method=None),
-        OURS_DISTILLED: Variant(kdpipe=True, method=method),
+        OURS_PLAIN: Variant(kdpipe=True, method=None, arguments=arguments),
+        OURS_DISTILLED: Variant(kdpipe=True, method=method, arguments=arguments),
     }
 
 
@@ -71,7 +72,6 @@ class Setting:
     imgsz: int
     batch: int
     amp: bool
-    compile: bool
     device: str
     folder: Path
 
@@ -105,11 +105,11 @@ class Stepper:
             "exist_ok": True,
             "plots": False,
             "amp": setting.amp,
+            **variant.arguments,
         }
         if variant.method:
             overrides |= {"distill_model": str(setting.folder / "teacher.pt"), "dis": 6.0}
         if variant.kdpipe:
-            overrides["compile"] = setting.compile
             self._trainer = TRAINERS["detect"](overrides=arguments.resolved(overrides))
             if variant.method not in (None, L2):
                 self._trainer.method = {"method": variant.method}
@@ -274,11 +274,11 @@ def main() -> None:
                 options.imgsz,
                 options.batch,
                 amp=not options.float32,
-                compile=options.compile,
                 device=device(),
                 folder=folder,
             )
-            table = measure(four(options.method), setting, options.rounds)
+            arguments = {"compile": True} if options.compile else {}
+            table = measure(four(options.method, **arguments), setting, options.rounds)
         print(f"\n{student} <- {teacher}, {options.imgsz} px, batch {options.batch}; milliseconds, MiB\n")
         print(table.to_markdown(floatfmt=(".0f", ".2f", *[".0f"] * (len(PARTS) + 2))))
     ratios = table["ratio"]

@@ -15,11 +15,11 @@ import multiprocessing
 import os
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.console import Console
@@ -29,6 +29,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.step import DISTILLED, OURS_DISTILLED, OURS_PLAIN, PLAIN, VARIANTS, machine
 from kdpipe.report.formatting import markdown
+
+if TYPE_CHECKING:
+    from kdpipe.params.schema import Params
 
 DIS = 6.0
 console = Console(stderr=True)
@@ -110,13 +113,62 @@ def _child(variant: str, folder: Path, overrides: dict[str, Any], answer: Any) -
     answer.send(peak_memory_mib(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
 
 
-def main() -> None:
-    """Print the table and the ratios."""
+@dataclass(frozen=True)
+class Plan:
+    """What is trained: on digits drawn as large as the images, or on `source`, another data set."""
+
+    student: str
+    teacher: str
+    imgsz: int
+    epochs: int
+    source: str = "digits"
+
+
+def prepared(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Write the data, train the teacher, and return the arguments of a training without a teacher."""
     from kdpipe.data.prepare import prepare
-    from kdpipe.params.load import load
     from kdpipe.yolo.arguments import device
 
-    params = load(Path(__file__).parents[1] / "pipelines/presets/digits-start.yaml")
+    params = preset()
+    digits = replace(params.data.digits, size=plan.imgsz)
+    prepare(replace(params.data, source=plan.source, digits=digits), folder / "dataset")
+    common = {
+        **params.train,
+        "imgsz": plan.imgsz,
+        "task": "detect",
+        "data": str(folder / "dataset/data.yaml"),
+        "epochs": plan.epochs,
+        "device": device(),
+        "nms": False,
+        "seed": 0,
+    }
+    run(OURS_PLAIN, folder / "teacher", {**common, "model": f"{plan.teacher}.yaml"})
+    return {**common, "model": f"{plan.student}.yaml"}
+
+
+def one(variant: str, folder: Path, common: dict[str, Any], name: str) -> dict[str, float]:
+    """Train a variant on what was prepared in a folder; its seconds and peak memory.
+
+    Args:
+        variant: One of VARIANTS.
+        folder: Where data and teacher are.
+        common: Arguments of all trainings.
+        name: Name of its own folder in there.
+    """
+    taught = {"distill_model": str(folder / "teacher/best.pt"), "dis": DIS}
+    return run(variant, folder / name, common | (taught if "distilled" in variant else {}))
+
+
+def preset() -> Params:
+    """The preset whose data and arguments are used."""
+    from kdpipe.params.load import load
+
+    return load(Path(__file__).parents[1] / "pipelines/presets/digits-start.yaml")
+
+
+def main() -> None:
+    """Print the table and the ratios."""
+    params = preset()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--student", default="yolo26n")
     parser.add_argument("--teacher", default="yolo26s")
@@ -126,27 +178,13 @@ def main() -> None:
     options = parser.parse_args()
     print(machine())
     rows = []
-    data = replace(params.data, digits=replace(params.data.digits, size=options.imgsz))
+    plan = Plan(options.student, options.teacher, options.imgsz, options.epochs)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        prepare(data, folder / "dataset")
-        common = {
-            **params.train,
-            "imgsz": options.imgsz,
-            "task": "detect",
-            "data": str(folder / "dataset/data.yaml"),
-            "epochs": options.epochs,
-            "device": device(),
-            "nms": False,
-            "seed": 0,
-        }
-        run(OURS_PLAIN, folder / "teacher", {**common, "model": f"{options.teacher}.yaml"})
-        taught = {"distill_model": str(folder / "teacher/best.pt"), "dis": DIS}
+        common = prepared(plan, folder)
         for seed in track(range(options.seeds), "seeds", console=console):
             for variant in VARIANTS:
-                overrides = {**common, "model": f"{options.student}.yaml", "seed": seed}
-                overrides |= taught if "distilled" in variant else {}
-                measured = run(variant, folder / f"{variant}-{seed}", overrides)
+                measured = one(variant, folder, {**common, "seed": seed}, f"{variant}-{seed}")
                 rows.append({"variant": variant, "seed": seed, **measured})
     report(pd.DataFrame(rows), options)
 
