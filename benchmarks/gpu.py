@@ -3,10 +3,10 @@
     python benchmarks/gpu.py [--out FOLDER] [--seconds N] [--source DATA] [--tiny]
 
 Tests marked `gpu`; a training step of each recommended pair, by Ultralytics and by kdpipe, without and with a
-teacher, and kdpipe's with channels-last weights and compiled; whole trainings, the four in turns; two trainings on
-one GPU at once; the latency of both heads. Each part is written to FOLDER/gpu.json when it ends, and no part
-begins that may not end within N seconds: called again, the command goes on with those that are missing.
-FOLDER/gpu.md has the tables. `--tiny` tries all of it at small sizes, also on a CPU.
+teacher, and kdpipe's with channels-last weights and compiled; whole trainings, the four in turns; two
+trainings on one GPU at once; the latency of both heads. Each part is written to FOLDER/gpu.json when it ends,
+and no part begins that may not end within N seconds: called again, the command goes on with those that are
+missing. FOLDER/gpu.md has the tables. `--tiny` tries all of it at small sizes, also on a CPU.
 """
 
 from __future__ import annotations
