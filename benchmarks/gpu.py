@@ -66,7 +66,7 @@ class Size:
     seconds: float
 
 
-FULL = Size(imgsz=640, batch=16, rounds=8, epochs=3, seeds=2, seconds=150)
+FULL = Size(imgsz=640, batch=16, rounds=8, epochs=3, seeds=2, seconds=240)
 TINY = Size(imgsz=64, batch=2, rounds=1, epochs=1, seeds=1, seconds=0)
 
 
