@@ -1,6 +1,7 @@
 # Everything runs in .venv, which is made on first use. `make` alone says what there is.
 
 PYTHON ?= python3
+JOBS ?= 2
 VENV := $(CURDIR)/.venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(VENV)/bin:$(PATH)
@@ -21,9 +22,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	uv pip install --python $(VENV)/bin/python --compile-bytecode --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-run: install ## Check params.yaml, then do everything that is not up to date
+run: install ## Check params.yaml, then do what is not up to date, JOBS=2 stages side by side
 	kdpipe check
-	dvc repro
+	kdpipe repro --jobs $(JOBS)
 
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
