@@ -25,6 +25,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 run: install ## Check params.yaml, then do what is not up to date, JOBS=2 stages side by side
 	kdpipe check
 	kdpipe repro --jobs $(JOBS)
+	kdpipe show
 
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
