@@ -10,6 +10,7 @@ import pytest
 from kdpipe.cells.record import load_record
 from kdpipe.params.load import load
 from kdpipe.paths import digest_of
+from tests.conftest import forget_others
 from tests.project import TINY_STUDENT, Project, copy_of
 from tests.test_pipeline import stages, tracked
 
@@ -28,7 +29,9 @@ def paired(first_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     project.edit("students.yolo26n", {"model": TINY_STUDENT["model"], "init": {"from": "yolo26s"}})
     project.edit("sweep.seeds", [0, 1])
     project.edit("sweep.paired", ["yolo26s"])
-    return project, project.run("dvc", "repro").stdout
+    with pytest.MonkeyPatch.context() as patch:
+        forget_others(patch)
+        return project, project.run("dvc", "repro").stdout
 
 
 def test_the_student_of_a_seed_has_the_teacher_of_that_seed(paired: tuple[Project, str]) -> None:

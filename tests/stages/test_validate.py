@@ -30,7 +30,7 @@ HEADS = ("e2e", "nms")
 def params(write_params: Callable[..., Path]) -> Params:
     """One tiny student, trained until it finds something."""
     shutil.copyfile(REPOSITORY / "tests/yolo26-tiny.yaml", "yolo26-tiny.yaml")
-    train = {"epochs": 5, "warmup_epochs": 0.0, "optimizer": "AdamW", "lr0": 0.003, "translate": 0.0}
+    train = {"epochs": 8, "warmup_epochs": 0.0, "optimizer": "AdamW", "lr0": 0.003, "translate": 0.0}
     train |= {"scale": 0.0, "fliplr": 0.0}
     changes = {f"train__{name}": value for name, value in train.items()} | {"data__digits__train": 240}
     path = write_params(students__yolo26n__model="yolo26n-tiny.yaml", **changes)
