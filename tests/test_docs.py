@@ -15,6 +15,7 @@ import yaml
 from dvc.cli.parser import get_main_parser
 
 from kdpipe.cli import app
+from tests.conftest import forget_others
 from tests.project import REPOSITORY, Project, copy_of, copy_repository
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -63,7 +64,9 @@ def finished(first_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Proje
     activate = project.folder / ".venv/bin/activate"
     activate.parent.mkdir(parents=True)
     activate.touch()
-    project.run("dvc", "repro")
+    with pytest.MonkeyPatch.context() as patch:
+        forget_others(patch)
+        project.run("dvc", "repro")
     project.run("git", "add", "--all")
     project.run("git", "commit", "--quiet", "--message", "it has run")
     return project
