@@ -175,9 +175,9 @@ def main() -> int:
     size = TINY if options.tiny else FULL
     began, path = time.monotonic(), options.out / RESULTS
     options.out.mkdir(parents=True, exist_ok=True)
-    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"parts": {}}
-    results["machine"] = machine()
     wanted = parts(size, options.source)
+    results: dict[str, Any] = {"machine": machine(), "titles": [part.title for part in wanted.values()]}
+    results["parts"] = _known(path, results)
     missing = [name for name in wanted if name not in results["parts"]]
     for name in missing:
         started = time.monotonic()
@@ -192,6 +192,17 @@ def main() -> int:
     if (options.out / TABLE).exists():
         print((options.out / TABLE).read_text(encoding="utf-8"))
     return UNFINISHED if wanted.keys() - results["parts"].keys() else 0
+
+
+def _known(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts that are measured already, unless they are of another machine, size or data."""
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if any(found[name] != results[name] for name in ("machine", "titles")):
+        sys.exit(f"{path} is of another machine, size or data: {found['machine']}; choose another --out")
+    known: dict[str, Any] = found["parts"]
+    return known
 
 
 def _rows(table: pd.DataFrame) -> Rows:

@@ -32,6 +32,7 @@ from kdpipe.report.formatting import markdown
 
 if TYPE_CHECKING:
     from kdpipe.params.schema import Params
+    from kdpipe.runner.train import TrainingResult
 
 DIS = 6.0
 console = Console(stderr=True)
@@ -49,7 +50,7 @@ def ultralytics(folder: Path, overrides: dict[str, Any]) -> None:
     DetectionTrainer(overrides={**overrides, "save_dir": str(folder), "plots": False}).train()
 
 
-def kdpipe(folder: Path, overrides: dict[str, Any]) -> None:
+def kdpipe(folder: Path, overrides: dict[str, Any]) -> TrainingResult:
     """Train as a stage of the pipeline does."""
     from kdpipe.cells.record import Identity
     from kdpipe.runner.job import Job, Silent
@@ -72,7 +73,7 @@ def kdpipe(folder: Path, overrides: dict[str, Any]) -> None:
         arguments=given,
     )
     job = Job(identity, start, data, [Path(teacher)] if teacher else [])
-    train(job, folder, Silent(), Console(quiet=True))
+    return train(job, folder, Silent(), Console(quiet=True))
 
 
 def run(variant: str, folder: Path, overrides: dict[str, Any]) -> dict[str, float]:

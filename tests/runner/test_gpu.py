@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 
 from benchmarks.step import (
     DISTILLED,
@@ -20,11 +18,9 @@ from benchmarks.step import (
     prepare_data,
     save_teacher,
 )
-from kdpipe.cells.record import Identity
+from benchmarks.train import kdpipe as train
 from kdpipe.models.methods import METHODS
 from kdpipe.params.schema import L2, Validate
-from kdpipe.runner.job import Job, Silent
-from kdpipe.runner.train import train
 from kdpipe.yolo.arguments import device
 from kdpipe.yolo.device import device_name
 from kdpipe.yolo.validation import opened, validate
@@ -80,29 +76,22 @@ def test_a_training_names_the_device_and_its_student_is_the_same_on_a_cpu(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    arguments: dict[str, Any] = {
-        "epochs": 2,
-        "imgsz": IMGSZ,
-        "batch": BATCH,
-        "nbs": BATCH,
-        "optimizer": "AdamW",
-    }
-    identity = Identity(
-        cell="test",
-        kind="distill",
-        task="detect",
-        seed=0,
-        model="yolo26n",
-        init="scratch",
-        init_digest=None,
-        data="digits",
-        data_digest="",
-        arguments=arguments,
-        dis=1.0,
-    )
     data = folder / "dataset/data.yaml"
-    job = Job(identity, "yolo26n.yaml", data, [folder / "yolo26/teacher.pt"])
-    done = train(job, tmp_path / "work", Silent(), Console(quiet=True))
+    done = train(
+        tmp_path / "work",
+        {
+            "model": "yolo26n.yaml",
+            "data": str(data),
+            "seed": 0,
+            "distill_model": str(folder / "yolo26/teacher.pt"),
+            "dis": 1.0,
+            "epochs": 2,
+            "imgsz": IMGSZ,
+            "batch": BATCH,
+            "nbs": BATCH,
+            "optimizer": "AdamW",
+        },
+    )
     assert done.device == device_name(device())
     assert done.peak_memory_mib > 0
     assert done.epochs == 2
