@@ -44,13 +44,19 @@ console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Case:
-    """The truth of a study: all values of `dis` have the same gain."""
+    """The truth of a study: all values of `dis` have the same gain, or only the first has one."""
 
     gain: float
     tried: int
     seeds: int
     noise: float
     unequal: bool
+    unlike: bool = False
+
+    @property
+    def gains(self) -> list[float]:
+        """The true gain of each `dis`."""
+        return [self.gain, *[0.0 if self.unlike else self.gain] * (self.tried - 1)]
 
 
 def arms(rng: np.random.Generator, case: Case) -> list[Gain]:
@@ -61,19 +67,19 @@ def arms(rng: np.random.Generator, case: Case) -> list[Gain]:
     before = {seed: Measurement(value, np.zeros(HALVES)) for seed, value in enumerate(base)}
     noise = case.noise * (UNEQUAL if case.unequal else 1)
     found = []
-    for _ in range(case.tried):
-        values = case.gain + rng.normal(0, noise, case.seeds) + by_images
+    for gain in case.gains:
+        values = gain + rng.normal(0, noise, case.seeds) + by_images
         after = {seed: Measurement(value, halves) for seed, value in enumerate(values)}
         found.append(paired_gain(before, after))
     return found
 
 
-def chosen(rng: np.random.Generator, case: Case) -> tuple[str, str]:
-    """The verdict on the best `dis` of a study, without and with its choice paid for."""
+def chosen(rng: np.random.Generator, case: Case) -> tuple[str, str, float]:
+    """The verdict on the best `dis` of a study, without and with its choice paid for, and its true gain."""
     found = arms(rng, case)
-    on_val = [gain.mean + rng.normal(0, IMAGE_NOISE) for gain in found]
-    best = found[int(np.argmax(on_val))]
-    return best.verdict(SMALLEST), paid_for(best, found, case.tried).verdict(SMALLEST)
+    best = int(np.argmax([gain.mean + rng.normal(0, IMAGE_NOISE) for gain in found]))
+    verdict, paid = found[best].verdict(SMALLEST), paid_for(found[best], found, case.tried).verdict(SMALLEST)
+    return verdict, paid, case.gains[best]
 
 
 def confirmed(rng: np.random.Generator, case: Case) -> tuple[str, int]:
@@ -106,16 +112,20 @@ def wrong(verdict: str, gain: float) -> bool:
 
 def choices(studies: int) -> Iterator[dict[str, object]]:
     """A row per case: the share of each verdict on the chosen `dis`."""
-    cases = [Case(*values) for values in product(GAINS, TRIED, SEEDS, NOISES, (False, True))]
+    cases = [
+        case
+        for case in (Case(*given) for given in product(GAINS, TRIED, SEEDS, NOISES, *[(False, True)] * 2))
+        if not case.unlike or len(set(case.gains)) > 1
+    ]
     for number, case in enumerate(track(cases, "choices", console=console, transient=True)):
         rng = np.random.default_rng(number)
-        pairs = [chosen(rng, case) for _ in range(repeats(studies, case))]
-        counts = Counter(verdict for _, verdict in pairs)
+        found = [chosen(rng, case) for _ in range(repeats(studies, case))]
+        counts = Counter(paid for _, paid, _ in found)
         yield {
             **vars(case),
-            "unpaid wrong": np.mean([wrong(verdict, case.gain) for verdict, _ in pairs]),
-            "wrong": np.mean([wrong(verdict, case.gain) for _, verdict in pairs]),
-            **{word: counts[word] / len(pairs) for word in (*DECIDED, UNDECIDED)},
+            "unpaid wrong": np.mean([wrong(verdict, truth) for verdict, _, truth in found]),
+            "wrong": np.mean([wrong(paid, truth) for _, paid, truth in found]),
+            **{word: counts[word] / len(found) for word in (*DECIDED, UNDECIDED)},
         }
 
 

@@ -244,3 +244,7 @@ def clean(
     from kdpipe.commands.clean import clean
 
     clean(preflight().params, yes=yes)
+
+
+if __name__ == "__main__":
+    main()

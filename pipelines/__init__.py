@@ -10,3 +10,9 @@ if find_spec("omegaconf") is None or find_spec("rich") is None:
         "(source .venv/bin/activate), then run `dvc repro` again\n"
     )
     sys.exit(2)
+
+command = sys.orig_argv[1:]  # of `python -m pipelines.NAME`
+if command[:1] == ["-m"] and command[1].startswith("pipelines."):
+    from kdpipe.parallel.warm import run_warm
+
+    run_warm(command[1], command[2:])

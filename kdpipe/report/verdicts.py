@@ -81,6 +81,7 @@ def what_it_takes(line: Mapping[Hashable, Any]) -> str:
 
 
 def about(minutes: float) -> str:
-    """Format a duration."""
+    """Format how long trainings take, without their validation."""
     hours = minutes / 60
-    return f"about {minutes:.0f} min" if hours < 1.5 else f"about {hours:.0f} h"  # noqa: PLR2004
+    time = f"{minutes:.0f} min" if hours < 1.5 else f"{hours:.0f} h"  # noqa: PLR2004
+    return f"about {time} of training"

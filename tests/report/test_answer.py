@@ -39,7 +39,7 @@ def answer(new: dict[str, object] | None = None, **changes: object) -> str:
 
 
 def test_a_verdict_with_its_numbers_and_what_to_do_next() -> None:
-    more = "6 more seeds (about 9 min) would detect 0.8 points: `kdpipe confirm n-s`."
+    more = "6 more seeds (about 9 min of training) would detect 0.8 points: `kdpipe confirm n-s`."
     assert answer() == f"Undecided: {WHAT}: {MEASURED}, 5 seeds, 128 test images. {more}"
     assert answer(verdict="better").endswith(
         "128 test images. `kdpipe confirm n-s` measures it on new seeds."
@@ -49,7 +49,7 @@ def test_a_verdict_with_its_numbers_and_what_to_do_next() -> None:
 @pytest.mark.parametrize(
     ("changes", "end"),
     [
-        ({"seeds for smallest": 20.0}, "15 more seeds (about 22 min) would detect 0.5 points"),
+        ({"seeds for smallest": 20.0}, "15 more seeds (about 22 min of training) would detect 0.5 points"),
         ({"seeds for gain": 900.0}, "`kdpipe confirm n-s` adds seeds."),
         ({"seeds for gain": inf, "seeds for smallest": inf}, "the test images are too few."),
         ({"seeds": 1, "detectable": nan}, "write more into `sweep.seeds`."),

@@ -72,6 +72,15 @@ def test_the_error_at_each_look_is_the_simulated_one() -> None:
     assert error_at_look(200_000) == pytest.approx(ERROR_AT_LOOK, abs=0.0006)
 
 
+def test_a_choice_among_unlike_values_is_seldom_wrong_about_its_own_gain() -> None:
+    rng = np.random.default_rng(0)
+    case = Case(gain=1.0, tried=4, seeds=5, noise=1.0, unequal=False, unlike=True)
+    assert case.gains == [1.0, 0.0, 0.0, 0.0]
+    found = [chosen(rng, case) for _ in range(STUDIES)]
+    assert {truth for *_, truth in found} == {0.0, 1.0}
+    assert sum(wrong(paid, truth) for _, paid, truth in found) / STUDIES <= ERROR + MARGIN
+
+
 @pytest.mark.parametrize("gain", [0.0, 0.5, -0.5])
 def test_stopping_when_it_is_decided_is_seldom_wrong(gain: float) -> None:
     rng = np.random.default_rng(1)

@@ -1,0 +1,179 @@
+"""The process that stages are forked from: it has imported their packages. See `kdpipe.parallel.warm`.
+
+    python warm_server.py SOCKET [PID [MODULE...]]
+
+It ends when it had nothing to do for a minute, or, with PID, when this process ends. kdpipe and Ultralytics
+are not imported: a fork imports the code and the settings that are there when it begins.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import runpy
+import select
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+IMPORTED = (
+    "PIL.Image",
+    "alembic.command",
+    "cv2",
+    "hotcoco",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.pyplot",
+    "mlflow",
+    "mlflow.store.db.utils",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "omegaconf",
+    "pandas",
+    "pyarrow.parquet",
+    "rich.console",
+    "scipy.optimize",
+    "sklearn.datasets",
+    "thop",
+    "torch",
+    "torch._inductor.config",
+    "torchvision",
+)
+IDLE = 60.0  # seconds
+LOOK = 1.0  # seconds between two looks whether it may end
+BEGUN = b"b"
+SIZE, BACKLOG, MOST_FILES, LONGEST = 4, 64, 64, 1 << 20
+
+
+def serve(address: Path, stays: Callable[[float], bool]) -> None:
+    """Fork a process for each request; remove the folder of the socket at the end.
+
+    Args:
+        address: Socket to make, once it is ready.
+        stays: Whether to go on after so many seconds without anything to do.
+    """
+    gc.freeze()  # what is imported is not searched for garbage, and so not copied
+    listener = socket.socket(socket.AF_UNIX)
+    part = address.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    listener.bind(str(part))
+    listener.listen(BACKLOG)
+    part.rename(address)
+    watchers: set[int] = set()
+    busy = time.monotonic()
+    while stays(time.monotonic() - busy):
+        if select.select([listener], [], [], LOOK)[0]:
+            connection, _ = listener.accept()
+            watcher = os.fork()
+            if watcher == 0:
+                listener.close()
+                os._exit(_watch(connection))
+            connection.close()
+            watchers.add(watcher)
+        watchers = {watcher for watcher in watchers if os.waitpid(watcher, os.WNOHANG) == (0, 0)}
+        if watchers:
+            busy = time.monotonic()
+    shutil.rmtree(address.parent)
+
+
+def _watch(connection: socket.socket) -> int:
+    """Run what is asked for in a process of its own, which lives no longer than the one that asked."""
+    size, files, _, _ = socket.recv_fds(connection, SIZE, MOST_FILES)
+    length, content = int.from_bytes(size, "big"), b""
+    while len(content) < length:
+        content += connection.recv(LONGEST)
+    module, argv, cwd, mask, environment, numbers = json.loads(content)
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        connection.close()
+        _place(dict(zip(files, numbers, strict=True)))
+        os.umask(mask)
+        os._exit(_run(module, argv, cwd, environment))
+    for file in files:
+        os.close(file)
+    connection.sendall(BEGUN)
+    ended = os.pidfd_open(child)
+    while True:
+        ready = select.select([ended, connection], [], [])[0]
+        if ended in ready:
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            with suppress(OSError):
+                connection.sendall(code.to_bytes(SIZE, "big", signed=True))
+            return 0
+        sent = connection.recv(1)
+        _signal(child, sent[0] if sent else signal.SIGKILL)
+        if not sent:
+            return 0
+
+
+def _signal(child: int, number: int) -> None:
+    """Send a signal to a process and its children; it may not lead a group yet, or have ended."""
+    with suppress(ProcessLookupError):
+        try:
+            os.killpg(child, number)
+        except ProcessLookupError:
+            os.kill(child, number)
+
+
+def _place(files: dict[int, int]) -> None:
+    """Give open files the numbers that they have in the process that asked."""
+    high = max(*files, *files.values()) + 1
+    for file in files:
+        os.dup2(file, high + file)
+        os.close(file)
+    for file, number in files.items():
+        os.dup2(high + file, number)
+        os.close(high + file)
+
+
+def _run(module: str, argv: list[str], cwd: str, environment: dict[str, str]) -> int:
+    """Run a module as `python -m` does, and return its exit code."""
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.path[:0] = [cwd, *paths]
+    sys.argv = argv
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    code: Any = 0
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
+    atexit._run_exitfuncs()  # noqa: SLF001
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code if isinstance(code, int) else int(code is not None)
+
+
+def _lives(process: int) -> bool:
+    return Path(f"/proc/{process}").exists()
+
+
+if __name__ == "__main__":
+    sys.path.pop(0)  # this folder
+    place, *more = sys.argv[1:]
+    for name in (*IMPORTED, *more[1:]):
+        with suppress(ImportError):
+            import_module(name)
+    import_module("sqlalchemy.orm").configure_mappers()  # of MLflow's tables
+    serve(Path(place), lambda idle: _lives(int(more[0])) if more else idle < IDLE)
