@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from kdpipe.parallel.guard import DONE_FILE, LOG_FILE, has_succeeded
 from kdpipe.paths import state_dir
 
 ENOUGH = 4096  # bytes of a log, for its last line
+PAUSE = 10  # times as long as dvc.lock took to write, until it is written again
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class Pipeline:
         self._lock_file = root / LOCK_FILE
         self._known = set(load_yaml(self._lock_file)["stages"]) if self._lock_file.exists() else set()
         self._saved: set[str] = set()
+        self._unwritten: list[Stage] = []
+        self._next_write = 0.0
 
     def _read(self, root: Path, targets: Sequence[str]) -> Any:
         """Open the repository, set `stages`, and return the graph of all stages."""
@@ -112,11 +116,12 @@ class Pipeline:
                 except RunCacheNotFoundError:
                     stage.save_deps()
                     return self._command(stage, folder)
-            self._save([stage])
+            self._commit(stage)
+            self._write_soon([stage])
             return None
 
     def save(self, stages: Iterable[Stage]) -> dict[Stage, str]:
-        """Save the outputs of stages in cache and lock file; return the errors by stage."""
+        """Save the outputs of stages in the cache, and soon in the lock file; return the errors by stage."""
         saved, failed = [], {}
         with self._alone():
             for stage in stages:
@@ -126,7 +131,7 @@ class Pipeline:
                     saved.append(stage)
                 except (DvcException, OSError) as error:
                     failed[stage] = str(error)
-            self._dump(saved)
+            self._write_soon(saved)
         return failed
 
     def release(self, stage: Stage) -> None:
@@ -134,9 +139,12 @@ class Pipeline:
         self._held.pop(stage, ExitStack()).close()
 
     def close(self) -> None:
-        """Sort new stages of the lock file into the order of `dvc repro`, and close the repository."""
+        """Write the rest, sort new stages into the order of `dvc repro`, and close the repository."""
         for stage in list(self._held):
             self.release(stage)
+        if self._unwritten:
+            with self._alone():
+                self._write()
         new = [stage.name for stage in self.stages if stage.name in self._saved - self._known]
         if new:
             with self._alone(), modify_yaml(self._lock_file) as content:
@@ -176,14 +184,8 @@ class Pipeline:
         held = self._held[stage] = ExitStack()
         held.enter_context(rwlock(self._repo.tmp_dir, self._repo.fs, " ".join(sys.argv), *paths, hardlink))
 
-    def _save(self, stages: Sequence[Stage]) -> None:
-        for stage in stages:
-            self._commit(stage)
-        self._dump(stages)
-
     def _commit(self, stage: Stage) -> None:
-        outside_cache = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
-        stage.save(run_cache=not outside_cache)
+        stage.save(run_cache=_in_run_cache(stage))
         message = f"DVC's cache could not take all outputs of {stage.addressing}; is its disk full?"
         try:
             stage.commit()
@@ -193,11 +195,25 @@ class Pipeline:
             raise DvcException(message)
         (stage_dir(stage) / DONE_FILE).unlink(missing_ok=True)  # now DVC has the result
 
-    def _dump(self, stages: Sequence[Stage]) -> None:
-        for path in dict.fromkeys(stage.path for stage in stages):
-            of_one = [stage for stage in stages if stage.path == path]
+    def _write_soon(self, stages: Sequence[Stage]) -> None:
+        """Write stages into dvc.lock, unless that takes much time; after a kill the run cache has them."""
+        self._unwritten += stages
+        if time.monotonic() >= self._next_write or not all(map(_in_run_cache, stages)):
+            self._write()
+
+    def _write(self) -> None:
+        began = time.monotonic()
+        for path in dict.fromkeys(stage.path for stage in self._unwritten):
+            of_one = [stage for stage in self._unwritten if stage.path == path]
             of_one[0].dvcfile.dump_stages(of_one, update_pipeline=False)
-        self._saved |= {stage.name for stage in stages if stage.path_in_repo == PROJECT_FILE}
+        self._saved |= {stage.name for stage in self._unwritten if stage.path_in_repo == PROJECT_FILE}
+        self._unwritten = []
+        self._next_write = time.monotonic() + PAUSE * (time.monotonic() - began)
+
+
+def _in_run_cache(stage: Stage) -> bool:
+    """Whether DVC's run cache takes the outputs of a stage."""
+    return all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,25 @@ def test_a_killed_driver_leaves_what_was_finished_and_no_lock(dummies: Dummies) 
     dummies.check_whole()
     for stage in saved:
         assert sum(mark.startswith("start") for mark in dummies.noted(stage)) == 1
+
+
+def test_what_is_not_in_the_lock_file_yet_survives_a_kill(
+    dummies: Dummies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(dummies.folder)
+    pipeline = Pipeline(dummies.folder, ["prepare"])
+    pipeline._next_write = inf  # as after a slow write
+    (stage,) = pipeline.stages
+    command = pipeline.begin(stage)
+    assert command is not None
+    dummies.run(*command.lines[0].split())
+    assert pipeline.save([stage]) == {}
+    assert not (dummies.folder / "dvc.lock").exists()
+    pipeline._repo.close()  # nothing else is done
+    again = Pipeline(dummies.folder, ["prepare"])
+    assert again.begin(again.stages[0]) is None
+    again.close()
+    assert list(load_yaml(dummies.folder / "dvc.lock")["stages"]) == ["prepare"]
 
 
 def _trainings_in(lock: Path) -> list[str]:
