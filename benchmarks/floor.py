@@ -33,8 +33,9 @@ def main() -> None:
     """Print a table, a line per pair."""
     import torch
 
-    from kdpipe.yolo.arguments import device, has_fast_bfloat16
+    from kdpipe.yolo.arguments import device
     from kdpipe.yolo.hermetic import cpu_threads
+    from kdpipe.yolo.precision import measured
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pairs", nargs="+", default=["yolo26n:yolo26s"], help="student:teacher")
@@ -44,7 +45,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(cpu_threads())
     place = torch.device("cpu" if device() == "cpu" else "cuda")
-    mixed = not options.float32 and (place.type == "cuda" or has_fast_bfloat16())
+    mixed = not options.float32 and (place.type == "cuda" or measured(options.imgsz).mixed)
     kind = torch.float32 if not mixed else torch.bfloat16 if place.type == "cpu" else torch.float16
     operations_per_second, bytes_per_second = rates(kind, place)
     print(machine())

@@ -62,7 +62,8 @@ def main() -> None:
     """Train what is missing, then print the table and the differences."""
     from kdpipe.data.prepare import prepare
     from kdpipe.params.load import load
-    from kdpipe.yolo.arguments import device, has_fast_bfloat16
+    from kdpipe.yolo.arguments import device
+    from kdpipe.yolo.precision import measured
 
     params = load(Path(__file__).parents[1] / "pipelines/presets/digits-start.yaml")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -75,7 +76,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     print(machine())
     done = _read(options.results)
-    mixed = device() != "cpu" or has_fast_bfloat16()  # elsewhere float32 is the default
+    mixed = device() != "cpu" or measured(params.train["imgsz"]).mixed  # elsewhere float32 is the default
     variants = [variant for variant in VARIANTS if mixed or variant != FLOAT32]
     wanted = [(variant, seed) for seed in range(options.seeds) for variant in variants]
     wanted = [(variant, seed) for variant, seed in wanted if (variant, seed) not in done]

@@ -250,6 +250,7 @@ def machine() -> str:
 def main() -> None:
     """Print a table per pair, and the ratios of the last one."""
     from kdpipe.yolo.arguments import device
+    from kdpipe.yolo.precision import measured
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pairs", nargs="+", default=["yolo26n:yolo26s"], help="student:teacher")
@@ -262,6 +263,11 @@ def main() -> None:
     parser.add_argument("--method", choices=names, default=L2, help="kdpipe's distillation method")
     options = parser.parse_args()
     print(machine())
+    arguments: dict[str, object] = {"compile": True} if options.compile else {}
+    if device() == "cpu" and not options.float32:
+        chosen = measured(options.imgsz)
+        arguments["amp"] = "bf16" if chosen.mixed else False
+        print(f"layers compute in {chosen}")
     for pair in options.pairs:
         student, teacher = pair.split(":")
         with tempfile.TemporaryDirectory() as temporary:
@@ -277,7 +283,6 @@ def main() -> None:
                 device=device(),
                 folder=folder,
             )
-            arguments = {"compile": True} if options.compile else {}
             table = measure(four(options.method, **arguments), setting, options.rounds)
         print(f"\n{student} <- {teacher}, {options.imgsz} px, batch {options.batch}; milliseconds, MiB\n")
         print(table.to_markdown(floatfmt=(".0f", ".2f", *[".0f"] * (len(PARTS) + 2))))

@@ -35,7 +35,7 @@ PACKAGES = (
 def describe_environment() -> dict[str, str]:
     """Package versions, Python, operating system, processor, git commit and DVC experiment of this run."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
-    found |= {"processor": _processor(), "git_commit": git_commit()}
+    found |= {"processor": processor(), "git_commit": git_commit()}
     found |= {package: installed for package in PACKAGES if (installed := _version(package))}
     for name, variable in (("dvc_experiment", "DVC_EXP_NAME"), ("dvc_baseline", "DVC_EXP_BASELINE_REV")):
         if os.environ.get(variable):
@@ -184,7 +184,8 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[str] | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Model of the CPU."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -25,7 +25,6 @@ NAMES = [
         ["safe_globals"],
         "a checkpoint cannot be read with inert classes in place of a model's",
     ),
-    ("torch.cpu:get_capabilities", [], "bfloat16 is not chosen on a CPU that is faster with it"),
     ("torch._C._nn:mkldnn_reorder_conv2d_weight", None, "a teacher's weights are not laid out for oneDNN"),
     ("torch.ops:mkldnn._is_mkldnn_bf16_supported", None, "a teacher in bfloat16 fails on a CPU without it"),
     ("torch.ops:mkldnn._convolution_pointwise", None, "a teacher's convolution and activation are not fused"),

@@ -27,6 +27,7 @@ from kdpipe.paths import project_root, weights_dir
 GIB = 2**30
 LITTLE_SPACE, LITTLE_MEMORY = 10, 8  # GiB
 NO_SPACE = 1
+IMGSZ = 320  # a size that a CPU can train at
 GOOD, WARNING, BAD = "good", "warning", "bad"
 COLOURS = {GOOD: "green", WARNING: "yellow", BAD: "red"}
 
@@ -83,15 +84,14 @@ def _python() -> Finding:
 
 
 def _processor() -> Finding:
-    from kdpipe.yolo.arguments import has_fast_bfloat16
     from kdpipe.yolo.device import gpus
     from kdpipe.yolo.hermetic import cpu_threads
+    from kdpipe.yolo.precision import measured
 
     if found := gpus():
         return Finding("processor", GOOD, ", ".join(found))
-    speed = "with fast bfloat16" if has_fast_bfloat16() else "without fast bfloat16"
     threads = counted(cpu_threads(), "CPU thread")
-    says = f"torch sees no GPU; {threads} {speed}: for small data and small images only"
+    says = f"torch sees no GPU; {threads}: for small data and small images only; {measured(IMGSZ).why}"
     return Finding("processor", WARNING, says)
 
 

@@ -32,6 +32,7 @@ from kdpipe.runner.train import TrainingResult, train
 from kdpipe.tracking import SYSTEM_FILE, Deadline, LiveRun, RunStart, publish_quietly
 from kdpipe.yolo import inspect
 from kdpipe.yolo.device import check_device
+from kdpipe.yolo.precision import precision
 
 
 def train_cell(params: Params, cell: Cell) -> None:
@@ -95,10 +96,16 @@ def _train(
         peak_memory_mib=trained.peak_memory_mib,
         started=started,
         finished=time.time(),
-        environment={**environment, "device": trained.device},
+        environment={**environment, "device": trained.device} | _precision(trained, identity, imgsz),
     )
     keep(work, [*trained.files, work / SYSTEM_FILE, work / PARAMS_FILE], trained.best, record)
     return record
+
+
+def _precision(trained: TrainingResult, identity: Identity, imgsz: int) -> dict[str, str]:
+    """Which type was chosen for a training on a CPU, and why."""
+    chosen = trained.device == "CPU" and "amp" not in identity.arguments
+    return {"precision": str(precision(imgsz))} if chosen else {}
 
 
 def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> Identity:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
 from ultralytics.cfg import check_cfg
 
 from kdpipe.errors import ParamsError, did_you_mean
+from kdpipe.models.names import DEFAULT_IMGSZ
 from kdpipe.params.arguments import AUTO
 from kdpipe.yolo.device import device
+from kdpipe.yolo.precision import precision
 
 DEFAULTS: dict[str, Any] = {"device": AUTO, "plots": False}
 """Defaults of kdpipe that differ from those of Ultralytics."""
@@ -31,14 +32,6 @@ def value_problems(arguments: Mapping[str, Any], key: str) -> Iterator[ParamsErr
             yield ParamsError(f"{key}.compile", f"{mode!r} is no mode of torch.compile; {hint}")
 
 
-def has_fast_bfloat16() -> bool:
-    """Whether the CPU computes faster in bfloat16 than in float32.
-
-    CPUs with AMX do; with avx512_bf16 alone, bfloat16 was slower (docs/performance.md).
-    """
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
-
-
 def resolved(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Final arguments: kdpipe's defaults, a selected device, and mixed precision only where it is faster.
 
@@ -49,5 +42,6 @@ def resolved(arguments: Mapping[str, Any]) -> dict[str, Any]:
     chosen["device"] = device(chosen["device"])
     amp = str(chosen.setdefault("amp", True)).lower()
     if chosen["device"] == "cpu":
-        chosen["amp"] = amp == "bf16" or (amp not in ("false", "fp32") and has_fast_bfloat16())
+        imgsz = int(chosen.get("imgsz", DEFAULT_IMGSZ))
+        chosen["amp"] = amp == "bf16" or (amp not in ("false", "fp32") and precision(imgsz).mixed)
     return chosen

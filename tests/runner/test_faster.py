@@ -19,6 +19,7 @@ from kdpipe.runner.lean_teacher import FusedConv, has_onednn, make_lean
 from kdpipe.runner.trainers import TRAINERS
 from kdpipe.yolo import arguments
 from kdpipe.yolo.hermetic import configure
+from kdpipe.yolo.precision import BFLOAT16, FLOAT32, Precision
 
 
 @pytest.fixture(scope="module")
@@ -271,5 +272,5 @@ def test_mixed_precision_leaves_the_loss_in_float32(dataset: Path) -> None:
 def test_mixed_precision_on_a_cpu_needs_fast_bfloat16(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, object], supported: bool, expected: bool
 ) -> None:
-    monkeypatch.setattr(arguments, "has_fast_bfloat16", lambda: supported)
+    monkeypatch.setattr(arguments, "precision", lambda _: Precision(BFLOAT16 if supported else FLOAT32, ""))
     assert arguments.resolved({"device": "cpu", **given})["amp"] is expected

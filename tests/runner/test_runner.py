@@ -21,8 +21,8 @@ from kdpipe.params.schema import Data, Digits
 from kdpipe.runner.job import Job
 from kdpipe.runner.train import TrainingResult, train
 from kdpipe.yolo import inspect
-from kdpipe.yolo.arguments import has_fast_bfloat16
 from kdpipe.yolo.hermetic import cpu_threads
+from kdpipe.yolo.precision import precision
 from tests.project import REPOSITORY
 
 ARGUMENTS = {"epochs": 3, "imgsz": 64, "batch": 16, "nbs": 16, "mosaic": 0.0, "device": "cpu"}
@@ -179,7 +179,7 @@ def test_baseline_and_distilled_differ_in_the_teacher_alone(
     different = {key for key in baseline.arguments if baseline.arguments[key] != distilled.arguments.get(key)}
     assert different == {"dis"}
     assert baseline.arguments["device"] == "cpu"
-    assert baseline.arguments["amp"] is has_fast_bfloat16()
+    assert baseline.arguments["amp"] is precision(baseline.arguments["imgsz"]).mixed
 
 
 def test_they_start_from_the_same_weights(project: Path, teacher_weights: Path) -> None:

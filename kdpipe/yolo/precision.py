@@ -1,0 +1,131 @@
+"""Which type the layers of a training use on a CPU: bfloat16 where it is measured to be faster, else float32.
+
+Processors of one kind differ: with avx512_bf16 alone, bfloat16 was faster on one and slower on another. All
+trainings of a project use the type that the first one chose, as another type is another comparison.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import nn
+
+from kdpipe.cells.cell import RUNS_DIR, TEACHERS_DIR
+from kdpipe.cells.record import RECORD_FILE, load_record
+from kdpipe.environment import processor, training_versions
+from kdpipe.errors import KdpipeError, counted
+from kdpipe.paths import state_dir
+
+FASTER = 0.9  # of the time in float32: for less, bfloat16 is too coarse
+LEVELS = ((64, 8), (128, 16), (256, 32))  # channels and strides of a small YOLO's neck
+IMAGES, ROUNDS = 4, 5
+FLOAT32, BFLOAT16 = "float32", "bfloat16"
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The type of the layers, and why."""
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        """Both."""
+        return f"{self.name}: {self.why}"
+
+    @property
+    def mixed(self) -> bool:
+        """Whether it is bfloat16."""
+        return self.name == BFLOAT16
+
+
+def precision(imgsz: int) -> Precision:
+    """Choose the type for trainings on this CPU, or go on with that of this project's earlier trainings.
+
+    Args:
+        imgsz: Size of the images in pixels.
+    """
+    folder = state_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    versions = training_versions()
+    path, key = folder / "precision.json", " ".join(f"{name} {found}" for name, found in versions.items())
+    with FileLock(path.with_suffix(".lock")):
+        known = _read(path)
+        if key not in known:
+            found = next(_earlier(versions), None)
+            known[key] = vars(found or measured(imgsz))
+            path.write_text(json.dumps(known, indent=2), encoding="utf-8")
+    return Precision(**known[key])
+
+
+def ratio(imgsz: int) -> float:
+    """Time of some convolutions in bfloat16, forward and backward, as a multiple of that in float32."""
+    best = dict.fromkeys((FLOAT32, BFLOAT16), float("inf"))
+    layers = [(_layer(channels), _images(channels, imgsz // stride)) for channels, stride in LEVELS]
+    for _ in range(ROUNDS):
+        for name in best:
+            best[name] = min(best[name], _seconds(layers, mixed=name == BFLOAT16))
+    return best[BFLOAT16] / best[FLOAT32]
+
+
+def measured(imgsz: int) -> Precision:
+    """The type that is faster here, whatever earlier trainings have used."""
+    found = ratio(imgsz)
+    where = f"{processor()}, {counted(torch.get_num_threads(), 'thread')}, {imgsz} px"
+    why = f"convolutions in bfloat16 take {found:.2f} of the time in float32 ({where})"
+    return Precision(BFLOAT16 if found <= FASTER else FLOAT32, why)
+
+
+def _earlier(versions: dict[str, str]) -> Iterator[Precision]:
+    """Types that finished trainings of this project chose on a CPU, with the same versions."""
+    for folder in (TEACHERS_DIR, RUNS_DIR):
+        for path in folder.rglob(RECORD_FILE):
+            try:
+                record = load_record(path.parent)
+            except KdpipeError:
+                continue
+            if (
+                record.environment.get("device") == "CPU"
+                and record.identity.versions == versions
+                and "amp" not in record.identity.arguments
+                and "amp" in record.arguments
+            ):
+                yield Precision(
+                    BFLOAT16 if record.arguments["amp"] else FLOAT32, f"as {record.identity.cell}"
+                )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _layer(channels: int) -> nn.Module:
+    layer = nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.SiLU()
+    )
+    return layer.to(memory_format=torch.channels_last)
+
+
+def _images(channels: int, side: int) -> torch.Tensor:
+    images = torch.ones(IMAGES, channels, max(1, side), max(1, side))
+    return images.to(memory_format=torch.channels_last).requires_grad_()
+
+
+def _seconds(layers: list[tuple[nn.Module, torch.Tensor]], *, mixed: bool) -> float:
+    began = time.perf_counter()
+    for layer, images in layers:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+            found = layer(images)
+        found.float().sum().backward()
+    return time.perf_counter() - began
