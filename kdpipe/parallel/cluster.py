@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from kdpipe.errors import KdpipeError
-from kdpipe.parallel import guard
+from kdpipe.parallel import guard, slurm
 from kdpipe.parallel.dvc_stages import Command
 
 LOST = -1000  # in place of an exit code: guard after guard of a command was killed
@@ -58,7 +58,8 @@ class RayCluster:
 
         Args:
             jobs: Parallel trainings per machine; by default one per GPU, or one.
-            address: Address of a running cluster, as `ray start --head` prints it; None for this machine.
+            address: Address of a running cluster, as `ray start --head` prints it; None for this machine, or
+                for all nodes of the Slurm allocation that this is in.
             given: Further arguments of `ray.init`.
 
         Raises:
@@ -68,6 +69,7 @@ class RayCluster:
             raise KdpipeError(MISSING)
         self._address, self._given, self._asked = address, given, jobs
         self._running: dict[Any, Command] = {}
+        self._joined: subprocess.Popen[bytes] | None = None  # srun, in an allocation of several nodes
 
     @cached_property
     def machines(self) -> Machines:
@@ -80,14 +82,16 @@ class RayCluster:
         import ray
 
         where = self._address or "this machine"
-        given = {**QUIET, **({} if self._address else HERE), **self._given}
+        here = {} if self._address else {**HERE, "num_cpus": slurm.cpus()}
+        given = {**QUIET, **here, **self._given}
         try:
             _reach(self._address or "")
             ray.init(address=self._address or "local", **given)
         except (OSError, RuntimeError, ValueError) as error:
             raise KdpipeError(f"Ray at {where} cannot be used: {error}") from error
-        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-        working = [found for found in alive if found.get("CPU")]  # leaves out a head node that runs no tasks
+        if self._address is None and slurm.nodes() > 1:
+            self._joined = slurm.join(ray.get_runtime_context().gcs_address, lambda: len(_alive()))
+        working = [found for found in _alive() if found.get("CPU")]  # not a head node that runs no tasks
         if not working:
             raise KdpipeError(f"Ray at {where} has no machine with CPUs; add one: `ray start --address ...`")
         chosen = [found for found in working if found.get("GPU")] or working
@@ -145,8 +149,17 @@ class RayCluster:
             import ray
 
             ray.shutdown()
+            if self._joined:
+                self._joined.terminate()
             for command in self._running.values():
                 guard.wait_for_end(command.folder)
+
+
+def _alive() -> list[dict[str, float]]:
+    """The resources of each machine that Ray has."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
 def _reach(address: str) -> None:
