@@ -268,7 +268,7 @@ class Killer:
         return subprocess.Popen(
             [*command.split(), *(("--jobs", "2") if command.startswith("kdpipe") else ()), *self.targets],
             cwd=self.project.folder,
-            env=self.project.environment,
+            env=self.project.environment | {"KDPIPE_WARM": "1"},
             start_new_session=True,
             stdout=self._log,
             stderr=subprocess.STDOUT,

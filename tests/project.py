@@ -49,6 +49,7 @@ class Project:
     def environment(self) -> dict[str, str]:
         given = {
             "DVC_NO_ANALYTICS": "1",
+            "KDPIPE_WARM": "0",  # a server for each project would take longer than it saves
             "PYTHONDONTWRITEBYTECODE": "",  # each process would compile kdpipe
             "PYTHONPATH": str(self.folder),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

@@ -72,8 +72,10 @@ def has_succeeded(folder: Path, token: str) -> bool:
 
 
 def wait_for_end(folder: Path) -> None:
-    """Wait until no command of this folder is running."""
+    """Wait until no command of this folder is running; end one here whose guard was killed as it began."""
     with (folder / LOCK_FILE).open("a", encoding="utf-8") as lock:
+        if not _is_free_within(GRACE, lock):
+            _end(lock, folder)
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
@@ -85,16 +87,25 @@ def _lock(lock: IO[str], folder: Path) -> bool:
     """
     while not _is_free(lock):
         if select.select([sys.stdin], [], [], LOOK)[0]:
-            for number in (signal.SIGINT, signal.SIGKILL):
-                _signal(folder, number)
-                end = time.monotonic() + GRACE
-                while not (free := _is_free(lock)) and time.monotonic() < end:
-                    time.sleep(LOOK)
-                if free:
-                    break
+            _end(lock, folder)
             return False
     (folder / COMMAND_FILE).unlink(missing_ok=True)
     return True
+
+
+def _end(lock: IO[str], folder: Path) -> None:
+    """Interrupt the command that runs in a folder, and kill it if that is not enough."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        _signal(folder, number)
+        if _is_free_within(GRACE, lock):
+            return
+
+
+def _is_free_within(seconds: float, lock: IO[str]) -> bool:
+    end = time.monotonic() + seconds
+    while not (free := _is_free(lock)) and time.monotonic() < end:
+        time.sleep(LOOK)
+    return free
 
 
 def _is_free(lock: IO[str]) -> bool:

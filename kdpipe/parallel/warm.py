@@ -24,6 +24,7 @@ from pathlib import Path
 
 SERVER = Path(__file__).with_name("warm_server.py")
 OF_ONE_STAGE = ("DVC_", "KDPIPE_", "OLDPWD", "PWD", "RAY_", "SHLVL", "_")  # variables that begin like this
+SOCKET = "socket"
 SIZE = 4  # bytes
 BEGUN = b"b"
 
@@ -40,10 +41,12 @@ def run_warm(module: str, given: Sequence[str]) -> None:
     with suppress(OSError):
         folder = _private(Path(tempfile.gettempdir()) / f"kdpipe-{os.getuid()}") / _kind()
         folder.mkdir(exist_ok=True)
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         server = socket.socket(socket.AF_UNIX)
         try:
-            server.connect(str(folder / "socket"))
+            server.connect(f"/proc/self/fd/{place}/{SOCKET}")  # an address has 107 bytes at most
         except OSError:
+            os.close(place)
             _start(folder)
         else:
             ask(server, module, [module, *given])
@@ -63,11 +66,14 @@ def ask(server: socket.socket, module: str, argv: Sequence[str]) -> None:
     request = json.dumps([module, list(argv), str(Path.cwd()), mask, dict(os.environ), files]).encode()
     socket.send_fds(server, [len(request).to_bytes(SIZE, "big")], files)
     server.sendall(request)
-    if not server.recv(len(BEGUN)):
-        return
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) != signal.SIG_IGN:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
             signal.signal(number, lambda number, _: server.sendall(bytes([number])))
+    if not server.recv(len(BEGUN)):
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        return
     code = int.from_bytes(answer, "big", signed=True) if (answer := server.recv(SIZE)) else -signal.SIGKILL
     if code < 0:  # end by the same signal
         with suppress(OSError):
@@ -115,9 +121,10 @@ def _start(folder: Path) -> None:
     """Start the server in the background, unless another stage does; it holds the lock while it lives."""
     with (folder / "lock").open("w") as lock, (folder / "log").open("a") as log:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        (folder / "socket").unlink(missing_ok=True)
+        for name in (SOCKET, f"{SOCKET}.part"):
+            (folder / name).unlink(missing_ok=True)
         subprocess.Popen(
-            [sys.executable, str(SERVER), str(folder / "socket")],
+            [sys.executable, str(SERVER), str(folder / SOCKET)],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -9,6 +9,7 @@ are not imported: a fork imports the code and the settings that are there when i
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import json
 import os
@@ -47,10 +48,11 @@ IMPORTED = (
     "torch._inductor.config",
     "torchvision",
 )
+PR_SET_NAME = 15  # <linux/prctl.h>
 IDLE = 60.0  # seconds
 LOOK = 1.0  # seconds between two looks whether it may end
 BEGUN = b"b"
-SIZE, BACKLOG, MOST_FILES, LONGEST = 4, 64, 64, 1 << 20
+SIZE, BACKLOG, MOST_FILES = 4, 64, 64
 
 
 def serve(address: Path, stays: Callable[[float], bool]) -> None:
@@ -61,12 +63,11 @@ def serve(address: Path, stays: Callable[[float], bool]) -> None:
         stays: Whether to go on after so many seconds without anything to do.
     """
     gc.freeze()  # what is imported is not searched for garbage, and so not copied
+    os.chdir(address.parent)  # an address has 107 bytes at most
     listener = socket.socket(socket.AF_UNIX)
-    part = address.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    listener.bind(str(part))
+    listener.bind(f"{address.name}.part")
     listener.listen(BACKLOG)
-    part.rename(address)
+    Path(f"{address.name}.part").rename(address.name)
     watchers: set[int] = set()
     busy = time.monotonic()
     while stays(time.monotonic() - busy):
@@ -89,7 +90,7 @@ def _watch(connection: socket.socket) -> int:
     size, files, _, _ = socket.recv_fds(connection, SIZE, MOST_FILES)
     length, content = int.from_bytes(size, "big"), b""
     while len(content) < length:
-        content += connection.recv(LONGEST)
+        content += connection.recv(length - len(content))  # a signal may follow
     module, argv, cwd, mask, environment, numbers = json.loads(content)
     child = os.fork()
     if child == 0:
@@ -137,6 +138,7 @@ def _place(files: dict[int, int]) -> None:
 
 def _run(module: str, argv: list[str], cwd: str, environment: dict[str, str]) -> int:
     """Run a module as `python -m` does, and return its exit code."""
+    ctypes.CDLL(None).prctl(PR_SET_NAME, module.encode())  # for `top` and the like
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)

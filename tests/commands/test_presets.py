@@ -95,7 +95,7 @@ def test_a_preset_runs_on_real_data(
     params.data.source = str(shared_data / ON_SHARED_DATA[name])
     for model in (*params.students.values(), *params.teachers.values()):
         model.init = "scratch"
-    params.sweep = {"dis": [1.0], "seeds": [0]}
+    params.sweep.update({"dis": [1.0], "seeds": [0]})
     params.train.update({"epochs": 1, "imgsz": 96, "device": "cpu"})
     params.evaluate = {"resamples": 100}
     OmegaConf.save(params, tmp_path / "params.yaml")

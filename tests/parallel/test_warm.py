@@ -184,6 +184,7 @@ def test_a_lock_that_is_passed_on_is_held_until_the_module_ends(caller: Caller, 
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+@pytest.mark.nightly
 def test_a_server_that_was_killed_is_replaced(tmp_path: Path) -> None:
     caller = Caller(tmp_path)
     caller.warm_up()
@@ -223,6 +224,7 @@ def test_a_place_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
     assert not any(place.iterdir())
 
 
+@pytest.mark.nightly
 def test_nothing_that_is_imported_touches_a_gpu() -> None:
     """CUDA cannot be used in a fork of a process that has used it."""
     code = f"""
