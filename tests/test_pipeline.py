@@ -192,7 +192,7 @@ def test_queued_experiments_land_in_the_store_of_the_repository(
     shown = clone.run("dvc", "exp", "show", "--csv", "--only-changed", "--drop", hidden).stdout
     columns = {column.split(":")[-1] for column in shown.splitlines()[0].split(",")}
     assert {"n-s.dis", "sweep.dis"} <= columns  # gains do not change: after so little training all are 0
-    assert len(columns) <= 18, columns
+    assert len(columns) <= 20, columns
 
 
 @pytest.mark.nightly
