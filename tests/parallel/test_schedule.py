@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterable
 from math import inf
 from pathlib import Path
@@ -213,7 +214,7 @@ def test_what_is_not_in_the_lock_file_yet_survives_a_kill(
     (stage,) = pipeline.stages
     command = pipeline.begin(stage)
     assert command is not None
-    dummies.run(*command.lines[0].split())
+    subprocess.run(command.lines[0].split(), cwd=command.cwd, env=command.env, check=True)
     assert pipeline.save([stage]) == {}
     assert not (dummies.folder / "dvc.lock").exists()
     pipeline._repo.close()  # nothing else is done
