@@ -101,11 +101,11 @@ def _watch(connection: socket.socket) -> int:
         os._exit(_run(module, argv, cwd, environment))
     for file in files:
         os.close(file)
-    connection.sendall(BEGUN)
+    with suppress(OSError):
+        connection.sendall(BEGUN)
     ended = os.pidfd_open(child)
     while True:
-        ready = select.select([ended, connection], [], [])[0]
-        if ended in ready:
+        if select.select([ended, connection.fileno()], [], [])[0][0] == ended:
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             with suppress(OSError):
                 connection.sendall(code.to_bytes(SIZE, "big", signed=True))

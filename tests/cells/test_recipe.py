@@ -23,6 +23,7 @@ BEHIND = {
         "yolo/arguments.py",
         "yolo/device.py",
         "yolo/hermetic.py",
+        "yolo/precision.py",
         "models/own_yaml.py",
     ],
     "VALIDATION": ["stages/validate.py", "yolo/validation.py", "yolo/batch_statistics.py"],
