@@ -12,12 +12,10 @@ import yaml
 
 from kdpipe.cells.history import HISTORY_FILE, read_history
 from kdpipe.cells.record import load_record
-from kdpipe.models.methods import METHODS
 from kdpipe.models.tasks import TASKS
 from tests.bad_inputs import shipped_yaml
 from tests.project import REPOSITORY
 from tests.walk import through
-from tests.yolo.test_backbone import NAME, saved_backbone
 
 # After kdpipe.stages.train, which tests.stages imports, has isolated Ultralytics.
 from ultralytics import YOLO  # isort: skip
@@ -76,38 +74,6 @@ def test_a_task_from_data_to_table(task: str, models: str, write_params: Callabl
     assert ("COCO boxes" in table) == has_boxes_too
     assert TASKS[task].metric in Path("reports/index.html").read_text()
     check_registered()
-
-
-@pytest.mark.slow
-@pytest.mark.nightly
-@pytest.mark.parametrize("task", OWN_LOSS)
-@pytest.mark.parametrize("family", ["yolo26", "yolo11", "yolov8"])
-def test_every_method_trains_every_task(
-    family: str, task: str, write_params: Callable[..., Path], tmp_path: Path
-) -> None:
-    suffix, tiny = TASKS[task].suffix, "-tiny.yaml" if family == "yolo26" else ""
-    student, teacher = ({"init": "scratch", "model": f"{family}{size}{suffix}{tiny}"} for size in "ns")
-    methods = {method.name for method in METHODS.values() if family in method.families}
-    names = {method: method.replace("+", "-") for method in methods}
-    backbone = {"model": f"timm/{NAME}", "init": str(saved_backbone(tmp_path)), "train": {"epochs": 0}}
-    teacher_of = {name: "backbone" if METHODS[name].backbone else "teacher" for name in methods}
-    path = write_params(
-        data__task=task,
-        train__epochs=1,
-        students={"student": student},
-        teachers={"teacher": teacher, "backbone": backbone},
-        pairs={
-            name: {"student": "student", "teacher": teacher_of[method], "method": method}
-            for method, name in names.items()
-        },
-    )
-    path.with_name(f"yolo26{suffix}-tiny.yaml").write_text(tiny_yaml(task))
-    results = through(path).results
-    assert {item.method for item in results.best} == methods
-    for method, name in names.items():
-        [epoch] = read_history(Path(f"runs/distill/{name}/1.0/0/train/{HISTORY_FILE}"))
-        # A teacher that has hardly trained is sure of no box.
-        assert epoch["train/dis_loss"] > 0 or method == "ld", method
 
 
 @pytest.mark.nightly
