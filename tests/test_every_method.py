@@ -1,6 +1,6 @@
 """Every method trains every task: YOLO26 here, older families in test_every_method_of_others.py.
 
-They are two files as those take turns on different cores.
+Two files, so that two workers of pytest-xdist share them.
 """
 
 from __future__ import annotations
