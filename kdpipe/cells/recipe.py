@@ -11,11 +11,11 @@ from __future__ import annotations
 DATA = 2  # 2: labels and names as Ultralytics reads them, compared with it; 1: as of kdpipe 0.1
 START = 2  # 2: a folder per seed; 1: evenly spaced channels
 TRAINING = 1  # 1: as of kdpipe 0.1
-VALIDATION = 2  # 2: mAP50-95 with BatchNorm statistics anew; 1: as of kdpipe 0.1
+VALIDATION = 3  # 3: the same on the first split; 2: mAP50-95 with BatchNorm statistics anew; 1: kdpipe 0.1
 # 3: half samples of AP50 and AP75; 2: all predictions count where images have many objects; 1: kdpipe 0.1
 EVALUATION = 3
 CHOICE = 2  # 2: a folder per seed; 1: as of kdpipe 0.1
 # 6: wording; 5: answers, paired teachers; 4: verdicts, choices; 3: BatchNorm anew; 2: wording; 1: kdpipe 0.1
 REPORT = 6
-# 5: answers, paired teachers; 4: verdicts; 3: BatchNorm statistics anew; 2: wording; 1: kdpipe 0.1
-PAGE = 5
+# 6: no statistics anew; 5: answers, paired teachers; 4: verdicts; 3: BatchNorm anew; 2: wording; 1: kdpipe 0.1
+PAGE = 6

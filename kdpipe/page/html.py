@@ -12,7 +12,6 @@ import pandas as pd
 from itables import options
 from markupsafe import Markup
 
-from kdpipe.cells.record import ANEW_METRIC
 from kdpipe.page.pictures import MOST_PAIRS, Row
 from kdpipe.page.plot import BLUE, GREEN, GREY, INK, ORANGE, Plot
 from kdpipe.report.formatting import HEAD_NAMES, gain_row, spread_of
@@ -121,7 +120,6 @@ def _runs(content: Content, runs_at: str) -> Table:
             "head": _word(HEAD_NAMES[line["head"]]),
             content.metric: _share(line[METRIC]),
             "Ultralytics' own": _share(line[OWN_METRIC]),
-            **({"statistics anew": _share(line[ANEW_METRIC])} if ANEW_METRIC in line else {}),
             "minutes": Entry(f"{line['seconds'] / 60:.1f}", line["seconds"]),
             "memory (MiB)": Entry(f"{line['peak_memory_mib']:.0f}", line["peak_memory_mib"]),
         }

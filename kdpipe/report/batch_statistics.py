@@ -32,7 +32,7 @@ REMEDY = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """mAP50-95 of a checkpoint on the measured split with one head, as a fraction of 1.
+    """mAP50-95 of a checkpoint on the first split with one head, as a fraction of 1.
 
     `noise` is the largest difference between `stored` and `anew` that says nothing.
     """
@@ -57,11 +57,11 @@ def checkpoints(results: Results) -> list[Checkpoint]:
     """Return what was measured with statistics anew; nothing of validations before kdpipe did that."""
     if ANEW_METRIC not in results.table:
         return []
-    lines = results.lines(split=results.split).dropna(subset=[OWN_METRIC, ANEW_METRIC])
+    lines = results.lines(split=results.choice_split).dropna(subset=[OWN_METRIC, ANEW_METRIC])
     places = zip(lines["cell"], lines["head"], lines[OWN_METRIC], lines[ANEW_METRIC], strict=True)
     return [
         Checkpoint(
-            cell, head, stored, anew, _noise(results.files[cell].deviations(results.split, head, "AP"))
+            cell, head, stored, anew, _noise(results.files[cell].deviations(results.choice_split, head, "AP"))
         )
         for cell, head, stored, anew in places
     ]
@@ -96,7 +96,7 @@ def stored_and_anew(results: Results, found: Sequence[Checkpoint]) -> str:
     lines = []
     for setting in results.settings:
         for head in HEADS:
-            cells = [line["cell"] for line in results.of(setting, results.split, head)]
+            cells = [line["cell"] for line in results.of(setting, results.choice_split, head)]
             own = [by_place[cell, head] for cell in cells if (cell, head) in by_place]
             if own:
                 stored, anew = fmean(one.stored for one in own), fmean(one.anew for one in own)

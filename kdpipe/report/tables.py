@@ -105,7 +105,7 @@ def benchmark(
         "One `dis` against another": [from_to(comparisons, DIS_DIS)],
         "COCO AP and Ultralytics' own mAP50-95": [both_metrics(results)],
         "BatchNorm statistics anew": [
-            batch_statistics.HOW_TO_READ.format(split=results.split),
+            batch_statistics.HOW_TO_READ.format(split=results.choice_split),
             batch_statistics.stored_and_anew(results, batch_statistics.checkpoints(results)),
         ],
     }

@@ -64,7 +64,7 @@ def write_report(
     """
     comparisons = compare(results, unlike)
     refused = [f"{cell} is not compared: {reason}" for cell, reason in unlike.items()]
-    spoilt = misfits(checkpoints(results), results.split)
+    spoilt = misfits(checkpoints(results), results.choice_split)
     warnings = [*notes, *refused, *weak_teachers(comparisons), *nothing_learned(comparisons), *spoilt]
     (out / NUMBERS_DIR).mkdir(parents=True, exist_ok=True)
     figure_data = numbers(results, comparisons, histories)

@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from kdpipe.cells.record import ANEW_METRIC
 from kdpipe.commands.show import tell
 from kdpipe.console import console
 from kdpipe.errors import KdpipeError
@@ -179,15 +178,6 @@ def test_names_are_text_whatever_they_hold(content: Content) -> None:
     page = html.render(replace(content, warnings=[script]), [], [], {script: script}, RUNS_AT)
     assert page.count("&lt;script&gt;alert(1)") == 3
     assert "<script>alert(1)" not in page
-
-
-def test_runs_show_the_value_with_statistics_anew_where_there_is_one(page: str, content: Content) -> None:
-    assert "statistics anew" not in Tables(page).frame("runs-table")
-    values = [0.629, *[float("nan")] * (len(content.cells) - 1)]
-    measured = content.measured.assign(**{ANEW_METRIC: values[: len(content.measured)]})
-    newer = html.render(replace(content, cells=measured), [], [], {}, RUNS_AT)
-    shown = Tables(newer).frame("runs-table")["statistics anew"].tolist()
-    assert shown == ["62.9", *[""] * (len(measured) - 1)]
 
 
 def test_provenance_names_what_differs() -> None:
