@@ -140,8 +140,9 @@ class Pipeline:
 
     def close(self) -> None:
         """Write the rest, sort new stages into the order of `dvc repro`, and close the repository."""
-        for stage in list(self._held):
-            self.release(stage)
+        with ExitStack() as each:  # also if one fails: at its exit, Python would hang in what is left
+            for stage in list(self._held):
+                each.callback(self.release, stage)
         if self._unwritten:
             with self._alone():
                 self._write()

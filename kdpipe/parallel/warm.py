@@ -23,7 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 
 SERVER = Path(__file__).with_name("warm_server.py")
-OF_ONE_STAGE = ("DVC_", "KDPIPE_", "OLDPWD", "PWD", "RAY_", "SHLVL", "_")  # variables that begin like this
+# Variables that begin like this differ between stages, and none of the packages reads them.
+OF_ONE_STAGE = ("DVC_", "KDPIPE_", "OLDPWD", "PWD", "PYTHONBREAKPOINT", "RAY_", "SHLVL", "_")
 SOCKET = "socket"
 SIZE = 4  # bytes
 BEGUN = b"b"
