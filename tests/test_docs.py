@@ -21,16 +21,6 @@ from tests.project import REPOSITORY, Project, copy_of, copy_repository
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(bash|sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OTHERS = {"git", "pip", "createdb", "mlflow", "ray", "source", "cd", "exec", "export"}  # not ours nor DVC's
-    "git",
-    "pip",
-    "createdb",
-    "mlflow",
-    "ray",
-    "source",
-    "cd",
-    "exec",
-    "export",
-}  # not ours, and not DVC's
 LONGEST_README = 150  # lines
 
 
