@@ -15,7 +15,7 @@ from kdpipe.data.manifest import Manifest, Split
 from kdpipe.evaluation import RESAMPLES_FILE, save_resamples
 from kdpipe.evaluation.ap import ERRORS, OVERALL, RESAMPLED
 from kdpipe.models.names import HEADS
-from kdpipe.params.schema import PARAMS_FILE, Data, Model, Pair, Params, Sweep
+from kdpipe.params.schema import PARAMS_FILE, Confirm, Data, Model, Pair, Params, Sweep
 from kdpipe.tracking import SYSTEM_FILE
 
 SPLITS, CLASSES, RESAMPLES = ("val", "test"), 10, 1000
@@ -34,7 +34,8 @@ def params(pairs: int) -> Params:
         students={f"s{i}": Model(init="scratch", model="yolo26n") for i in range(pairs)},
         teachers={"t": Model(init="scratch", model="yolo26s")},
         pairs={f"p{i}": Pair(student=f"s{i}", teacher="t") for i in range(pairs)},
-        sweep=Sweep(dis=list(DIS), seeds=list(SEEDS)),
+        sweep=Sweep(dis=list(DIS), seeds=list(SEEDS), paired=[]),
+        confirm=Confirm(pairs={}, students=[], paired=[], seeds=[]),
         train={"imgsz": 96},
     )
 

@@ -84,6 +84,15 @@ def repro(
 
 
 @app.command()
+def status() -> None:
+    """Show how far the trainings are, and the gains so far; also while they run."""
+    from kdpipe.commands.status import tell
+    from kdpipe.params.load import load
+
+    tell(load(), console)
+
+
+@app.command()
 def tune(
     pairs: Annotated[list[str] | None, typer.Argument(help="Pairs; default: all.")] = None,
     *,

@@ -90,6 +90,14 @@ def counted(number: int, thing: str, things: str = "") -> str:
     return f"{number} {thing if number == 1 else things or f'{thing}s'}"
 
 
+def about(seconds: float) -> str:
+    """An estimated duration, such as `about 9 min`."""
+    minutes = seconds / 60
+    if minutes < 1:
+        return "less than a minute"
+    return f"about {minutes:.0f} min" if minutes < 90 else f"about {minutes / 60:.0f} h"  # noqa: PLR2004
+
+
 def did_you_mean(word: str, options: Iterable[str], *, otherwise: str = "") -> str:
     """Suggest a valid word, to append to an error message.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -97,6 +98,23 @@ def test_a_training_with_other_settings_ends_the_one_that_was_left_behind(projec
     assert f"process {left.pid} of this stage was left behind" in answer.stdout
     assert not left.is_running()
     assert len(project.ended()) == 1
+
+
+def test_what_is_said_of_it_while_it_runs_and_after_a_kill(project: Kept) -> None:
+    running = project.start("dvc", "repro", STAGE)
+    wait_for(project.trains)
+    said = project.run("kdpipe", "status").stdout
+    assert re.search(r"baseline/yolo26n/0 +running +\d of 4 +less than a minute", said)
+    assert "1 of 3 trainings done, 1 running, 1 waiting; less than a minute of training left" in said
+    assert "provisional" not in said, "of this comparison nothing is evaluated"
+    checked = project.run("kdpipe", "check").stdout
+    assert "DVC is at work here: 1 of 3 trainings done" in checked
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    wait_for(lambda: not project.trainers())
+    assert re.search(r"baseline/yolo26n/0 +interrupted +\d of 4", project.run("kdpipe", "status").stdout)
+    assert "baseline/yolo26n/0 is training 2 of 3" in project.repro().stdout
+    assert "1 training done" not in project.run("kdpipe", "status").stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])

@@ -17,5 +17,5 @@ EVALUATION = 3
 CHOICE = 2  # 2: a folder per seed; 1: as of kdpipe 0.1
 # 6: wording; 5: answers, paired teachers; 4: verdicts, choices; 3: BatchNorm anew; 2: wording; 1: kdpipe 0.1
 REPORT = 6
-# 6: no statistics anew; 5: answers, paired teachers; 4: verdicts; 3: BatchNorm anew; 2: wording; 1: kdpipe 0.1
+# 6: no statistics anew; 5: answers, paired teachers; 4: verdicts; 3: BatchNorm anew; 2: wording; 1: as of 0.1
 PAGE = 6

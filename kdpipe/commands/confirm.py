@@ -13,7 +13,7 @@ import pandas as pd
 from kdpipe.checks.preflight import preflight
 from kdpipe.commands.repro import bring_up_to_date, tell_failures
 from kdpipe.console import console
-from kdpipe.errors import KdpipeError, ParamsError, counted, did_you_mean
+from kdpipe.errors import KdpipeError, ParamsError, about, counted, did_you_mean
 from kdpipe.models.entries import paired_teachers
 from kdpipe.parallel.cluster import RayCluster
 from kdpipe.parallel.trials import rewriting
@@ -22,7 +22,6 @@ from kdpipe.params.schema import Params
 from kdpipe.report.formatting import gain_row
 from kdpipe.report.read import load_content
 from kdpipe.report.sequential import DECIDED, next_look
-from kdpipe.report.verdicts import about
 
 
 @dataclass(frozen=True)
@@ -82,12 +81,16 @@ def confirm(pairs: Sequence[str], limits: Limits, cluster: RayCluster) -> pd.Dat
         more = next_look(seeds)
         if not undecided or more is None or more > limits.seeds:
             return gains
-        minutes = _minutes(chosen) * (more - seeds) / max(1, cluster.slots)
+        seconds = _seconds(chosen) * (more - seeds) / max(1, cluster.slots)
         left = inf if limits.seconds is None else limits.seconds - (time.monotonic() - began)
-        if 60 * minutes > left:
-            console.print(f"the next step takes {about(minutes)}, more than is left of the budget")
+        if seconds > left:
+            console.print(
+                f"the next step takes {about(seconds)} of training, more than is left of the budget"
+            )
             return gains
-        console.print(f"{', '.join(undecided)}: {counted(more - seeds, 'more seed')}, {about(minutes)}")
+        console.print(
+            f"{', '.join(undecided)}: {counted(more - seeds, 'more seed')}, {about(seconds)} of training"
+        )
         params = _write(params, chosen, more)
         _run(params, cluster)
 
@@ -126,11 +129,11 @@ def _undecided(gains: pd.DataFrame, chosen: dict[str, Any]) -> list[str]:
     return [pair for pair in chosen if primary.get(pair) not in DECIDED]
 
 
-def _minutes(chosen: dict[str, Any]) -> float:
-    """What another seed of all these pairs takes."""
+def _seconds(chosen: dict[str, Any]) -> float:
+    """What the trainings of another seed of all these pairs take."""
     gains = load_content().numbers["gains"]
     its = gains[gains["best"] & gains["pair"].isin(list(chosen))].drop_duplicates("pair")
-    return float(its["minutes"].sum())
+    return 60 * float(its["minutes"].sum())
 
 
 def _write(params: Params, chosen: dict[str, Any], count: int) -> Params:

@@ -20,16 +20,18 @@ from kdpipe.cells.cell import RUNS_DIR, TEACHERS, TEACHERS_DIR, Cell, all_cells,
 from kdpipe.cells.lock_file import mend
 from kdpipe.cells.record import RECORD_FILE, load_record
 from kdpipe.checks.preflight import Preflight
+from kdpipe.checks.progress import progress
 from kdpipe.checks.trainings import missing_devices
 from kdpipe.commands.drift import drift
 from kdpipe.commands.store import store_warnings
 from kdpipe.environment import git_problem, python_problem
-from kdpipe.errors import KdpipeError, counted, raise_all
+from kdpipe.errors import KdpipeError, about, counted, raise_all
 from kdpipe.models.entries import candidates
 from kdpipe.params.schema import PARAMS_FILE, Params
 
 KINDS = (*TEACHERS, "baseline", "distill")
 SEEDS = {"sweep.seeds", "confirm"}
+LOCKED = ("Unable to acquire lock", "it is being blocked by")  # in DVC's messages
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Line:
     stage: str
     cells: int
     stale: int
+
+
+class BusyError(KdpipeError):
+    """Another DVC process holds the lock of this repository."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,7 @@ class Plan:
         trainings = counted(stale, "training")
         if self.seconds is None:
             return f"{trainings} to run; the time is unknown until one of each kind has run"
-        minutes = max(1, round(self.seconds / 60))
-        return f"{trainings} to run, roughly {minutes} min, estimated from earlier trainings"
+        return f"{trainings} to run, {about(self.seconds)} of training, estimated from earlier ones"
 
 
 def tell(checked: Preflight, console: Console) -> None:
@@ -69,7 +74,12 @@ def tell(checked: Preflight, console: Console) -> None:
     """
     raise_all(missing_devices(checked.params))
     about_store = store_warnings(checked.params.tracking)
-    plan = make_plan(checked.params)
+    try:
+        plan = make_plan(checked.params)
+    except BusyError:
+        console.print(f"params.yaml is valid; DVC is at work here: {progress(checked.params)}")
+        console.print("`kdpipe status` shows each training; what is stale is known when DVC has ended")
+        return
     table = Table("stage", "trainings", "up to date", "to run", title="params.yaml is valid")
     for line in plan.lines:
         table.add_row(line.stage, str(line.cells), str(line.cells - line.stale), str(line.stale))
@@ -130,6 +140,8 @@ def _stale_stages() -> set[str]:
     answer = _run(command)
     if answer.returncode and mend(answer.stderr):
         answer = _run(command)
+    if any(words in answer.stderr for words in LOCKED):
+        raise BusyError("DVC is at work here")
     if answer.returncode:
         raise KdpipeError(f"`dvc status` failed: {answer.stderr.strip()}")
     status: dict[str, list[Any]] = json.loads(answer.stdout or "{}")

@@ -8,13 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from kdpipe.errors import counted
+from kdpipe.errors import about, counted
 from kdpipe.report.formatting import HEAD_NAMES, gain_of
 from kdpipe.report.gains import UNDECIDED
 from kdpipe.report.question import Question
 from kdpipe.report.results import NO_DIS
 from kdpipe.report.sequential import LOOKS
-from kdpipe.report.verdicts import about
 
 Line = Mapping[Hashable, Any]
 
@@ -66,7 +65,7 @@ def _next(line: Line, smallest: float, *, confirmed: bool) -> str:
     ):
         more = seeds - line["seeds"]
         if 0 < more <= LOOKS[-1]:
-            points, time = f"{100 * effect:.1f} points", about(more * line["minutes"])
-            return f"{counted(int(more), 'more seed')} ({time}) would detect {points}: {command}."
+            points, time = f"{100 * effect:.1f} points", about(60 * more * line["minutes"])
+            return f"{counted(int(more), 'more seed')} ({time} of training) would detect {points}: {command}."
     images = isinf(line["seeds for gain"])
     return "More seeds do not help: the test images are too few." if images else f"{command} adds seeds."

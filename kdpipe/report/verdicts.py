@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from kdpipe.errors import about
 from kdpipe.report.formatting import gain_of, gain_row, markdown
 from kdpipe.report.gains import UNDECIDED
 
@@ -76,12 +77,5 @@ def what_it_takes(line: Mapping[Hashable, Any]) -> str:
         if isinf(seeds):
             found.append(f"{name}: more test images")
         elif more > 0:
-            found.append(f"{name}: {more:.0f} more seeds ({about(more * line['minutes'])})")
+            found.append(f"{name}: {more:.0f} more seeds ({about(60 * more * line['minutes'])} of training)")
     return "; ".join(found)
-
-
-def about(minutes: float) -> str:
-    """Format how long trainings take, without their validation."""
-    hours = minutes / 60
-    time = f"{minutes:.0f} min" if hours < 1.5 else f"{hours:.0f} h"  # noqa: PLR2004
-    return f"about {time} of training"

@@ -16,10 +16,11 @@ from kdpipe.cells.record import Identity, Record, load_identity, save_identity
 from kdpipe.cells.running import claimed
 from kdpipe.cells.work import alone_with, first_start, set_aside
 from kdpipe.checks.checkpoints import check_use
+from kdpipe.checks.progress import DONE, RUNNING, progress
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest
 from kdpipe.environment import describe_environment, training_versions
-from kdpipe.errors import KdpipeError, ParamsError, counted, damaged
+from kdpipe.errors import KdpipeError, ParamsError, about, counted, damaged
 from kdpipe.models import names as model_names
 from kdpipe.models.entries import AND, method_settings
 from kdpipe.models.own_yaml import own_digest, yaml_of
@@ -78,6 +79,10 @@ def _train(
         trained = TrainingResult(best=start, files=(), arguments=identity.arguments)
     else:
         check_device(identity.arguments)
+        now = progress(params)
+        left = "" if now.seconds_left is None else f"; {about(now.seconds_left)} of training left in all"
+        number = now.count(DONE) + now.count(RUNNING)
+        console.print(f"{identity.cell} is training {number} of {len(now.trainings)}{left}")
         begun = RunStart(identity, environment, started, work)
         with LiveRun(params.tracking, begun, console, deadline) as live:
             trained = train(_job(identity, source, start), work, live, console)
