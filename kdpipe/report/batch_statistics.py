@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdpipe.cells.record import ANEW_METRIC
+from kdpipe.errors import counted
 from kdpipe.models.names import HEADS
 from kdpipe.report.formatting import HEAD_NAMES, gain_of, markdown, percent
 from kdpipe.report.results import OWN_METRIC, Results
@@ -25,7 +26,7 @@ points. Higher anew means that the stored statistics do not fit the weights, so 
 less than the model can do. Lower anew is no fault: the model learned from images of another size, or
 augmented ones."""
 REMEDY = (
-    "the other tables show less than this model can do; try a smaller `dis` or `lr0`, more epochs or a "
+    "the other tables show less than these models can do; try a smaller `dis` or `lr0`, more epochs or a "
     "larger batch (docs/faq.md)"
 )
 
@@ -68,7 +69,7 @@ def checkpoints(results: Results) -> list[Checkpoint]:
 
 
 def misfits(found: Sequence[Checkpoint], split: str) -> list[str]:
-    """Return a warning for each checkpoint that is better with statistics anew, by more than the noise.
+    """Return a warning that names the checkpoints that are better with statistics anew, beyond the noise.
 
     Args:
         found: All checkpoints.
@@ -78,10 +79,12 @@ def misfits(found: Sequence[Checkpoint], split: str) -> list[str]:
     for checkpoint in found:
         if checkpoint.beyond and checkpoint.anew > checkpoint.stored:
             by_cell[checkpoint.cell].append(str(checkpoint))
+    if not by_cell:
+        return []
+    whose = ", ".join(f"{cell}: {', '.join(heads)}" for cell, heads in by_cell.items())
+    trainings = counted(len(by_cell), "training")
     return [
-        f"{cell}: its BatchNorm statistics do not fit its weights: mAP50-95 on {split} {', '.join(heads)}; "
-        f"{REMEDY}"
-        for cell, heads in by_cell.items()
+        f"BatchNorm statistics do not fit the weights of {trainings}; mAP50-95 on {split}: {whose}; {REMEDY}"
     ]
 
 

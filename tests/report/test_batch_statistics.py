@@ -59,11 +59,15 @@ def test_a_checkpoint_that_is_better_anew_is_named(finished: Path) -> None:
     measure_anew(SPOILT, 0.232)
     [_, said] = report(list(SCORES)).warnings
     assert said.startswith(
-        "distill/n-s/1.0/1: its BatchNorm statistics do not fit its weights: mAP50-95 on val"
+        "BatchNorm statistics do not fit the weights of 1 training; mAP50-95 on val: distill/n-s/1.0/1: "
     )
     assert "45.1 % as stored, 68.3 % anew (e2e), 46.1 % as stored, 69.3 % anew (NMS)" in said
     assert f"**Warning:** {said}" in (finished / "benchmark.md").read_text()
     assert "1 of 3" in next(line for line in section(finished).splitlines() if "n-s dis 1.0" in line)
+    measure_anew(NOISY, 0.2)
+    [_, both] = report(list(SCORES)).warnings
+    assert "the weights of 2 trainings; mAP50-95 on val: baseline/yolo26n/1: " in both
+    assert ", distill/n-s/1.0/1: " in both
 
 
 @pytest.mark.usefixtures("finished")
@@ -76,7 +80,7 @@ def test_the_noise_of_few_images_is_larger() -> None:
     save_resamples(dict.fromkeys(places, noise), NOISY.eval_dir / RESAMPLES_FILE)
     assert report(list(SCORES)).warnings == ["a note"]
     measure_anew(NOISY, 0.07)
-    assert "baseline/yolo26n/1: its BatchNorm" in report(list(SCORES)).warnings[1]
+    assert "on val: baseline/yolo26n/1: " in report(list(SCORES)).warnings[1]
 
 
 def test_one_that_is_worse_anew_is_counted_and_no_fault(finished: Path) -> None:
