@@ -136,8 +136,24 @@ def _place(files: dict[int, int]) -> None:
         os.close(high + file)
 
 
+def _open_streams() -> None:
+    """Give Python's streams to the files that they are now: those of the server were of another kind."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream: Any = open(  # noqa: SIM115
+            number,
+            "w" if number else "r",
+            buffering=1 if name == "stderr" or os.isatty(number) else -1,
+            encoding=(before := getattr(sys, name)).encoding,
+            errors=before.errors,
+            closefd=False,
+        )
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
 def _run(module: str, argv: list[str], cwd: str, environment: dict[str, str]) -> int:
     """Run a module as `python -m` does, and return its exit code."""
+    _open_streams()
     ctypes.CDLL(None).prctl(PR_SET_NAME, module.encode())  # for `top` and the like
     os.chdir(cwd)
     os.environ.clear()

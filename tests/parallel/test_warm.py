@@ -26,6 +26,7 @@ if what == "tell":
     print(json.dumps({
         "warm": "torch" in sys.modules, "argv": sys.argv[1:], "cwd": os.getcwd(), "mask": mask,
         "given": os.environ.get("GIVEN"), "stage": os.environ.get("DVC_STAGE"), "name": __name__,
+        "seekable": sys.stdout.seekable(), "terminal": sys.stdout.isatty(),
     }))
 elif what == "code":
     sys.exit(int(sys.argv[2]))
@@ -36,8 +37,8 @@ elif what == "fault":
 elif what == "signal":
     os.kill(os.getpid(), int(sys.argv[2]))
 else:
-    print(os.getpid(), flush=True)
     try:
+        print(os.getpid(), flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
@@ -116,6 +117,8 @@ def test_the_module_runs_as_if_it_had_been_started(caller: Caller) -> None:
         "given": None,
         "stage": "train",
         "name": "__main__",
+        "seekable": False,  # the log of the server is
+        "terminal": False,
     }
 
 
