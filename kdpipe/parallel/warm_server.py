@@ -82,7 +82,7 @@ def serve(address: Path, stays: Callable[[float], bool]) -> None:
         watchers = {watcher for watcher in watchers if os.waitpid(watcher, os.WNOHANG) == (0, 0)}
         if watchers:
             busy = time.monotonic()
-    shutil.rmtree(address.parent)
+    shutil.rmtree(address.parent, ignore_errors=True)
 
 
 def _watch(connection: socket.socket) -> int:
@@ -90,7 +90,9 @@ def _watch(connection: socket.socket) -> int:
     size, files, _, _ = socket.recv_fds(connection, SIZE, MOST_FILES)
     length, content = int.from_bytes(size, "big"), b""
     while len(content) < length:
-        content += connection.recv(length - len(content))  # a signal may follow
+        if not (part := connection.recv(length - len(content))):  # a signal may follow
+            return 1
+        content += part
     module, argv, cwd, mask, environment, numbers = json.loads(content)
     child = os.fork()
     if child == 0:
@@ -110,7 +112,10 @@ def _watch(connection: socket.socket) -> int:
             with suppress(OSError):
                 connection.sendall(code.to_bytes(SIZE, "big", signed=True))
             return 0
-        sent = connection.recv(1)
+        try:
+            sent = connection.recv(1)
+        except OSError:
+            sent = b""
         _signal(child, sent[0] if sent else signal.SIGKILL)
         if not sent:
             return 0

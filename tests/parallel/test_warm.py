@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from kdpipe.parallel.warm import SERVER
+from tests.processes import wait_for
 from tests.project import REPOSITORY
 
 WORK = """
@@ -161,6 +163,18 @@ def test_the_module_does_not_outlive_the_process_that_asked(caller: Caller) -> N
     child = psutil.Process(int(process.stdout.readline()))
     process.kill()
     assert not psutil.wait_procs([child], timeout=10)[1]
+
+
+def test_a_caller_that_dies_while_it_asks_leaves_nothing(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in caller.temporary.glob("kdpipe-*/*/socket"):
+        monkeypatch.chdir(place.parent)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(place.name)
+            socket.send_fds(connection, [(100).to_bytes(4, "big")], [0, 1, 2])
+            connection.sendall(b"[")
+    wait_for(lambda: not any(server.children() for server in caller.servers()), seconds=10)
 
 
 def test_a_lock_that_is_passed_on_is_held_until_the_module_ends(caller: Caller, tmp_path: Path) -> None:
