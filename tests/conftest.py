@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ from tests.project import REPOSITORY, TINY, Project, fresh_clone
 
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 AT_ONCE = 4  # files of tests, in `make test`
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C: a shell ignores it for what it starts in the background, and so would what tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def forget_others(monkeypatch: pytest.MonkeyPatch) -> None:
