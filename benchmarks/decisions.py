@@ -16,7 +16,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -112,11 +112,8 @@ def wrong(verdict: str, gain: float) -> bool:
 
 def choices(studies: int) -> Iterator[dict[str, object]]:
     """A row per case: the share of each verdict on the chosen `dis`."""
-    cases = [
-        case
-        for case in (Case(*given) for given in product(GAINS, TRIED, SEEDS, NOISES, *[(False, True)] * 2))
-        if not case.unlike or len(set(case.gains)) > 1
-    ]
+    cases = [Case(*values) for values in product(GAINS, TRIED, SEEDS, NOISES, (False, True))]
+    cases += [replace(case, unlike=True) for case in cases if case.gain and case.tried > 1]
     for number, case in enumerate(track(cases, "choices", console=console, transient=True)):
         rng = np.random.default_rng(number)
         found = [chosen(rng, case) for _ in range(repeats(studies, case))]
