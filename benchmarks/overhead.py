@@ -44,7 +44,8 @@ def timed(clone: Path, environment: dict[str, str]) -> Counter[str]:
         env={**environment, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
     assert process.stdout is not None
     for line in process.stdout:

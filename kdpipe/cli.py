@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from itertools import chain
-from math import inf
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from kdpipe import __version__
 from kdpipe.console import FAILED, console, reporting_mistakes
@@ -87,9 +85,8 @@ def repro(
 def status() -> None:
     """Show how far the trainings are, and the gains so far; also while they run."""
     from kdpipe.commands.status import tell
-    from kdpipe.params.load import load
 
-    tell(load(), console)
+    tell(console)
 
 
 @app.command()
@@ -107,14 +104,12 @@ def tune(
     """Search for the best dis (and pair, with its method), and confirm its gain on new seeds."""
     from kdpipe.commands import confirm as confirmation
     from kdpipe.commands.repro import connected, the_only_one
-    from kdpipe.commands.tune import tell, tune
+    from kdpipe.commands.tune import checked_bounds, tell, tune
 
-    given = [bound for bound in (low, high) if bound is not None]
-    if not all(0 < bound < inf for bound in given) or given != sorted(set(given)):
-        raise KdpipeError("--low, --high: write numbers above 0, the smaller one as --low")
+    bounds = checked_bounds(low, high)
     limits = confirmation.Limits(max_seeds, confirmation.seconds_of(budget))
     with the_only_one(), connected(jobs, ray) as cluster:
-        answer = tune(pairs or [], trials, (low, high), cluster)
+        answer = tune(pairs or [], trials, bounds, cluster)
         tell(answer)
         if max_seeds:
             confirmation.tell(confirmation.confirm([answer.best.pair], limits, cluster))
@@ -143,13 +138,10 @@ def preset(
     name: Annotated[str | None, typer.Argument(help="Name of the preset; without it, list all.")] = None,
 ) -> None:
     """Write a ready-made params.yaml, unless that would lose uncommitted edits."""
-    from kdpipe.commands.presets import about, presets, use
+    from kdpipe.commands.presets import listed, use
 
     if name is None:
-        listed = Table("preset", "what it is")
-        for found, path in presets().items():
-            listed.add_row(found, about(path))
-        console.print(listed)
+        console.print(listed())
         return
     use(name)
     console.print(f"{name} -> params.yaml; next: run `kdpipe check`, then `dvc repro`")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from rich.table import Table
+
 from kdpipe.errors import KdpipeError, did_you_mean
 from kdpipe.params.schema import PARAMS_FILE
 
@@ -20,6 +22,14 @@ def about(preset: Path) -> str:
     """Return the first sentence of a preset's leading comment."""
     comment = preset.read_text(encoding="utf-8").split("\n\n")[0].replace("\n", " ").replace("# ", "")
     return comment.split(". ")[0].rstrip(".")
+
+
+def listed() -> Table:
+    """Return a table of all presets."""
+    table = Table("preset", "what it is")
+    for name, path in presets().items():
+        table.add_row(name, about(path))
+    return table
 
 
 def use(name: str) -> None:

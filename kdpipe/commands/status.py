@@ -15,6 +15,7 @@ from kdpipe.cells.cell import Cell, all_cells
 from kdpipe.checks.progress import DONE, INTERRUPTED, RUNNING, Progress, progress
 from kdpipe.errors import about, counted
 from kdpipe.models.names import preferred_head
+from kdpipe.params.load import load
 from kdpipe.params.schema import Params
 from kdpipe.report.formatting import HEAD_NAMES, gain_of
 from kdpipe.report.gains import Measurement, paired_gain
@@ -22,8 +23,13 @@ from kdpipe.report.question import question_of
 from kdpipe.tracking.finished import FinishedCell
 
 
-def tell(params: Params, console: Console) -> None:
+def tell(console: Console) -> None:
     """Print the trainings that have begun, a summary, and the gains of what is evaluated already."""
+    tell_of(load(), console)
+
+
+def tell_of(params: Params, console: Console) -> None:
+    """Do so for these params."""
     now = progress(params)
     if now.count(RUNNING) + now.count(INTERRUPTED):
         console.print(_table(now))

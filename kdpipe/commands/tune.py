@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ class Answer:
     split: str
     comparisons: Sequence[dict[str, Any]]
     metric: str
+
+
+def checked_bounds(low: float | None, high: float | None) -> Bounds:
+    """Return the bounds of `dis` that were given.
+
+    Raises:
+        KdpipeError: if they are none.
+    """
+    given = [bound for bound in (low, high) if bound is not None]
+    if not all(0 < bound < inf for bound in given) or given != sorted(set(given)):
+        raise KdpipeError("--low, --high: write numbers above 0, the smaller one as --low")
+    return low, high
 
 
 def tune(pairs: Sequence[str], trials: int, bounds: Bounds, cluster: RayCluster) -> Answer:

@@ -120,7 +120,7 @@ def _kind() -> str:
 
 def _start(folder: Path) -> None:
     """Start the server in the background, unless another stage does; it holds the lock while it lives."""
-    with (folder / "lock").open("w") as lock, (folder / "log").open("a") as log:
+    with (folder / "lock").open("wb") as lock, (folder / "log").open("ab") as log:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for name in (SOCKET, f"{SOCKET}.part"):
             (folder / name).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from kdpipe.cells.history import HISTORY_FILE, write_rows
 from kdpipe.cells.record import load_record, save_identity
 from kdpipe.cells.work import lock, work_dir
 from kdpipe.checks.progress import DONE, INTERRUPTED, RUNNING, WAITING, progress
-from kdpipe.commands.status import tell
+from kdpipe.commands.status import tell_of
 from kdpipe.params.schema import Params
 
 EPOCHS = 2  # of 5 seconds each
@@ -75,8 +75,8 @@ def test_several_at_once_are_done_sooner(params: Params) -> None:
 
 def test_gains_of_other_arguments_are_not_shown(params: Params) -> None:
     console = Console(record=True, width=200)
-    tell(params, console)
+    tell_of(params, console)
     assert "p0, dis 1.0, e2e head, test: " in console.export_text()
     params.students["s0"].train["epochs"] = 4
-    tell(params, console)
+    tell_of(params, console)
     assert "points" not in console.export_text()
