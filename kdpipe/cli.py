@@ -106,10 +106,9 @@ def tune(
     from kdpipe.commands.repro import connected, the_only_one
     from kdpipe.commands.tune import checked_bounds, tell, tune
 
-    bounds = checked_bounds(low, high)
     limits = confirmation.Limits(max_seeds, confirmation.seconds_of(budget))
     with the_only_one(), connected(jobs, ray) as cluster:
-        answer = tune(pairs or [], trials, bounds, cluster)
+        answer = tune(pairs or [], trials, checked_bounds(low, high), cluster)
         tell(answer)
         if max_seeds:
             confirmation.tell(confirmation.confirm([answer.best.pair], limits, cluster))
