@@ -26,6 +26,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from kdpipe.cells.record import RECORD_FILE, load_record
+from kdpipe.commands.plan import KINDS
 
 ROOT = Path(__file__).parents[1]
 BEGINS = re.compile(r"(?:Running stage|Stage) '([^'@]+)(?:@[^']*)?'")  # run, or restored or up to date
@@ -80,7 +81,7 @@ def main() -> None:
         records = [load_record(path.parent) for path in clone.rglob(f"train/{RECORD_FILE}")]
         records += [load_record(path.parent) for path in clone.glob(f"models/teachers/*/{RECORD_FILE}")]
     inside = {TRAININGS: sum(record.seconds for record in records)}
-    trains = [kind for kind in spent if kind in ("teacher", "baseline", "distill")]
+    trains = [kind for kind in spent if kind.removeprefix("confirm_") in KINDS]
     outside = {"around trainings": sum(spent.pop(kind) for kind in trains) - inside[TRAININGS], **spent}
     table = pd.DataFrame({"seconds": {**inside, **outside}})
     table["share"] = table["seconds"] / table["seconds"].sum()

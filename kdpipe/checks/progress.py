@@ -16,11 +16,11 @@ from kdpipe.cells.work import FINISHED, is_running, work_dir
 from kdpipe.checks.prepared import prepared
 from kdpipe.errors import KdpipeError, about, counted
 from kdpipe.models.start_weights import Source, source_of
+from kdpipe.params.arguments import ultralytics_arguments
 from kdpipe.params.schema import Params
 from kdpipe.paths import state_dir
 
 DONE, RUNNING, INTERRUPTED, WAITING = "done", "running", "interrupted", "waiting"
-EPOCHS = 100  # Ultralytics' default
 
 
 @dataclass(frozen=True)
@@ -122,4 +122,4 @@ def _same(identity: Identity, source: Source, data: str | None) -> bool:
 
 
 def _epochs(arguments: Mapping[str, object]) -> int:
-    return int(str(arguments.get("epochs", EPOCHS)))
+    return int(str(arguments.get("epochs", ultralytics_arguments()["epochs"])))

@@ -51,7 +51,7 @@ IMPORTED = (
 PR_SET_NAME = 15  # <linux/prctl.h>
 IDLE = 60.0  # seconds
 LOOK = 1.0  # seconds between two looks whether it may end
-BEGUN = b"b"
+BEGUN = b"b"  # this and SIZE as in warm.py, which is not imported, as kdpipe is not
 SIZE, BACKLOG, MOST_FILES = 4, 64, 64
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from omegaconf import OmegaConf
 from benchmarks import made_up
 from kdpipe.cells.cell import baseline_cell
 from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.parallel import guard
 from kdpipe.parallel.cluster import LOST, MISSING, Machines, Need, RayCluster, _run
 from kdpipe.parallel.dvc_stages import Pipeline
 from kdpipe.parallel.resources import Needs
@@ -380,6 +382,17 @@ def test_ctrl_c_stops_what_a_killed_guard_left_behind(dummies: Dummies) -> None:
     assert running.wait(PATIENCE) == 130
     assert dummies.interrupted() == begun
     assert not dummies.guards()
+
+
+def test_a_command_that_nobody_watches_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its guard was killed before it could be another process than the worker that ends with Ray."""
+    monkeypatch.setattr(guard, "GRACE", 0.2)
+    with (tmp_path / guard.LOCK_FILE).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        left = subprocess.Popen(["sleep", "60"], start_new_session=True, pass_fds=[lock.fileno()])
+    (tmp_path / guard.COMMAND_FILE).write_text(f"{os.uname().nodename} {left.pid}")
+    guard.wait_for_end(tmp_path)
+    assert left.wait(10) == -signal.SIGINT
 
 
 def test_why_a_stage_failed_is_said() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kdpipe.cells.cell import DATASET_DIR, baseline_cell
-from kdpipe.cells.record import ANEW_METRIC, METRICS_FILE
+from kdpipe.cells.record import ANEW_METRIC, METRICS_FILE, load_record
 from kdpipe.checks.preflight import preflight
 from kdpipe.data.prepare import prepare
 from kdpipe.params.schema import Params
@@ -19,6 +19,7 @@ from kdpipe.stages import validate as stage
 from kdpipe.stages.start import make_start
 from kdpipe.stages.train import train_cell
 from kdpipe.yolo.batch_statistics import batch_norms
+from kdpipe.yolo.precision import BFLOAT16, FLOAT32
 from tests.project import REPOSITORY
 
 pytestmark = pytest.mark.slow
@@ -45,6 +46,9 @@ def test_each_head_has_the_value_anew_on_the_first_split(
     params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It does not depend on the stored statistics, and predictions are of these alone."""
+    chosen = load_record(CELL.train_dir)
+    name = BFLOAT16 if chosen.arguments["amp"] else FLOAT32
+    assert chosen.environment["precision"].startswith(f"{name}: convolutions in bfloat16 take ")
     before = stage.validate_cell(params, CELL)
     assert json.loads((CELL.val_dir / METRICS_FILE).read_text()) == before
     assert all(ANEW_METRIC not in before["test"][head] for head in HEADS)
