@@ -86,7 +86,10 @@ def test_one_command_does_it_all(clone: Project, first_run: Path) -> None:
     assert set(runs["status"]) == {"FINISHED"}
     assert not list((clone.folder / ".kdpipe/work").iterdir())
     page = (clone.folder / "reports/index.html").read_text()
-    assert all(f"http://127.0.0.1:5000/#/runs/{run}" in page for run in runs["run_id"])
+    assert all(
+        f"http://127.0.0.1:5000/#/experiments/1/runs/{run}?workflowType=machine_learning" in page
+        for run in runs["run_id"]
+    )
     assert json.loads((clone.folder / "data/dataset/manifest.json").read_text())["digest"] in page
     shown = clone.run("kdpipe", "show").stdout
     assert "no gain worth having" in shown

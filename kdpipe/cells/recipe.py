@@ -15,7 +15,7 @@ VALIDATION = 3  # 3: the same on the first split; 2: mAP50-95 with BatchNorm sta
 # 3: half samples of AP50 and AP75; 2: all predictions count where images have many objects; 1: kdpipe 0.1
 EVALUATION = 3
 CHOICE = 2  # 2: a folder per seed; 1: as of kdpipe 0.1
-# 6: wording; 5: answers, paired teachers; 4: verdicts, choices; 3: BatchNorm anew; 2: wording; 1: kdpipe 0.1
-REPORT = 6
-# 6: no statistics anew; 5: answers, paired teachers; 4: verdicts; 3: BatchNorm anew; 2: wording; 1: as of 0.1
-PAGE = 6
+# 7: ids of experiments; 6: wording; 5: answers, paired teachers; 4: verdicts, choices; 3: BatchNorm anew
+REPORT = 7
+# 7: links, boxes as files; 6: no statistics anew; 5: answers, paired teachers; 4: verdicts; 3: BatchNorm anew
+PAGE = 7

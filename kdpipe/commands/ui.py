@@ -11,7 +11,7 @@ from kdpipe.console import console
 from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import UI_HOST, Tracking
 from kdpipe.params.tracking_uri import is_server
-from kdpipe.tracking import sync
+from kdpipe.tracking import sync, view_page
 
 HTTP_PORT = 80
 UNSAFE = "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE"
@@ -27,7 +27,7 @@ def serve(tracking: Tracking, port: int) -> int:
         KdpipeError: if the port cannot be used.
     """
     store = sync(tracking, []).store
-    page = f"#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
+    page = view_page(store.experiment_id)
     if is_server(tracking):
         console.print(f"experiment {store.experiment}: {store.shown_uri}/{page}")
         return 0

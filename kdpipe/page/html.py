@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,11 @@ Table = list[dict[str, Entry]]
 
 
 def render(
-    content: Content, plots: Sequence[Plot], pictures: Sequence[Row], facts: Mapping[str, str], runs_at: str
+    content: Content,
+    plots: Sequence[Plot],
+    pictures: Sequence[Row],
+    facts: Mapping[str, str],
+    run_page: Callable[[str, str], str],
 ) -> str:
     """Return the page as HTML.
 
@@ -53,7 +57,7 @@ def render(
         plots: The figures, in the order of the page.
         pictures: Rows of images with boxes.
         facts: Where the numbers come from, by name.
-        runs_at: URL of a run in MLflow, without the run id.
+        run_page: Returns the URL of a run in MLflow from the ids of its experiment and its own.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -63,7 +67,7 @@ def render(
         content=content,
         gains=_gains(content.numbers["gains"]),
         confirmed=_gains(content.confirmed),
-        runs=_runs(content, runs_at),
+        runs=_runs(content, run_page),
         left_out=max(0, len(content.measured) - MOST_RUNS),
         figures=[(plot, _themed(plot.svg), _table(plot.data)) for plot in plots],
         pictures=pictures,
@@ -97,13 +101,14 @@ def _gains(table: pd.DataFrame) -> Table:
     return [
         {
             "pair": _word(row["pair"]),
-            "dis": Entry(row["dis"], line["dis"]),
-            "head": _word(row["head"]),
-            "gain": Entry(row["gain"], _number(line["gain"])),
             "verdict": Entry(row["verdict"], row["verdict"], kind=row["verdict"].split()[0].rstrip(":")),
+            "gain": Entry(row["gain"], _number(line["gain"])),
+            "head": _word(row["head"]),
+            "dis": Entry(row["dis"], line["dis"]),
             "P(better)": Entry(row["P(better)"], _number(line["probability"])),
             "baseline": Entry(row["baseline"], _number(line["baseline"])),
             "distilled": Entry(row["distilled"], _number(line["distilled"])),
+            "seeds": Entry(str(line["seeds"]), line["seeds"]),
             "student": _word(line["student"]),
             "teacher": _word(line["teacher"]),
         }
@@ -112,11 +117,13 @@ def _gains(table: pd.DataFrame) -> Table:
     ]
 
 
-def _runs(content: Content, runs_at: str) -> Table:
+def _runs(content: Content, run_page: Callable[[str, str], str]) -> Table:
     shown = content.measured.head(MOST_RUNS)
     return [
         {
-            "training": Entry(line["cell"], line["cell"], link=f"{runs_at}{line['run_id']}"),
+            "training": Entry(
+                line["cell"], line["cell"], link=run_page(line["experiment_id"], line["run_id"])
+            ),
             "head": _word(HEAD_NAMES[line["head"]]),
             content.metric: _share(line[METRIC]),
             "Ultralytics' own": _share(line[OWN_METRIC]),

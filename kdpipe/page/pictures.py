@@ -6,12 +6,15 @@ import base64
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import degrees
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pandas as pd
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from kdpipe.cells.cell import DATASET_DIR, Cell
@@ -26,15 +29,21 @@ MOST_PAIRS, EACH_WAY = 3, 2  # images that gain most, and as many that lose most
 WIDEST, NARROWEST = 420, 200  # pixels
 QUALITY = 82
 TEXT_SIZE = 10  # pixels, as Pillow's own font
+SHEET_WIDTH, SHEET_HEIGHT = 12.0, 3.6  # inches, of four pictures
 INKS = ("#3ddc84", "#ffb000", "#4da3ff", "#ff5d8f", "#c792ff", "#ffffff", "#00d7d7", "#ff8a3d")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image with the boxes of one model or the truth: `source` is a data URL."""
+    """An image with the boxes of one model or the truth, as JPEG."""
 
-    source: str
+    jpeg: bytes
     caption: str
+
+    @property
+    def source(self) -> str:
+        """The image as a data URL."""
+        return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg).decode()}"
 
 
 @dataclass(frozen=True)
@@ -42,19 +51,20 @@ class Row:
     """One image in four pictures: truth, baseline, distilled, teacher."""
 
     pair: str
+    setting: str
     about: str
     pictures: list[Picture]
 
 
-def rows(pairs: Sequence[tuple[str, Mapping[str, Cell]]], split: str) -> Iterator[Row]:
+def rows(pairs: Sequence[tuple[str, str, Mapping[str, Cell]]], split: str) -> Iterator[Row]:
     """Yield for each pair the images that gained most and those that lost most.
 
     Args:
-        pairs: A title per pair, and its trainings of one seed: baseline, distilled, teacher.
+        pairs: Name and setting of each pair, and its trainings of one seed: baseline, distilled, teacher.
         split: The split that is measured.
     """
     truth = load_truth(DATASET_DIR, split)
-    for about, cells in pairs[:MOST_PAIRS]:
+    for pair, setting, cells in pairs[:MOST_PAIRS]:
         head = next(h for h in HEADS if all(_file(cell, split, h).exists() for cell in cells.values()))
         found = {who: _sure(load_predictions(_file(cell, split, head))) for who, cell in cells.items()}
         scores = {who: found_per_image(truth, predictions) for who, predictions in found.items()}
@@ -69,7 +79,24 @@ def rows(pairs: Sequence[tuple[str, Mapping[str, Cell]]], split: str) -> Iterato
                 its = predictions[predictions["image"] == image]
                 caption = f"{who}: F1 {100 * scores[who][image]:.0f}"
                 pictures.append(_picture(split, image, _boxes(its, truth), caption))
-            yield Row(about, said, pictures)
+            yield Row(pair, setting, said, pictures)
+
+
+def save_sheets(rows: Sequence[Row], folder: Path) -> None:
+    """Save the pictures of each pair as one JPEG file, `boxes-PAIR.jpg`."""
+    for pair, its_rows in groupby(rows, key=lambda row: row.pair):
+        drawn = list(its_rows)
+        fonts_of_labels = fonts.families([row.setting + row.about for row in drawn])
+        with rc_context({"font.family": fonts_of_labels}):
+            figure = Figure(figsize=(SHEET_WIDTH, SHEET_HEIGHT * len(drawn)), layout="constrained")
+            axes = figure.subplots(len(drawn), len(drawn[0].pictures), squeeze=False)
+            for row, line in zip(drawn, axes, strict=True):
+                for picture, at in zip(row.pictures, line, strict=True):
+                    at.imshow(Image.open(io.BytesIO(picture.jpeg)))
+                    at.set_title(picture.caption, fontsize="small")
+                    at.set_axis_off()
+                line[0].set_title(f"{row.setting}\n{row.about}\n{row.pictures[0].caption}", fontsize="small")
+            figure.savefig(folder / f"boxes-{pair}.jpg", dpi=100)
 
 
 def _file(cell: Cell, split: str, head: str) -> Path:
@@ -129,9 +156,8 @@ def _picture(split: str, name: str, boxes: Sequence[Drawn], caption: str) -> Pic
         draw.text(place, label, fill=ink, font=font)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=QUALITY)
-    source = f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
     count = f"{len(boxes)} box{'' if len(boxes) == 1 else 'es'}"
-    return Picture(source, f"{caption}, {count}")
+    return Picture(out.getvalue(), f"{caption}, {count}")
 
 
 def _font(label: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 INK, BLUE, ORANGE, GREEN, GREY = "#1f2328", "#0072b2", "#d55e00", "#009e73", "#767b82"
 HEAD_COLOURS = {"e2e": BLUE, "nms": ORANGE}  # safe for colour-blind readers (Okabe and Ito)
-MOST_PAIRS, PANELS_IN_A_ROW = 12, 3  # the tables have all pairs
+MOST_PAIRS, PANELS_IN_A_ROW = 12, 2  # the tables have all pairs; more panels are too small on a phone
 PIXELS_PER_INCH = 150
 THICKNESS = 0.18  # half of a bar, as a share of the distance between two lines
 STYLE: dict[Any, Any] = {
@@ -76,7 +76,7 @@ def _drawing() -> Iterator[None]:
         yield
 
 
-def panels(count: int, width: float = 4.2, height: float = 3.4) -> tuple[Figure, list[Axes]]:
+def panels(count: int, width: float = 3.75, height: float = 3.4) -> tuple[Figure, list[Axes]]:
     """Create a figure with panels.
 
     Args:

@@ -39,10 +39,13 @@ def shown_uri(tracking: Tracking) -> str:
     return f"{scheme}{separator}{user.partition(':')[0]}{at}{place}"
 
 
-def runs_page(tracking: Tracking) -> str:
-    """URL prefix of the run pages in the MLflow UI: on the tracking server, or else on `kdpipe ui`."""
-    uri = urlsplit(tracking_uri(tracking))
-    if not is_server(tracking):
-        return f"http://{UI_HOST}:{UI_PORT}/#/runs/"
-    host = uri.netloc.rpartition("@")[2]  # without a password
-    return f"{uri.scheme}://{host}{uri.path.rstrip('/')}/#/runs/"
+def run_page(tracking: Tracking, experiment_id: str, run_id: str) -> str:
+    """URL of a run in the MLflow UI: on the tracking server, or else on `kdpipe ui`.
+
+    Without the experiment and the workflow type, MLflow shows it among the evaluations of language models.
+    """
+    uri, address = urlsplit(tracking_uri(tracking)), f"http://{UI_HOST}:{UI_PORT}"
+    if is_server(tracking):
+        host = uri.netloc.rpartition("@")[2]  # without a password
+        address = f"{uri.scheme}://{host}{uri.path.rstrip('/')}"
+    return f"{address}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from kdpipe.errors import about, counted
-from kdpipe.report.formatting import HEAD_NAMES, gain_of
+from kdpipe.report.comparisons import LEAST_AP
+from kdpipe.report.formatting import HEAD_NAMES, gain_of, percent
 from kdpipe.report.gains import UNDECIDED
 from kdpipe.report.question import Question
 from kdpipe.report.results import NO_DIS
@@ -38,6 +39,11 @@ def _answer(line: Line, new: Line | None, question: Question, images: str) -> st
     if pd.isna(line["gain"]):
         return f"{what}: {line['verdict']}."
     last = line if new is None else new
+    if max(last["baseline"], last["distilled"]) < LEAST_AP:
+        found = f"{percent(last['baseline'])} % alone and {percent(last['distilled'])} % distilled"
+        return (
+            f"Nothing learned: {what}: {question.label} {found} say nothing about distillation; train longer."
+        )
     verdict = str(last["verdict"])
     seeds = counted(int(last["seeds"]), "seed" if new is None else "new seed")
     found = f"{_gain(last)} points of {question.label}, {seeds}, {images}"

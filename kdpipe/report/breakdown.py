@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import isnan
+from collections.abc import Iterable, Mapping
+from math import isnan, sqrt
+from typing import NamedTuple
+
+import numpy as np
 
 from kdpipe.evaluation.ap import ERRORS, OVERALL
 from kdpipe.models.names import HEADS
-from kdpipe.report.formatting import HEAD_NAMES, markdown, percent, verbatim
+from kdpipe.report.formatting import HEAD_NAMES, markdown, percent, signed, verbatim
+from kdpipe.report.gains import ERROR, margin_at
 from kdpipe.report.results import PairAt, Results
 
 HOW_TO_READ = """\
@@ -39,7 +43,7 @@ def by_class(results: Results) -> str:
     for item in results.best:
         for head in HEADS:
             gains = class_gains(results, item, head)
-            change = sorted(gains.items(), key=lambda named: named[1], reverse=True)
+            change = sorted(gains.items(), key=lambda named: named[1].gain, reverse=True)
             count = min(MOST_CHANGED, len(change) // 2)
             if count:
                 line = {"pair": item.pair, "dis": item.dis, "head": HEAD_NAMES[head]}
@@ -48,8 +52,30 @@ def by_class(results: Results) -> str:
     return markdown(lines)
 
 
-def class_gains(results: Results, item: PairAt, head: str) -> dict[str, float]:
-    """Return the gain of each class in COCO AP (a fraction of 1): the difference of the means over seeds.
+class Part(NamedTuple):
+    """The gain of a part of the objects, as a fraction of 1, with its 95 % interval over seeds alone.
+
+    `low` and `high` are None with one seed.
+    """
+
+    gain: float
+    low: float | None
+    high: float | None
+
+
+def part_gain(before: Mapping[int, float], after: Mapping[int, float]) -> Part:
+    """Return the mean difference of values by seed, with Student's t over the seeds in common."""
+    differences = np.array([after[seed] - before[seed] for seed in before if seed in after])
+    mean, count = float(differences.mean()), len(differences)
+    if count == 1:
+        return Part(mean, None, None)
+    error = float(differences.std(ddof=1)) / sqrt(count)
+    margin = margin_at(1 - ERROR / 2, error, count - 1, 0.0)
+    return Part(mean, mean - margin, mean + margin)
+
+
+def class_gains(results: Results, item: PairAt, head: str) -> dict[str, Part]:
+    """Return the gain of each class in COCO AP.
 
     Args:
         results: The results of all trainings.
@@ -57,9 +83,9 @@ def class_gains(results: Results, item: PairAt, head: str) -> dict[str, float]:
         head: "e2e" or "nms".
     """
     before, after = (results.class_ap(setting, head) for setting in (item.baseline, item.distilled))
-    gains = {name: after[name] - before[name] for name in before if name in after}
-    return {name: value for name, value in gains.items() if not isnan(value)}
+    gains = {name: part_gain(before[name], after[name]) for name in before if name in after}
+    return {name: found for name, found in gains.items() if not isnan(found.gain)}
 
 
-def _named(changes: Iterable[tuple[str, float]]) -> str:
-    return ", ".join(f"{verbatim(name)} {100 * value:+.1f}" for name, value in changes)
+def _named(changes: Iterable[tuple[str, Part]]) -> str:
+    return ", ".join(f"{verbatim(name)} {signed(found.gain)}" for name, found in changes)

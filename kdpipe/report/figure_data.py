@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import nan
+from math import isnan, nan
 from statistics import fmean, median
 from typing import Any
 
@@ -11,14 +11,15 @@ import pandas as pd
 
 from kdpipe.cells.cell import PAIRED
 from kdpipe.models.names import HEADS
-from kdpipe.report.breakdown import SIZES, class_gains
+from kdpipe.report.breakdown import SIZES, class_gains, part_gain
 from kdpipe.report.comparisons import DISTILLED_BASELINE, Comparison
 from kdpipe.report.planning import planned
-from kdpipe.report.results import PairAt, Results, Setting
+from kdpipe.report.results import COCO, PairAt, Results, Setting
 from kdpipe.report.selection import holm
 
 MOST_CURVES = 20  # per kind of training; more would hide each other
 TIMES = ["ms/inference", "ms/postprocess"]
+NETWORK = ("model", "imgsz", "head")  # what latency depends on
 Histories = Mapping[str, Sequence[Mapping[str, float]]]
 Lines = list[dict[str, Any]]
 
@@ -139,13 +140,17 @@ def _seeds(found: Sequence[Comparison]) -> Lines:
 
 
 def _latency(results: Results) -> Lines:
-    """Return a row per model and head; `front` is true if no other one is both faster and better."""
-    times = results.lines(split=results.split).set_index(["cell", "head"])[TIMES].sum(axis=1)
+    """Return a row per setting and head; `front` is true if no other one is both faster and better.
+
+    Latency is that of the architecture: with or without a teacher, a student is the same network.
+    """
+    measured = results.lines(split=results.split)
+    times = measured[TIMES].sum(axis=1).groupby([measured[name] for name in NETWORK]).median()
     lines: Lines = []
     for setting in results.settings:
         for head in HEADS:
             if of_one := results.of(setting, results.split, head):
-                ms = median(times[line["cell"], head] for line in of_one)
+                ms = times[tuple(of_one[0][name] for name in NETWORK)]
                 ap = fmean(line[results.question.column] for line in of_one)
                 lines.append({"model": str(setting), "kind": setting.kind, "head": head, "ms": ms, "AP": ap})
     best = 0.0
@@ -158,10 +163,10 @@ def _latency(results: Results) -> Lines:
 def _classes(results: Results) -> Lines:
     """Return the gain of every class, at the best `dis` of each pair."""
     return [
-        {"pair": item.pair, "dis": item.dis, "head": head, "class": name, "gain": value}
+        {"pair": item.pair, "dis": item.dis, "head": head, "class": name, **found._asdict()}
         for item in results.best
         for head in HEADS
-        for name, value in class_gains(results, item, head).items()
+        for name, found in class_gains(results, item, head).items()
     ]
 
 
@@ -170,10 +175,17 @@ def _sizes(results: Results) -> Lines:
     lines: Lines = []
     for item in results.best:
         for head in HEADS:
-            before, after = results.mean(item.baseline, head), results.mean(item.distilled, head)
             for name, size in SIZES.items():
-                if (metric := f"coco/{name}") in before and metric in after:
-                    found = {"baseline": before[metric], "distilled": after[metric]}
-                    line = {"pair": item.pair, "dis": item.dis, "head": head, "size": size}
-                    lines.append(line | found | {"gain": after[metric] - before[metric]})
+                before, after = (
+                    {
+                        int(line["seed"]): float(line[f"{COCO}{name}"])
+                        for line in results.of(setting, results.split, head)
+                        if not isnan(line.get(f"{COCO}{name}", nan))
+                    }
+                    for setting in (item.baseline, item.distilled)
+                )
+                if before.keys() & after.keys():
+                    line: dict[str, Any] = {"pair": item.pair, "dis": item.dis, "head": head, "size": size}
+                    line |= {"baseline": fmean(before.values()), "distilled": fmean(after.values())}
+                    lines.append(line | part_gain(before, after)._asdict())
     return lines

@@ -88,5 +88,10 @@ def gain_of(mean: float, low: float | None, high: float | None) -> str:
     if pd.isna(mean):
         return ""
     if pd.isna(low) or pd.isna(high):
-        return f"{100 * mean:+.1f}"
-    return f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        return signed(mean)
+    return f"{signed(mean)} [{signed(low)}, {signed(high)}]"
+
+
+def signed(difference: float) -> str:
+    """Format a difference of fractions of 1 in points with its sign; what is rounded to 0 is +0.0."""
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"

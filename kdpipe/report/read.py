@@ -12,7 +12,7 @@ import pandas as pd
 from kdpipe.errors import KdpipeError, damaged
 from kdpipe.report.write import NUMBERS_DIR, REPORTS_DIR
 
-TEXTS = dict.fromkeys(("dis", "class", "pair", "student", "teacher", "model", "cell"), str)
+TEXTS = dict.fromkeys(("dis", "class", "pair", "student", "teacher", "model", "cell", "experiment_id"), str)
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,16 @@ class Content:
     """The content of the report.
 
     `answers` has a sentence per pair. `label` is the metric that is compared, such as mAP50-95, `metric` says
-    which one it is here, `split` on which split it is measured, and `choice_split` on which the best `dis` is
-    chosen. `numbers` are the tables behind the figures, by name; `cells` has a row per training, split and
-    head.
+    which one it is here, `split` on which split it is measured, `images` how many images that has, and
+    `choice_split` on which the best `dis` is chosen. `numbers` are the tables behind the figures, by name;
+    `cells` has a row per training, split and head.
     """
 
     answers: list[str]
     label: str
     metric: str
     split: str
+    images: int
     choice_split: str
     warnings: list[str]
     numbers: dict[str, pd.DataFrame]
@@ -67,6 +68,7 @@ def load_content(reports: Path = REPORTS_DIR) -> Content:
         label=said["label"],
         metric=said["metric"],
         split=said["measured_on"],
+        images=said["images"],
         choice_split=said["chosen_on"],
         warnings=said["warnings"],
         numbers=numbers,

@@ -21,6 +21,7 @@ from kdpipe.models.tasks import Task
 from kdpipe.report.gains import Measurement
 from kdpipe.report.question import Question
 
+COCO = "coco/"
 METRIC = "coco/AP"
 OWN_METRIC = "mAP50-95"  # Ultralytics' own
 BOX_METRIC, OWN_BOX_METRIC = "coco/box/AP", "box/mAP50-95"  # of tasks that measure more than boxes
@@ -90,8 +91,9 @@ class Results:
     """The results of all runs, which are of one `task`.
 
     `table` has one row per run, split and head, with the columns cell, kind, pair, student, teacher,
-    dis (text, as in params.yaml), seed, data, model, init, method, epochs, imgsz, run_id, split, head, the
-    costs, and one per overall metric. `splits` are in the order of params.yaml. `files` are by training id.
+    dis (text, as in params.yaml), seed, data, model, init, method, epochs, imgsz, experiment_id, run_id,
+    split, head, the costs, and one per overall metric. `splits` are in the order of params.yaml. `files` are
+    by training id.
     """
 
     table: pd.DataFrame
@@ -137,13 +139,15 @@ class Results:
         per_head = (self.of(setting, self.split, head) for head in HEADS)
         return next(filter(None, per_head), [])
 
-    def class_ap(self, setting: Setting, head: str) -> dict[str, float]:
-        """Return COCO AP of each class on the measured split: the mean over seeds."""
+    def class_ap(self, setting: Setting, head: str) -> dict[str, dict[int, float]]:
+        """Return COCO AP of each class on the measured split, by seed."""
         if (setting, head) not in self._class_ap:
             lines = self.of(setting, self.split, head)
-            found = [self.files[line["cell"]].class_ap(self.split, head) for line in lines]
-            names = found[0] if found else ()  # all were evaluated on the same classes
-            self._class_ap[setting, head] = {name: fmean(one[name] for one in found) for name in names}
+            found = {int(one["seed"]): self.files[one["cell"]].class_ap(self.split, head) for one in lines}
+            names = next(iter(found.values()), {})  # all were evaluated on the same classes
+            self._class_ap[setting, head] = {
+                name: {seed: one[name] for seed, one in found.items()} for name in names
+            }
         return self._class_ap[setting, head]
 
     def mean(self, setting: Setting, head: str) -> Mapping[str, float]:
@@ -201,7 +205,7 @@ class Results:
         return {}
 
     @cached_property
-    def _class_ap(self) -> dict[tuple[Setting, str], dict[str, float]]:
+    def _class_ap(self) -> dict[tuple[Setting, str], dict[str, dict[int, float]]]:
         return {}
 
     @cached_property
@@ -213,7 +217,7 @@ class Results:
     def _by_setting(self) -> dict[Hashable, list[Line]]:
         lines = (
             self.table.loc[:, :"head"]
-            .assign(**{self.question.column: self.table[self.question.column]})
+            .assign(**{name: self.table[name] for name in map(str, self.table) if name.startswith(COCO)})
             .to_dict("records")
         )
         found: dict[Hashable, list[Line]] = defaultdict(list)

@@ -15,8 +15,9 @@ from kdpipe.params.schema import L2
 from kdpipe.report.question import Question
 from kdpipe.report.results import METRIC, NO_DIS, Files, Results
 
-TAGS = {"kind": "stage", **{name: name for name in ("pair", "student", "teacher", "dis", "seed")}}
-PARAMS = {
+KEYS = {
+    "kind": "stage",
+    **{name: name for name in ("pair", "student", "teacher", "dis", "seed")},
     "data": "data.source",
     "model": "model",
     "init": "init",
@@ -50,7 +51,7 @@ def tidy(
 
 def _lines(run: Mapping[str, Any]) -> Iterator[dict[str, object]]:
     """Yield a row for each split and head on which a run was measured."""
-    data, run_id = run["data"], run["info"]["run_id"]
+    data, place = run["data"], {name: run["info"][name] for name in ("experiment_id", "run_id")}
     places: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for column, value in sorted(data["metrics"].items()):  # MLflow's order varies
         split, *rest = column.split("/", PLACE)
@@ -59,15 +60,15 @@ def _lines(run: Mapping[str, Any]) -> Iterator[dict[str, object]]:
     identity = _identity(data["tags"], data["params"], data["metrics"])
     for (split, head), metrics in places.items():
         if METRIC in metrics:
-            yield {**identity, "split": split, "head": head, **metrics, "run_id": run_id}
+            yield {**identity, "split": split, "head": head, **metrics, **place}
 
 
 def _identity(
     tags: Mapping[str, str], params: Mapping[str, str], metrics: Mapping[str, float]
 ) -> dict[str, object]:
+    said = {**tags, **params}  # runs of kdpipe 0.1 have some of them as tags
     found: dict[str, object] = {"cell": tags["cell"]}
-    found |= {name: tags.get(tag) for name, tag in TAGS.items()}
-    found |= {name: params.get(param) for name, param in PARAMS.items()}
+    found |= {name: said.get(key) for name, key in KEYS.items()}
     if found["kind"] == "distill":
         found["dis"] = found["dis"] or NO_DIS
         # Runs of kdpipe 0.1 do not have it, and of a finished student it is not known.

@@ -77,7 +77,7 @@ def write_report(
     )
     results.table.to_csv(out / "benchmark.csv", index=False)
     (out / "benchmark.json").write_text(
-        _lines(_benchmark(results, comparisons, said, warnings)), encoding="utf-8"
+        _lines(_benchmark(results, comparisons, said, warnings, images)), encoding="utf-8"
     )
     headlines = json.dumps(_headlines(results.best, comparisons), indent=2)
     (out / "metrics.json").write_text(headlines + "\n", encoding="utf-8")
@@ -87,7 +87,11 @@ def write_report(
 
 
 def _benchmark(
-    results: Results, comparisons: Sequence[Comparison], said: Sequence[str], warnings: Sequence[str]
+    results: Results,
+    comparisons: Sequence[Comparison],
+    said: Sequence[str],
+    warnings: Sequence[str],
+    images: int,
 ) -> dict[str, object]:
     return {
         "answers": list(said),
@@ -95,6 +99,7 @@ def _benchmark(
         "metric": results.task.metric,
         "chosen_on": results.choice_split,
         "measured_on": results.split,
+        "images": images,
         "best": [asdict(item) for item in results.best],
         "comparisons": [comparison.as_dict() for comparison in comparisons],
         "warnings": list(warnings),

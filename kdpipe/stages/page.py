@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from kdpipe.cells.cell import DATASET_DIR, Cell, all_cells, paired_cell, teacher_cell
 from kdpipe.cells.record import load_record
@@ -11,7 +12,7 @@ from kdpipe.models.entries import AND
 from kdpipe.page import figures, fonts, html, pictures
 from kdpipe.page.provenance import provenance
 from kdpipe.params.schema import Params
-from kdpipe.params.tracking_uri import runs_page
+from kdpipe.params.tracking_uri import run_page
 from kdpipe.report.read import Content, load_content
 from kdpipe.report.write import PAGE_FILE, PLOTS_DIR, REPORTS_DIR
 
@@ -29,7 +30,8 @@ def make_page(params: Params) -> list[figures.Plot]:
     manifest = load_manifest(DATASET_DIR)
     facts = provenance((load_record(cell.train_dir) for cell in cells.values()), manifest)
     rows = list(pictures.rows(list(_of_one_seed(content, cells)), content.split))
-    page = html.render(content, plots, rows, facts, runs_page(params.tracking))
+    pictures.save_sheets(rows, REPORTS_DIR / PLOTS_DIR)
+    page = html.render(content, plots, rows, facts, partial(run_page, params.tracking))
     (REPORTS_DIR / PAGE_FILE).write_text(page, encoding="utf-8")
     return plots
 
@@ -46,8 +48,8 @@ def glyphs_warning() -> str | None:
     )
 
 
-def _of_one_seed(content: Content, cells: Mapping[str, Cell]) -> Iterator[tuple[str, dict[str, Cell]]]:
-    """Yield per pair at its best `dis` a title, and its trainings of the first seed of both students."""
+def _of_one_seed(content: Content, cells: Mapping[str, Cell]) -> Iterator[tuple[str, str, dict[str, Cell]]]:
+    """Yield each pair, its best `dis`, and its trainings of the first seed of both students."""
     gains, lines = content.numbers["gains"], content.measured.drop_duplicates("cell")
     baselines, taught = (lines[lines["kind"] == kind] for kind in ("baseline", "distill"))
     for item in gains[gains["best"]].drop_duplicates("pair").itertuples():
@@ -60,4 +62,4 @@ def _of_one_seed(content: Content, cells: Mapping[str, Cell]) -> Iterator[tuple[
             its_teacher = paired if paired in measured else teacher_cell(teacher).id
             ids = {"baseline": alone[seed], "distilled": its[seed], "teacher": its_teacher}
             found = {who: cells[name] for who, name in ids.items() if name in cells and name in measured}
-            yield f"{item.pair}, dis {item.dis}, seed {seed}", found
+            yield str(item.pair), f"{item.pair}, dis {item.dis}, seed {seed}", found

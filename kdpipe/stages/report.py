@@ -16,10 +16,11 @@ from kdpipe.params.schema import Params
 from kdpipe.report.fairness import unlike_pairs
 from kdpipe.report.figure_data import MOST_CURVES
 from kdpipe.report.question import question_of
+from kdpipe.report.read import load_content
 from kdpipe.report.results import Results
 from kdpipe.report.runs import tidy
-from kdpipe.report.write import Report, write_report
-from kdpipe.tracking import FinishedCell, SyncResult, finished_cells, register, sync
+from kdpipe.report.write import PAGE_FILE, REPORTS_DIR, Report, write_report
+from kdpipe.tracking import FinishedCell, SyncResult, finished_cells, publish_report, register, sync
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def drawn(finished: Iterable[FinishedCell]) -> Iterator[FinishedCell]:
 def sync_cells(
     params: Params, others: Iterable[FinishedCell] = (), *, dry_run: bool = False
 ) -> tuple[SyncResult, list[str]]:
-    """Make MLflow equal to the records, and register the best students once all trainings are evaluated.
+    """Make MLflow equal to the records and the report; register the best students once all are evaluated.
 
     Args:
         params: All of params.yaml.
@@ -97,7 +98,22 @@ def sync_cells(
     synced = sync(params.tracking, chain(finished, others), dry_run=dry_run)
     if dry_run or unfinished(params, finished):
         return synced, []
-    return synced, register_best(params, finished, read_results(params, finished, synced))
+    registered = register_best(params, finished, read_results(params, finished, synced))
+    if (REPORTS_DIR / PAGE_FILE).exists():
+        log_report(params)
+    return synced, registered
+
+
+def log_report(params: Params) -> None:
+    """Show the report in MLflow.
+
+    Raises:
+        KdpipeError: if there is no report, or MLflow cannot be used.
+    """
+    content, column = load_content(), question_of(params.evaluate, {}).column
+    heads = content.numbers["gains"].sort_values("primary", ascending=False)["head"].unique()
+    shown = [f"{content.split}/{head}/{column}" for head in heads]
+    publish_report(params.tracking, REPORTS_DIR, content.answers, shown, finished_cells(all_cells(params)))
 
 
 def unfinished(params: Params, finished: Iterable[FinishedCell]) -> list[str]:

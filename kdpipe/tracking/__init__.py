@@ -7,9 +7,11 @@ from kdpipe.tracking.live import LiveRun, RunStart
 from kdpipe.tracking.registry import register
 from kdpipe.tracking.revisions import experiments, finished_at
 from kdpipe.tracking.store import Store
+from kdpipe.tracking.summary import publish_report
 from kdpipe.tracking.sync import SyncResult, publish_quietly, sync
 from kdpipe.tracking.system_metrics import SYSTEM_FILE
 from kdpipe.tracking.trials import log_trials
+from kdpipe.tracking.view import view_page
 
 __all__ = [
     "SYSTEM_FILE",
@@ -24,8 +26,10 @@ __all__ = [
     "finished_cells",
     "log_trials",
     "publish_quietly",
+    "publish_report",
     "reachable",
     "reason",
     "register",
     "sync",
+    "view_page",
 ]

@@ -14,7 +14,9 @@ from kdpipe.cells.record import Identity, Record
 from kdpipe.params.schema import L2
 from kdpipe.tracking.parents import STATE, State
 
+ARM = "arm"
 FINGERPRINT = "fingerprint"
+NOTE = "mlflow.note.content"
 PARENT = "mlflow.parentRunId"
 WEIGHTS_DIGEST = "weights_digest"
 # Only the most useful ones: the whole configuration is an artifact.
@@ -47,11 +49,6 @@ def tags(identity: Identity, environment: Mapping[str, str], state: State, paren
         "cell": identity.cell,
         "stage": identity.kind,
         "task": identity.task,
-        "seed": identity.seed,
-        "pair": identity.pair,
-        "student": identity.student,
-        "teacher": identity.teacher,
-        "dis": identity.dis,
         "git_commit": environment["git_commit"],
         STATE: state.key,
         PARENT: parent,
@@ -67,15 +64,17 @@ def weights(cell: Cell, record: Record) -> list[RunTag]:
     """Return tags with the path of the weights: DVC stores them, MLflow does not."""
     path = cell.train_dir / BEST_FILE
     note = f"Weights: `{path}`, stored by DVC (if missing: `dvc pull {cell.train_dir}`)."
-    found = {"weights": str(path), WEIGHTS_DIGEST: record.weights_digest, "mlflow.note.content": note}
+    found = {"weights": str(path), WEIGHTS_DIGEST: record.weights_digest, NOTE: note}
     return [RunTag(key, value) for key, value in found.items()]
 
 
 def params(identity: Identity, arguments: Mapping[str, Any]) -> list[Param]:
     """Return the params by which runs are compared, under their names in params.yaml."""
     found = {
+        ARM: arm(identity),
         "data.source": identity.data,
         "data.task": identity.task,
+        "pair": identity.pair,
         "student": identity.student,
         "teacher": identity.teacher,
         "model": identity.model,
@@ -87,6 +86,14 @@ def params(identity: Identity, arguments: Mapping[str, Any]) -> list[Param]:
         **{f"train.{name}": arguments[name] for name in TRAIN_PARAMS if name in arguments},
     }
     return [Param(key, str(value)) for key, value in found.items() if value is not None]
+
+
+def arm(identity: Identity) -> str:
+    """Return what a training has in common with those that differ in their seed only."""
+    kind, name, *_ = identity.cell.split("/")
+    if kind == "distill":
+        return name if identity.dis is None else f"{name} dis {identity.dis}"
+    return f"{name} {kind.replace('_', ' ')}"
 
 
 def costs(record: Record) -> dict[str, float]:

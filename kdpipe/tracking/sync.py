@@ -105,6 +105,8 @@ def _is_right(found: list[Run], finished: FinishedCell, known: RunIndex) -> bool
     if len(found) != 1:
         return False
     tags = found[0].data.tags
+    if fields.ARM not in found[0].data.params:  # a run of kdpipe 0.1
+        return False
     if tags.get(CONTENT) != finished.digest or tags.get(fields.PARENT) not in known.ids:
         return False
     return not _changed(_final_metrics(finished), found[0].data.metrics)
@@ -145,11 +147,14 @@ def _writes(run: Run, finished: FinishedCell) -> int:
 def _outcome(finished: FinishedCell, shown: Mapping[str, float], writes: int) -> list[Metric]:
     """Return the final metrics and costs that a run does not show yet.
 
-    MLflow shows the value of the largest step, and of equal steps that of the latest time. Each write has a
-    step of its own, because clocks may be wrong.
+    MLflow draws metrics whose only step is 0 as bars. It shows the value of the largest step, and of equal
+    steps that of the latest time: each later write has a step of its own, because clocks may be wrong.
     """
     changed = _changed(_final_metrics(finished), shown)
-    return fields.metrics(changed, finished.record.finished, finished.record.epochs + writes)
+    new = {name: value for name, value in changed.items() if name not in shown}
+    other = {name: value for name, value in changed.items() if name in shown}
+    at = finished.record.finished
+    return fields.metrics(new, at, 0) + fields.metrics(other, at, finished.record.epochs + writes)
 
 
 def _final_metrics(finished: FinishedCell) -> dict[str, float]:

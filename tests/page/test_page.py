@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
 import subprocess
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -23,12 +25,14 @@ from kdpipe.page import figures, html
 from kdpipe.page.pictures import Picture, Row
 from kdpipe.page.plot import Plot
 from kdpipe.page.provenance import provenance
+from kdpipe.params.schema import Tracking
+from kdpipe.params.tracking_uri import run_page
 from kdpipe.report.read import Content, load_content
 from tests.reported import SCORES, record_of
 
 FIGURES = {"dis", "forest", "latency", "sizes", "classes", "curves", "costs"}
-RUNS_AT = "http://127.0.0.1:5000/#/runs/"
-DOT = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+RUNS_AT = "http://127.0.0.1:5000/#/experiments/1/runs/"
+DOT = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 LIGHT = 3_000_000  # bytes, without pictures
 
 
@@ -85,8 +89,10 @@ def plots(content: Content) -> dict[str, Plot]:
 
 @pytest.fixture(scope="module")
 def page(content: Content, plots: dict[str, Plot]) -> str:
-    picture = Row("n-s", "an image", [Picture(DOT, "truth, 1 box")])
-    return html.render(content, list(plots.values()), [picture], {"data digest": "d" * 32}, RUNS_AT)
+    picture = Row("n-s", "n-s, dis 1.0", "an image", [Picture(DOT, "truth, 1 box")])
+    return html.render(
+        content, list(plots.values()), [picture], {"data digest": "d" * 32}, partial(run_page, Tracking())
+    )
 
 
 def test_every_figure_is_drawn_for_paper_and_for_the_page(plots: dict[str, Plot], tmp_path: Path) -> None:
@@ -114,7 +120,7 @@ def test_the_page_says_what_files_and_mlflow_say(page: str, reports: Path) -> No
         run = by_cell.loc[line["training"]]
         ap = run[f"metrics.test/{line['head'].lower()}/coco/AP"]
         assert line["COCO AP"] == f"{100 * ap:.1f}"
-        assert RUNS_AT + run["run_id"] in tables.links
+        assert f"{RUNS_AT}{run['run_id']}?workflowType=machine_learning" in tables.links
     gains = json.loads((reports / "benchmark.json").read_text())["comparisons"]
     wanted = {
         (one["pair"], one["dis"], one["head"].lower()): one
@@ -175,7 +181,9 @@ def test_the_page_needs_nothing_else_and_is_light(page: str) -> None:
 
 def test_names_are_text_whatever_they_hold(content: Content) -> None:
     script = "<script>alert(1)</script>"
-    page = html.render(replace(content, warnings=[script]), [], [], {script: script}, RUNS_AT)
+    page = html.render(
+        replace(content, warnings=[script]), [], [], {script: script}, partial(run_page, Tracking())
+    )
     assert page.count("&lt;script&gt;alert(1)") == 3
     assert "<script>alert(1)" not in page
 

@@ -59,7 +59,7 @@ def test_what_changed_most_is_shown(truth: Truth) -> None:
     assert scores[first] == 1.0
     assert scores[second] == 0.0
 
-    won, lost = pictures.rows([("n-s, dis 1.0", CELLS)], "val")
+    won, lost = pictures.rows([("n-s", "n-s, dis 1.0", CELLS)], "val")
     assert won.about.startswith(f"{first}, ")
     assert won.about.endswith("F1 +100")
     assert lost.about.startswith(f"{second}, ")
@@ -76,6 +76,11 @@ def test_what_changed_most_is_shown(truth: Truth) -> None:
     assert truth_drawn.shape[1] == pictures.NARROWEST
     assert np.abs(truth_drawn - nothing).max() > 60  # the boxes
 
+    pictures.save_sheets([won, lost], Path())
+    with Image.open("boxes-n-s.jpg") as sheet:
+        assert sheet.width > 4 * pictures.NARROWEST
+        assert sheet.height > 2 * pictures.NARROWEST
+
 
 def test_an_image_without_objects_in_which_nothing_is_found_is_right(truth: Truth) -> None:
     scores = found_per_image(truth, load_predictions(save(CELLS["teacher"], truth, [], "e2e")))
@@ -87,7 +92,7 @@ def test_an_image_without_objects_in_which_nothing_is_found_is_right(truth: Trut
 def test_models_that_are_sure_of_nothing_have_no_pictures(truth: Truth) -> None:
     for cell in CELLS.values():
         save(cell, truth, predicted(truth, exact=True), "e2e", score=0.1)
-    assert not list(pictures.rows([("n-s, dis 1.0", CELLS)], "val"))
+    assert not list(pictures.rows([("n-s", "n-s, dis 1.0", CELLS)], "val"))
 
 
 def pixels(source: str) -> np.ndarray:

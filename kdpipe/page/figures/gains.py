@@ -20,10 +20,10 @@ there may be no gain."""
 
 
 def over_dis(content: Content) -> Plot | None:
-    """Draw the gain over `dis`, one panel per pair, one line per head."""
+    """Draw the gain over `dis`, one panel per pair, one line per head; None if no pair has two of them."""
     table = content.numbers["gains"]
     table = table.assign(dis=pd.to_numeric(table["dis"], errors="coerce")).dropna(subset=["dis"])
-    if table.empty:
+    if not (table.groupby("pair")["dis"].agg(lambda found: len(set(found))) > 1).any():
         return None
     pairs, more = pictured(table)
     figure, axes = panels(len(pairs))
