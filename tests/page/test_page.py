@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
@@ -17,9 +16,9 @@ import mlflow
 import pandas as pd
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from kdpipe.commands.show import tell
-from kdpipe.console import console
 from kdpipe.errors import KdpipeError
 from kdpipe.page import figures, html
 from kdpipe.page.pictures import Picture, Row
@@ -206,31 +205,38 @@ def test_before_the_report_it_says_what_to_do(tmp_path: Path) -> None:
         load_content(tmp_path)
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
-@pytest.mark.parametrize("width", [400, 1280])
-def test_a_browser_sorts_and_filters_and_complains_of_nothing(page: str, tmp_path: Path, width: int) -> None:
-    file = tmp_path / "index.html"
-    file.write_text(page)
-    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
-    command += [
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-        "--enable-logging=stderr",
-        "--virtual-time-budget=5000",
-    ]
-    answer = subprocess.run(
-        [*command, "--dump-dom", file.as_uri()], capture_output=True, text=True, check=True, timeout=120
-    )
-    assert not [line for line in answer.stderr.splitlines() if "CONSOLE" in line]
-    assert answer.stdout.count('type="search"') == len(Tables(page).tables)
-    assert "dt-orderable-asc" in answer.stdout
-
-
 def test_table_page_and_terminal_give_the_same_answer(page: str, reports: Path, content: Content) -> None:
     (answer,) = content.answers
     assert answer.startswith("Better: yolo26n from yolo26s (n-s), dis 1.0, e2e head: +")
     assert "3 seeds, 384 test images" in answer
     assert f"**{answer}**" in (reports / "benchmark.md").read_text()
     assert answer in re.sub(r"</?code>", "`", page)
-    with console.capture() as said:
-        tell(content, console)
-    assert answer in " ".join(said.get().split())
+    assert answer in told(content)
+
+
+def told(content: Content, width: int | None = None) -> str:
+    """What `kdpipe show` prints into a file, or on a terminal of so many columns."""
+    out = io.StringIO()
+    tell(content, Console(file=out, soft_wrap=True, width=width, force_terminal=width is not None))
+    return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+
+
+def test_the_terminal_cuts_nothing_off(content: Content) -> None:
+    """A file has whole lines; a terminal of 80 columns breaks them."""
+    table = content.numbers["gains"].assign(verdict="no gain worth having", tried=12)
+    long = replace(content, numbers={**content.numbers, "gains": table})
+    (line,) = (line for line in told(long).splitlines() if " e2e " in line and " 1.0 (best of 12) " in line)
+    assert line.rstrip().endswith("no gain worth having")
+    assert re.search(r"\+5\.0 \[\+4\.\d, \+5\.\d\]", line)
+    narrow = told(long, 80)
+    rows = [row for row in narrow.splitlines() if re.match(r" (n-s|pair|─)| {3,}\S", row)]
+    assert rows
+    assert max(map(len, rows)) <= 80
+    assert "…" not in narrow
+    assert {"worth", "having", "12)"} <= set(narrow.split())
+    assert "dis chosen" not in narrow
+
+
+def test_the_terminal_says_what_the_numbers_are_worth(content: Content) -> None:
+    assert "too optimistic" not in told(content)
+    assert "the same images, so its result is too optimistic" in told(replace(content, choice_split="test"))
