@@ -103,6 +103,30 @@ def test_the_history_in_mlflow_has_every_epoch(clone: Project) -> None:
     assert "metrics/mAP50-95" in history[0]
 
 
+def test_the_report_is_in_mlflow_too(clone: Project) -> None:
+    check_reported(clone)
+
+
+def check_reported(clone: Project) -> None:
+    """The numbers, sentence and files of the report are on the parent run, the sentence at the experiment."""
+    client = mlflow.MlflowClient(f"sqlite:///{clone.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("test")
+    (parent,) = client.search_runs([experiment.experiment_id], "tags.stage = 'pipeline'")
+    said = json.loads((clone.folder / "reports/metrics.json").read_text())["n-s"]
+    assert {name: parent.data.metrics[f"n-s/e2e/{name}"] for name in said["e2e"]} == said["e2e"]
+    (answer,) = json.loads((clone.folder / "reports/benchmark.json").read_text())["answers"]
+    assert experiment.tags["mlflow.note.content"] == parent.data.tags["mlflow.note.content"] == answer
+    assert "mlflow.sharedViewState.kdpipe" in experiment.tags
+    files = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert files == {"index.html", "benchmark.md", "metrics.json", "plots"}
+    reported = client.search_runs([experiment.experiment_id], "tags.reported = 'yes'")
+    assert {run.data.params["arm"] for run in reported} == {
+        "yolo26s teacher",
+        "yolo26n baseline",
+        "n-s dis 1.0",
+    }
+
+
 def test_the_best_student_is_a_model_of_mlflow(clone: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(clone.folder)
     check_registered()
@@ -380,6 +404,7 @@ def test_a_lost_database_is_made_anew(clone: Project) -> None:
         assert "3 runs brought up to date" in clone.run("kdpipe", "sync").stdout
         assert "0 runs brought up to date" in clone.run("kdpipe", "sync").stdout
         values_after, times_after = contents(database)
+        check_reported(clone)
     finally:
         lost.replace(database)
     assert values_after.keys() == {"teacher/yolo26s", "baseline/yolo26n/0", "distill/n-s/1.0/0"}
