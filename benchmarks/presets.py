@@ -23,7 +23,6 @@ from omegaconf import OmegaConf
 
 ROOT = Path(__file__).parents[1]
 TASKS = ("digits-segment", "digits-pose", "digits-obb")
-PLOTS = {"dis": "", "costs": "-costs"}  # of which a copy is kept, and what its name ends in
 
 
 def make(name: str, clone: Path, options: argparse.Namespace) -> None:
@@ -41,8 +40,10 @@ def make(name: str, clone: Path, options: argparse.Namespace) -> None:
     run(["kdpipe", "repro", "--jobs", str(options.jobs)], cwd=clone)
     shutil.copyfile(clone / "reports/benchmark.md", options.out / f"{name}.md")
     shutil.copyfile(clone / "reports/numbers/gains.csv", options.out / f"{name}.csv")
-    for plot, suffix in PLOTS.items():
-        shutil.copyfile(clone / f"reports/plots/{plot}.png", options.out / f"{name}{suffix}.png")
+    plots = clone / "reports/plots"
+    shutil.copyfile(plots / "costs.png", options.out / f"{name}-costs.png")
+    over_dis = plots / "dis.png"  # not there with a single dis
+    shutil.copyfile(over_dis if over_dis.exists() else plots / "forest.png", options.out / f"{name}.png")
 
 
 def main() -> None:

@@ -1,42 +1,85 @@
-"""Pictures of the report's page for the documentation, from reports/index.html.
+"""Pictures for the documentation: of the report's page, and of MLflow's view of its trainings.
 
-    python benchmarks/screenshots.py
+    python benchmarks/screenshots.py [FOLDER]
 
-They need Chromium. The page is that of the committed results.
+FOLDER is where the committed results were made, by default the repository: it has the runs of MLflow. They
+need Chromium.
 """
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import requests
+from playwright.sync_api import Browser, sync_playwright
+
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "reports/index.html"
-CHROMIUM = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
-DARK = "--blink-settings=preferredColorScheme=0"
-PICTURES = {  # by file: window, and more options
-    "page.png": (1180, 1330, ()),
-    "page-phone.png": (500, 1080, (DARK,)),  # the narrowest window of Chromium
-}
+PORT = 5078
+PAGES = {"page.png": (1180, 1330, "light"), "page-phone.png": (390, 844, "dark")}
+VIEW, WIDTH, HEIGHT = "view.png", 1600, 640
+DRAWN = 300_000  # milliseconds that MLflow may take
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the browser of the system."""
+    with sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def ui(folder: Path) -> Iterator[str]:
+    """Run `kdpipe ui` in a folder; return the address that it prints."""
+    command = ["kdpipe", "ui", "--port", str(PORT)]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        said = server.stdout.readline()
+        address = re.search(r"http\S+", said)
+        assert address is not None, said
+        until_answered(f"http://127.0.0.1:{PORT}/health")
+        yield address[0]
+        server.terminate()
+
+
+def until_answered(address: str) -> None:
+    """Wait for a server that has just been started."""
+    for _ in range(DRAWN // 1000):
+        try:
+            if requests.get(address, timeout=2).ok:
+                return
+        except requests.RequestException:
+            time.sleep(1)
+    sys.exit(f"{address} does not answer")
 
 
 def main() -> None:
     """Write the pictures into docs."""
-    if not PAGE.exists():
-        sys.exit(f"{PAGE} does not exist; run `dvc repro`")
-    for name, (width, height, more) in PICTURES.items():
-        path = ROOT / "docs" / name
-        options = [
-            f"--window-size={width},{height}",
-            f"--screenshot={path}",
-            "--virtual-time-budget=5000",
-            *more,
-        ]
-        subprocess.run(
-            [*CHROMIUM, *options, PAGE.as_uri()], check=True, stderr=subprocess.DEVNULL, timeout=120
-        )
-        print(f"{path.relative_to(ROOT)}")
+    folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT
+    report = folder / "reports/index.html"
+    if not report.exists():
+        sys.exit(f"{report} does not exist; run `dvc repro`")
+    with chromium() as browser:
+        for name, (width, height, colours) in PAGES.items():
+            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=colours)
+            page.goto(report.as_uri())
+            page.locator("input[type=search]").first.wait_for()
+            page.screenshot(path=ROOT / "docs" / name)
+            print(f"docs/{name}")
+        with ui(folder) as address:
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+            page.goto(address)
+            page.wait_for_function("document.body.innerText.includes('Group: ')", timeout=DRAWN)
+            page.screenshot(path=ROOT / "docs" / VIEW)
+            print(f"docs/{VIEW}")
 
 
 if __name__ == "__main__":

@@ -380,7 +380,7 @@ def test_another_recipe_of_trainings_makes_every_training_stale_and_nothing_else
     [
         ("data.digits.seed", 1, "3 trainings to run"),
         ("teachers.yolo26s.train.epochs", 2, "2 trainings to run"),
-        ("validate.iou", 0.6, "nothing to train"),
+        ("validate.iou", 0.6, "nothing to train, and 8 other stages to run"),
     ],
 )
 def test_the_plan_counts_what_follows_from_an_edit(

@@ -1,11 +1,11 @@
-"""Plan what `dvc repro` would do: trainings to run, trainings up to date, and a rough time."""
+"""Plan what `dvc repro` would do: stages of each kind to run, those up to date, and a rough time."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +36,10 @@ LOCKED = ("Unable to acquire lock", "it is being blocked by")  # in DVC's messag
 
 @dataclass(frozen=True)
 class Line:
-    """The trainings of one kind: how many there are, and how many are stale."""
+    """The stages of one kind: how many there are, and how many are stale."""
 
-    stage: str
-    cells: int
+    kind: str
+    stages: int
     stale: int
 
 
@@ -49,21 +49,28 @@ class BusyError(KdpipeError):
 
 @dataclass(frozen=True)
 class Plan:
-    """The trainings of all kinds; `seconds` is None while the time of one kind is unknown."""
+    """The stages of all kinds.
+
+    `seconds` of training are None while the time of one kind is unknown. It is an upper bound if `at_most`:
+    DVC skips a stage if those before it give the same result again.
+    """
 
     lines: list[Line]
     seconds: float | None
+    at_most: bool = False
 
     @property
     def summary(self) -> str:
-        """The plan in a sentence; it counts trainings that are stale only because of an earlier stage too."""
-        stale = sum(line.stale for line in self.lines)
+        """The plan in a sentence."""
+        stale = sum(line.stale for line in self.lines if line.kind in KINDS)
+        others = sum(line.stale for line in self.lines if line.kind not in KINDS)
+        more = f", and {counted(others, 'other stage')}" if others else ""
         if stale == 0:
-            return "nothing to train"
-        trainings = counted(stale, "training")
+            return f"nothing to train{more}" + (" to run" if others else "")
+        said = f"{counted(stale, 'training')} to run{more}{', at most' if self.at_most else ''}"
         if self.seconds is None:
-            return f"{trainings} to run; the time is unknown until one of each kind has run"
-        return f"{trainings} to run, {about(self.seconds)} of training, estimated from earlier ones"
+            return f"{said}; the time is unknown until one training of each kind has run"
+        return f"{said}; {about(self.seconds)} of training, estimated from earlier ones"
 
 
 def tell(checked: Preflight, console: Console) -> None:
@@ -80,9 +87,9 @@ def tell(checked: Preflight, console: Console) -> None:
         console.print(f"params.yaml is valid; DVC is at work here: {progress(checked.params)}")
         console.print("`kdpipe status` shows each training; what is stale is known when DVC has ended")
         return
-    table = Table("stage", "trainings", "up to date", "to run", title="params.yaml is valid")
+    table = Table("kind of stage", "stages", "up to date", "to run", title="params.yaml is valid")
     for line in plan.lines:
-        table.add_row(line.stage, str(line.cells), str(line.cells - line.stale), str(line.stale))
+        table.add_row(line.kind, str(line.stages), str(line.stages - line.stale), str(line.stale))
     console.print(table)
     console.print(plan.summary)
     of_machine = filter(None, (python_problem(), git_problem()))
@@ -108,7 +115,35 @@ def make_plan(params: Params) -> Plan:
         lines.append(Line(kind, len(of_kind), len(to_run)))
         known = known and (not to_run or kind in times)
         seconds += len(to_run) * times.get(kind, 0.0)
-    return Plan(lines, seconds if known else None)
+    at_most = any(cell.stage not in stale for cell in to_train)
+    return Plan(_whole(params, lines, to_train, stale), seconds if known else None, at_most)
+
+
+def _whole(params: Params, trainings: Sequence[Line], to_train: set[Cell], stale: set[str]) -> list[Line]:
+    """Return the lines of trainings with those of the stages around them, without empty ones."""
+    cells = list(all_cells(params))
+    to_validate = {cell for cell in cells if cell in to_train or f"validate_{cell.stage}" in stale}
+    to_evaluate = {cell for cell in cells if cell in to_validate or f"evaluate_{cell.stage}" in stale}
+    teachers = {cell.name for cell in to_train if cell.kind in TEACHERS}
+    started = {name: student.starts_from for name, student in params.students.items() if student.starts_from}
+    starts = [name for name, teacher in started.items() if teacher in teachers or f"start@{name}" in stale]
+    picks = [
+        name
+        for name, pair in params.pairs.items()
+        if f"pick_teacher@{name}" in stale or teachers.intersection(candidates(params, pair))
+    ]
+    report = bool(to_evaluate) or bool(picks) or "report" in stale
+    found = [
+        Line("prepare", 1, int("prepare" in stale)),
+        *trainings,
+        Line("start", len(started), len(starts)),
+        Line("pick_teacher", len(params.pairs), len(picks)),
+        Line("validate", len(cells), len(to_validate)),
+        Line("evaluate", len(cells), len(to_evaluate)),
+        Line("report", 1, int(report)),
+        Line("page", 1, int(report or "page" in stale)),
+    ]
+    return [line for line in found if line.stages]
 
 
 def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from omegaconf import OmegaConf
 
+from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import PARAMS_FILE, Tracking
 from kdpipe.report.read import load_content
 from kdpipe.report.write import REPORTS_DIR
@@ -108,7 +109,7 @@ def test_the_same_report_is_written_once(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(MlflowClient, name, refused)
     publish()
     (REPORTS_DIR / "benchmark.md").write_text("another one")
-    with pytest.raises(AssertionError, match="written again"):
+    with pytest.raises(KdpipeError, match="written again"):
         publish()
 
 
