@@ -16,7 +16,7 @@ from matplotlib import font_manager
 
 from kdpipe.page import figures, fonts
 from kdpipe.page.figures.origins import classes
-from kdpipe.report.breakdown import _named
+from kdpipe.report.breakdown import Part, _named
 from kdpipe.report.formatting import markdown, no_html
 from kdpipe.report.read import Content
 
@@ -36,13 +36,13 @@ NAMES = [
 @pytest.fixture
 def content() -> Content:
     rows = [
-        {"pair": "n-s", "dis": "6", "head": head, "class": name, "gain": 0.01 * number}
+        {"pair": "n-s", "dis": "6", "head": head, "class": name, **Part(0.01 * number, None, None)._asdict()}
         for number, name in enumerate(NAMES, start=1)
         for head in ("e2e", "nms")
     ]
     empty = dict.fromkeys(("gains", "seeds", "latency", "costs", "sizes", "curves"), pd.DataFrame())
     numbers = {**empty, "classes": pd.DataFrame(rows)}
-    return Content([], "mAP50-95", "COCO AP", "val", "val", [], numbers, pd.DataFrame())
+    return Content([], "mAP50-95", "COCO AP", "val", 10, "val", [], numbers, pd.DataFrame())
 
 
 def drawn(content: Content) -> figures.Plot:
@@ -60,7 +60,9 @@ def test_dollars_in_names_are_no_formulas(content: Content, tmp_path: Path) -> N
 
 
 def test_a_row_of_the_table_stays_a_row() -> None:
-    table = markdown([{"pair": "n-s", "gained most": _named((name, 0.01) for name in NAMES)}])
+    table = markdown(
+        [{"pair": "n-s", "gained most": _named((name, Part(0.01, None, None)) for name in NAMES)}]
+    )
     assert len(table.splitlines()) == 3
     row = table.splitlines()[2]
     assert len(re.findall(r"(?<!\\)\|", row)) == 3  # of two columns

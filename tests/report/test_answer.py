@@ -16,6 +16,8 @@ LINE = {
     "teacher": "yolo26s",
     "dis": "1.0",
     "head": "e2e",
+    "baseline": 0.4,
+    "distilled": 0.408,
     "gain": 0.008,
     "low": -0.041,
     "high": 0.057,
@@ -57,6 +59,14 @@ def test_a_verdict_with_its_numbers_and_what_to_do_next() -> None:
 )
 def test_what_would_decide_it(changes: dict[str, object], end: str) -> None:
     assert end in answer(**changes)
+
+
+def test_students_that_find_nothing_are_no_answer() -> None:
+    assert answer(baseline=0.004, distilled=0.0091) == (
+        f"Nothing learned: {WHAT}: mAP50-95 0.4 % alone and 0.9 % distilled say nothing about distillation; "
+        "train longer."
+    )
+    assert answer(baseline=0.004, distilled=0.02).startswith("Undecided: ")
 
 
 def test_new_seeds_have_the_last_word() -> None:

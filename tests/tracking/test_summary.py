@@ -158,7 +158,7 @@ def test_a_browser_shows_the_answer_and_the_means_of_the_arms(
     assert re.sub("`", "", answer) in re.sub("`", "", text.replace("\n", " "))
     if width == PHONE:
         return
-    groups = re.findall(r"Group: (.+?)\s+(\d+)\s", text)
+    groups = re.findall(r"Group: (.+)\n\s*(\d+)\n", text)
     counts = {"yolo26s teacher": "1", "n-s dis 1.0": "3", "yolo26n baseline": "3", "n-s dis 6": "3"}
     assert groups == list(counts.items())
     assert "distill/n-s/1.0/0" not in text

@@ -35,15 +35,15 @@ def curves(content: Content) -> Plot | None:
     table = content.numbers["curves"]
     if table.empty:
         return None
-    table = table.assign(arm=table["cell"].map(_arm))
+    drawn = table.assign(arm=table["cell"].map(_arm))
     figure = Figure(figsize=(7.5, 8.5), layout="constrained")
     *panels, free = figure.subplots(3, 2).ravel()
     free.remove()
-    colours = _colours(list(table["arm"].unique()))
+    colours = _colours(list(drawn["arm"].unique()))
     for panel, (title, column) in zip(panels, PANELS.items(), strict=True):
         panel.set(title=title, xlabel="epoch")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        known = table.dropna(subset=[column]) if column in table else table.head(0)
+        known = drawn.dropna(subset=[column]) if column in drawn else drawn.head(0)
         for arm, its in known.groupby("arm", sort=False):
             _line(panel, its, column, str(arm), colours[str(arm)])
         if not panel.lines:
