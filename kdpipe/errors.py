@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import ParamSpec
 
+MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
+
 
 class KdpipeError(Exception):
     """An error in the user's input. The message says what is wrong, where, and what to write instead."""
@@ -92,10 +94,12 @@ def counted(number: int, thing: str, things: str = "") -> str:
 
 def about(seconds: float) -> str:
     """An estimated duration, such as `about 9 min`."""
-    minutes = seconds / 60
-    if minutes < 1:
+    if seconds < MINUTE:
         return "less than a minute"
-    return f"about {minutes:.0f} min" if minutes < 90 else f"about {minutes / 60:.0f} h"  # noqa: PLR2004
+    for unit, name in ((DAY, "days"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= 1.5 * unit:
+            return f"about {seconds / unit:.0f} {name}"
+    return "about 1 min"
 
 
 def did_you_mean(word: str, options: Iterable[str], *, otherwise: str = "") -> str:

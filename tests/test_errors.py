@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from kdpipe.commands.plan import Line, Plan
-from kdpipe.errors import counted
+from kdpipe.errors import about, counted
 
 
 @pytest.mark.parametrize(("number", "said"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs")])
@@ -20,3 +20,18 @@ def test_an_irregular_plural() -> None:
 def test_a_plan_of_one_training(stale: int, said: str) -> None:
     for seconds in (None, 60.0):
         assert Plan([Line("baseline", 2, stale)], seconds).summary.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (59, "less than a minute"),
+        (60, "about 1 min"),
+        (89 * 60, "about 89 min"),
+        (90 * 60, "about 2 h"),
+        (35 * 3600, "about 35 h"),
+        (36 * 3600, "about 2 days"),
+    ],
+)
+def test_durations_are_said_roughly(seconds: float, said: str) -> None:
+    assert about(seconds) == said

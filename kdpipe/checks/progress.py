@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ from kdpipe.cells.work import FINISHED, is_running, work_dir
 from kdpipe.checks.prepared import prepared
 from kdpipe.errors import KdpipeError, about, counted
 from kdpipe.models.start_weights import Source, source_of
-from kdpipe.params.arguments import ultralytics_arguments
+from kdpipe.params.arguments import whole_number
 from kdpipe.params.schema import Params
 from kdpipe.paths import state_dir
 
@@ -97,13 +97,13 @@ def _training(params: Params, cell: Cell, begun: Identity | None, data: str | No
         rows = read_history(work_dir(begun.fingerprint) / HISTORY_FILE)
         state = RUNNING if is_running(begun.fingerprint) else INTERRUPTED
         seconds = rows[-1]["seconds"] if rows else 0.0
-        return Training(cell, state, len(rows), _epochs(begun.arguments), seconds)
+        return Training(cell, state, len(rows), whole_number(begun.arguments, "epochs"), seconds)
     if (cell.train_dir / RECORD_FILE).exists():
         with suppress(KdpipeError):  # a damaged one is made again
             record = load_record(cell.train_dir)
             if _same(record.identity, source_of(params, cell), data):
                 return Training(cell, DONE, record.epochs, record.epochs, record.seconds)
-    return Training(cell, WAITING, epochs=_epochs(source_of(params, cell).arguments))
+    return Training(cell, WAITING, epochs=whole_number(source_of(params, cell).arguments, "epochs"))
 
 
 def _begun() -> Iterator[Identity]:
@@ -119,7 +119,3 @@ def _same(identity: Identity, source: Source, data: str | None) -> bool:
     wanted = json.loads(json.dumps(source.arguments))
     found = (identity.model, identity.init, identity.arguments, identity.data_digest)
     return found == (str(source.architecture), source.init, wanted, data)
-
-
-def _epochs(arguments: Mapping[str, object]) -> int:
-    return int(str(arguments.get("epochs", ultralytics_arguments()["epochs"])))

@@ -24,7 +24,7 @@ def training_problems(params: Params) -> list[KdpipeError]:
 
     Some need the number of training images, and are not checked before it is known.
     """
-    images = cache(lambda: _training_images(params))
+    images = cache(lambda: images_in(params, "train"))
     found: dict[str, KdpipeError] = {}
     for source in all_sources(params):
         if source.as_it_is:
@@ -50,17 +50,23 @@ def missing_devices(params: Params) -> list[KdpipeError]:
     return problems
 
 
-def _training_images(params: Params) -> int | None:
-    """The number of training images; None if it is not known, or has changed since they were prepared."""
+def images_of(source: Source, params: Params) -> int | None:
+    """The number of images that a training trains on; None if it is not known."""
+    images = images_in(params, "train")
+    return None if images is None else _used(_fraction(source), images)
+
+
+def images_in(params: Params, split: str) -> int | None:
+    """The number of images of a split; None if it is not known, or has changed since they were prepared."""
     data = params.data
     if data.source == EMBEDDED:
-        return data.digits.train
+        return int(getattr(data.digits, split))
     if manifest := prepared(data):
-        return None if source_changed(data) else manifest.splits["train"].images
+        return None if source_changed(data) else manifest.splits[split].images
     if shipped.find(data.source):  # it would be downloaded
         return None
     try:
-        return len(open_source(data).splits["train"])
+        return len(open_source(data).splits[split])
     except (KdpipeError, KeyError):  # what is wrong with the data is told by its own check
         return None
 

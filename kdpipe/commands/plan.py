@@ -23,6 +23,7 @@ from kdpipe.checks.preflight import Preflight
 from kdpipe.checks.progress import progress
 from kdpipe.checks.trainings import missing_devices
 from kdpipe.commands.drift import drift
+from kdpipe.commands.estimate import estimated_seconds
 from kdpipe.commands.store import store_warnings
 from kdpipe.environment import git_problem, python_problem
 from kdpipe.errors import KdpipeError, about, counted, raise_all
@@ -51,13 +52,15 @@ class BusyError(KdpipeError):
 class Plan:
     """The stages of all kinds.
 
-    `seconds` of training are None while the time of one kind is unknown. It is an upper bound if `at_most`:
-    DVC skips a stage if those before it give the same result again.
+    `seconds` of training are None if they cannot be estimated; they are `rough` before one training of each
+    kind has run. It is an upper bound if `at_most`: DVC skips a stage if those before it give the same result
+    again.
     """
 
     lines: list[Line]
     seconds: float | None
     at_most: bool = False
+    rough: bool = False
 
     @property
     def summary(self) -> str:
@@ -70,7 +73,8 @@ class Plan:
         said = f"{counted(stale, 'training')} to run{more}{', at most' if self.at_most else ''}"
         if self.seconds is None:
             return f"{said}; the time is unknown until one training of each kind has run"
-        return f"{said}; {about(self.seconds)} of training, estimated from earlier ones"
+        source = "a timed step: it may take twice as long" if self.rough else "earlier ones"
+        return f"{said}; {about(self.seconds)} of training, estimated from {source}"
 
 
 def tell(checked: Preflight, console: Console) -> None:
@@ -107,16 +111,18 @@ def make_plan(params: Params) -> Plan:
     cells = list(all_cells(params))
     to_train = {cell for cell in cells if _must_train(cell, params, stale)}
     times = _mean_seconds([Path(TEACHERS_DIR), Path(RUNS_DIR)])
-    lines, seconds = [], 0.0
-    known = True
+    lines = []
     for kind in KINDS:
         of_kind = [cell for cell in cells if cell.kind == kind]
-        to_run = [cell for cell in of_kind if cell in to_train]
-        lines.append(Line(kind, len(of_kind), len(to_run)))
-        known = known and (not to_run or kind in times)
-        seconds += len(to_run) * times.get(kind, 0.0)
-    at_most = any(cell.stage not in stale for cell in to_train)
-    return Plan(_whole(params, lines, to_train, stale), seconds if known else None, at_most)
+        lines.append(Line(kind, len(of_kind), sum(cell in to_train for cell in of_kind)))
+    seconds = [times.get(cell.kind) or estimated_seconds(params, cell) for cell in to_train]
+    known = [found for found in seconds if found is not None]
+    return Plan(
+        lines=_whole(params, lines, to_train, stale),
+        seconds=sum(known) if len(known) == len(seconds) else None,
+        at_most=any(cell.stage not in stale for cell in to_train),
+        rough=any(cell.kind not in times for cell in to_train),
+    )
 
 
 def _whole(params: Params, trainings: Sequence[Line], to_train: set[Cell], stale: set[str]) -> list[Line]:

@@ -58,6 +58,11 @@ def ultralytics_arguments() -> dict[str, Any]:
     return {str(key): value for key, value in defaults.items()}
 
 
+def whole_number(arguments: Mapping[str, Any], name: str) -> int:
+    """Return a train argument that is a whole number, such as `epochs`: Ultralytics' default if not given."""
+    return int(str(arguments.get(name, ultralytics_arguments()[name])))
+
+
 def as_it_is(arguments: Mapping[str, Any]) -> bool:
     """Whether train arguments ask to use the weights without training (`epochs: 0`)."""
     return bool(arguments.get("epochs") == 0)
