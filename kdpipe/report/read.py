@@ -50,7 +50,7 @@ def load_content(reports: Path = REPORTS_DIR) -> Content:
     """Read the report from a folder.
 
     Raises:
-        KdpipeError: if there is no report yet, or benchmark.json is cut short.
+        KdpipeError: if there is no report yet, it is of an older version, or benchmark.json is cut short.
     """
     path = reports / "benchmark.json"
     try:
@@ -61,6 +61,8 @@ def load_content(reports: Path = REPORTS_DIR) -> Content:
         raise KdpipeError(f"{error.filename} does not exist; run `dvc repro`") from error
     except ValueError as error:
         raise damaged(path, error, "`dvc repro --force --single-item report` makes it again") from error
+    if "images" not in said:
+        raise KdpipeError(f"{path} is of an older version of kdpipe; run `dvc repro`")
     if "gains" not in numbers:
         raise KdpipeError(f"{reports / NUMBERS_DIR} does not exist; run `dvc repro`")
     return Content(

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
@@ -198,6 +199,14 @@ def test_provenance_names_what_differs() -> None:
     assert found["data digest"] == "d" * 32
     assert found["torch"] == "2.15.0, 2.4.0"
     assert found["trained at commit"] == "abc"
+
+
+def test_a_report_of_an_older_version_is_made_again(reports: Path, tmp_path: Path) -> None:
+    shutil.copytree(reports, tmp_path / "reports")
+    file = tmp_path / "reports/benchmark.json"
+    file.write_text(re.sub(r'^"images": .*\n', "", file.read_text(), flags=re.MULTILINE))
+    with pytest.raises(KdpipeError, match=r"is of an older version of kdpipe; run `dvc repro`"):
+        load_content(tmp_path / "reports")
 
 
 def test_before_the_report_it_says_what_to_do(tmp_path: Path) -> None:
