@@ -1,6 +1,8 @@
-"""Estimate how long trainings take before the first of their kind has run."""
+"""Estimate what a comparison takes and tells: the time of its trainings, and the gain that it can detect."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from kdpipe.cells.cell import Cell
 from kdpipe.checks.trainings import images_in, images_of
@@ -9,6 +11,10 @@ from kdpipe.models.entries import candidates
 from kdpipe.models.start_weights import Source, all_sources, source_of
 from kdpipe.params.arguments import AUTO, whole_number
 from kdpipe.params.schema import Params
+from kdpipe.report.comparisons import DISTILLED_BASELINE
+from kdpipe.report.gains import Gain
+from kdpipe.report.planning import detectable, noise_of
+from kdpipe.report.read import load_content
 
 FORWARD = 1 / 3  # of a step
 
@@ -36,6 +42,24 @@ def estimated_seconds(params: Params, cell: Cell) -> float | None:
         return None
     validated = images_in(params, "val") or 0
     return whole_number(source.arguments, "epochs") * (train + validated * FORWARD * own)
+
+
+def detectable_gains(seeds: int) -> Iterator[str]:
+    """Yield a sentence per pair of the last report: the gain that so many seeds detect, by its spread."""
+    try:
+        content = load_content()
+    except KdpipeError:  # no report yet
+        return
+    gains = content.numbers["gains"]
+    primary = set(gains.loc[gains["primary"], ["pair", "dis", "head"]].itertuples(index=False, name=None))
+    for found in content.comparisons:
+        where = (found["pair"], found["dis"], found["head"])
+        if found["kind"] != DISTILLED_BASELINE or where not in primary or not found["gain"]:
+            continue
+        noise = noise_of(Gain(**found["gain"]))
+        if noise is not None and seeds > 1:
+            points = f"{100 * detectable(noise, seeds):.1f} points ({where[2]} head)"
+            yield f"{found['pair']}: {seeds} seeds detect a gain of about {points}"
 
 
 def _seconds(source: Source) -> float:

@@ -23,7 +23,7 @@ from kdpipe.checks.preflight import Preflight
 from kdpipe.checks.progress import progress
 from kdpipe.checks.trainings import missing_devices
 from kdpipe.commands.drift import drift
-from kdpipe.commands.estimate import estimated_seconds
+from kdpipe.commands.estimate import detectable_gains, estimated_seconds
 from kdpipe.commands.store import store_warnings
 from kdpipe.environment import git_problem, python_problem
 from kdpipe.errors import KdpipeError, about, counted, raise_all
@@ -96,6 +96,8 @@ def tell(checked: Preflight, console: Console) -> None:
         table.add_row(line.kind, str(line.stages), str(line.stages - line.stale), str(line.stale))
     console.print(table)
     console.print(plan.summary)
+    for sentence in detectable_gains(len(checked.params.sweep.seeds)):
+        console.print(f"{escape(sentence)}, by the spread in the last report")
     of_machine = filter(None, (python_problem(), git_problem()))
     for sentence in (*of_machine, *drift(checked.params), *about_store, *checked.warnings):
         console.print(f"[yellow]warning:[/] {escape(sentence)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class Content:
     `answers` has a sentence per pair. `label` is the metric that is compared, such as mAP50-95, `metric` says
     which one it is here, `split` on which split it is measured, `images` how many images that has, and
     `choice_split` on which the best `dis` is chosen. `numbers` are the tables behind the figures, by name;
-    `cells` has a row per training, split and head.
+    `cells` has a row per training, split and head. `comparisons` are those of benchmark.json.
     """
 
     answers: list[str]
@@ -34,6 +34,7 @@ class Content:
     warnings: list[str]
     numbers: dict[str, pd.DataFrame]
     cells: pd.DataFrame
+    comparisons: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def confirmed(self) -> pd.DataFrame:
@@ -75,6 +76,7 @@ def load_content(reports: Path = REPORTS_DIR) -> Content:
         warnings=said["warnings"],
         numbers=numbers,
         cells=cells,
+        comparisons=said["comparisons"],
     )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kdpipe.cells.cell import baseline_cell, distill_cell, teacher_cell
-from kdpipe.commands.estimate import estimated_seconds
+from kdpipe.commands.estimate import detectable_gains, estimated_seconds
 from kdpipe.commands.plan import Line, Plan
 from kdpipe.params.load import load
+from kdpipe.report.read import load_content
 from kdpipe.yolo import step_time
 
 Write = Callable[..., Path]
@@ -47,6 +49,21 @@ def test_a_step_is_timed_once(write_params: Write, monkeypatch: pytest.MonkeyPat
 def test_what_is_not_trained_takes_no_time(write_params: Write) -> None:
     write_params(teachers__yolo26s={"init": "weights.pt", "train": {"epochs": 0}})
     assert estimated_seconds(load(), teacher_cell("yolo26s")) == 0.0
+
+
+def test_more_seeds_detect_less(reports: Path) -> None:
+    assert (reports / "benchmark.json").exists()
+    found = [list(detectable_gains(seeds)) for seeds in (3, 30)]
+    few, many = (float(re.search(r"about (\S+) points", sentence)[1]) for (sentence,) in found)
+    assert found[0] == [f"n-s: 3 seeds detect a gain of about {few} points (e2e head)"]
+    assert 0 < many < few
+    (gain,) = (row for row in load_content().numbers["gains"].to_dict("records") if row["primary"])
+    assert few == pytest.approx(100 * gain["detectable"], abs=0.051)
+
+
+def test_before_a_report_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not list(detectable_gains(3))
 
 
 def test_a_rough_plan_says_so() -> None:
