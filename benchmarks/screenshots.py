@@ -40,7 +40,7 @@ def chromium() -> Iterator[Browser]:
 def ui(folder: Path) -> Iterator[str]:
     """Run `kdpipe ui` in a folder; return the address that it prints."""
     command = ["kdpipe", "ui", "--port", str(PORT)]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, encoding="utf-8") as server:
         assert server.stdout is not None
         said = server.stdout.readline()
         address = re.search(r"http\S+", said)

@@ -69,6 +69,19 @@ class Cell:
         return f"{kind}@{'-'.join(axes)}"
 
 
+def arm(kind: str, name: str, dis: str | None = None) -> str:
+    """Return the name of what trainings that differ in their seed only have in common.
+
+    Args:
+        kind: `teacher`, `paired_teacher`, `baseline` or `distill`.
+        name: Of the teacher, student or pair.
+        dis: Weight of the distillation loss as text; None if it is not known, or there is none.
+    """
+    if kind == "distill":
+        return f"{name} dis {dis}" if dis is not None else f"{name} distilled"
+    return f"{name} {kind.replace('_', ' ')}"
+
+
 def teacher_cell(teacher: str) -> Cell:
     """The training of a teacher; it has one seed, independent of the sweep."""
     folder = RUNS_DIR / "teacher" / teacher

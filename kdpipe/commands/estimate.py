@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kdpipe.cells.cell import Cell
-from kdpipe.checks.trainings import images_in, images_of
+from kdpipe.checks.trainings import STRIDE_OF_P6, images_in, images_of
 from kdpipe.errors import KdpipeError
-from kdpipe.models.entries import candidates
+from kdpipe.models.entries import at_once, candidates
 from kdpipe.models.start_weights import Source, all_sources, source_of
 from kdpipe.params.arguments import AUTO, whole_number
 from kdpipe.params.schema import Params
@@ -37,8 +37,9 @@ def estimated_seconds(params: Params, cell: Cell) -> float | None:
         if cell.kind == "distill":
             of_teachers = {one.name: one for one in all_sources(params) if one.key.startswith("teachers.")}
             teachers = [of_teachers[name] for name in candidates(params, params.pairs[cell.name])]
-            train += images * FORWARD * max(_seconds(teacher) for teacher in teachers)
-    except (KdpipeError, RuntimeError, KeyError):  # such as a backbone, or too little memory
+            each = [_seconds(teacher) for teacher in teachers]
+            train += images * FORWARD * (sum(each) if at_once(params.pairs[cell.name]) else max(each))
+    except (KdpipeError, RuntimeError, KeyError, OSError):  # such as a backbone, or too little memory
         return None
     validated = images_in(params, "val") or 0
     return whole_number(source.arguments, "epochs") * (train + validated * FORWARD * own)
@@ -67,5 +68,7 @@ def _seconds(source: Source) -> float:
     from kdpipe.yolo.step_time import seconds_per_image
 
     arguments = source.arguments
-    where = device(arguments.get("device", AUTO)).split(",")[0]
-    return seconds_per_image(source.architecture, source.imgsz, whole_number(arguments, "batch"), where)
+    places = device(arguments.get("device", AUTO)).split(",")
+    batch = max(1, whole_number(arguments, "batch") // len(places))
+    imgsz = -(-source.imgsz // STRIDE_OF_P6) * STRIDE_OF_P6  # as Ultralytics rounds it, or more
+    return seconds_per_image(source.architecture, imgsz, batch, places[0]) / len(places)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +68,10 @@ class Plan:
         stale = sum(line.stale for line in self.lines if line.kind in KINDS)
         others = sum(line.stale for line in self.lines if line.kind not in KINDS)
         more = f", and {counted(others, 'other stage')}" if others else ""
+        at_most = ", at most" if self.at_most else ""
         if stale == 0:
-            return f"nothing to train{more}" + (" to run" if others else "")
-        said = f"{counted(stale, 'training')} to run{more}{', at most' if self.at_most else ''}"
+            return f"nothing to train{more} to run{at_most}" if others else "nothing to train"
+        said = f"{counted(stale, 'training')} to run{more}{at_most}"
         if self.seconds is None:
             return f"{said}; the time is unknown until one training of each kind has run"
         source = "a timed step: it may take twice as long" if self.rough else "earlier ones"
@@ -117,41 +118,48 @@ def make_plan(params: Params) -> Plan:
     for kind in KINDS:
         of_kind = [cell for cell in cells if cell.kind == kind]
         lines.append(Line(kind, len(of_kind), sum(cell in to_train for cell in of_kind)))
-    seconds = [times.get(cell.kind) or estimated_seconds(params, cell) for cell in to_train]
+    of_arms: dict[tuple[str, str], float | None] = {}
+    for cell in to_train:
+        if (cell.kind, cell.name) not in of_arms:
+            of_arms[cell.kind, cell.name] = times.get(cell.kind) or estimated_seconds(params, cell)
+    seconds = [of_arms[cell.kind, cell.name] for cell in to_train]
     known = [found for found in seconds if found is not None]
+    stages, run = _to_run(params, to_train, stale)
+    lines += [Line(kind, len(names), len(names & run)) for kind, names in stages.items()]
+    counted_ones = {cell.stage for cell in to_train}.union(*stages.values()) & run
     return Plan(
-        lines=_whole(params, lines, to_train, stale),
+        lines=[line for line in lines if line.stages],
         seconds=sum(known) if len(known) == len(seconds) else None,
-        at_most=any(cell.stage not in stale for cell in to_train),
+        at_most=not counted_ones <= stale,
         rough=any(cell.kind not in times for cell in to_train),
     )
 
 
-def _whole(params: Params, trainings: Sequence[Line], to_train: set[Cell], stale: set[str]) -> list[Line]:
-    """Return the lines of trainings with those of the stages around them, without empty ones."""
+def _to_run(params: Params, to_train: set[Cell], stale: set[str]) -> tuple[dict[str, set[str]], set[str]]:
+    """Return the stages that train nothing, by kind, and the names of all stages to run."""
     cells = list(all_cells(params))
-    to_validate = {cell for cell in cells if cell in to_train or f"validate_{cell.stage}" in stale}
-    to_evaluate = {cell for cell in cells if cell in to_validate or f"evaluate_{cell.stage}" in stale}
-    teachers = {cell.name for cell in to_train if cell.kind in TEACHERS}
+    teachers = [cell for cell in cells if cell.kind in TEACHERS]
     started = {name: student.starts_from for name, student in params.students.items() if student.starts_from}
-    starts = [name for name, teacher in started.items() if teacher in teachers or f"start@{name}" in stale]
-    picks = [
-        name
-        for name, pair in params.pairs.items()
-        if f"pick_teacher@{name}" in stale or teachers.intersection(candidates(params, pair))
-    ]
-    report = bool(to_evaluate) or bool(picks) or "report" in stale
-    found = [
-        Line("prepare", 1, int("prepare" in stale)),
-        *trainings,
-        Line("start", len(started), len(starts)),
-        Line("pick_teacher", len(params.pairs), len(picks)),
-        Line("validate", len(cells), len(to_validate)),
-        Line("evaluate", len(cells), len(to_evaluate)),
-        Line("report", 1, int(report)),
-        Line("page", 1, int(report or "page" in stale)),
-    ]
-    return [line for line in found if line.stages]
+    stages = {
+        "prepare": {"prepare"},
+        "start": {f"start@{name}" for name in started},
+        "pick_teacher": {f"pick_teacher@{name}" for name in params.pairs},
+        "validate": {f"validate_{cell.stage}" for cell in cells},
+        "evaluate": {f"evaluate_{cell.stage}" for cell in cells},
+        "report": {"report"},
+        "page": {"page"},
+    }
+    run = {cell.stage for cell in to_train} | stale
+    run |= {f"validate_{cell.stage}" for cell in cells if cell.stage in run}
+    run |= {f"evaluate_{cell.stage}" for cell in cells if f"validate_{cell.stage}" in run}
+    trained = {cell.name for cell in teachers if cell.stage in run}
+    run |= {f"start@{name}" for name, teacher in started.items() if teacher in trained}
+    measured = {f"evaluate_{cell.stage}" for cell in teachers}
+    if run & (stages["start"] | measured):  # a choice depends on all teachers
+        run |= stages["pick_teacher"]
+    if run & (stages["evaluate"] | stages["pick_teacher"] | stages["report"]):
+        run |= stages["report"] | stages["page"]
+    return stages, run
 
 
 def _must_train(cell: Cell, params: Params, stale: set[str]) -> bool:

@@ -17,8 +17,6 @@ from kdpipe.report.write import PAGE_FILE, REPORTS_DIR
 COLUMNS = ("pair", "head", "dis", "baseline", "distilled", "gain", "verdict")
 NEVER_BROKEN = ("baseline", "distilled")
 COLOURS = {"better": "green", "worse": "red"}
-
-
 WIDEST = 1000  # columns, of a file or a pipe, where nothing is cut off
 
 

@@ -22,6 +22,7 @@ from kdpipe.evaluation import Truth, found_per_image, load_predictions, load_tru
 from kdpipe.evaluation.predictions import BOX, ROTATED_BOX
 from kdpipe.models.names import HEADS
 from kdpipe.page import fonts
+from kdpipe.page.plot import STYLE, drawing
 from kdpipe.report.formatting import HEAD_NAMES
 
 CONFIDENCE = 0.25  # as in Ultralytics' predict
@@ -87,7 +88,7 @@ def save_sheets(rows: Sequence[Row], folder: Path) -> None:
     for pair, its_rows in groupby(rows, key=lambda row: row.pair):
         drawn = list(its_rows)
         fonts_of_labels = fonts.families([row.setting + row.about for row in drawn])
-        with rc_context({"font.family": fonts_of_labels}):
+        with drawing(), rc_context({**STYLE, "font.family": fonts_of_labels}):
             figure = Figure(figsize=(SHEET_WIDTH, SHEET_HEIGHT * len(drawn)), layout="constrained")
             axes = figure.subplots(len(drawn), len(drawn[0].pictures), squeeze=False)
             for row, line in zip(drawn, axes, strict=True):

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 INK, BLUE, ORANGE, GREEN, GREY = "#1f2328", "#0072b2", "#d55e00", "#009e73", "#767b82"
 HEAD_COLOURS = {"e2e": BLUE, "nms": ORANGE}  # safe for colour-blind readers (Okabe and Ito)
 MOST_PAIRS, PANELS_IN_A_ROW = 12, 2  # the tables have all pairs; more panels are too small on a phone
+MOST_IN_A_ROW = 3  # entries of a legend
 PIXELS_PER_INCH = 150
 THICKNESS = 0.18  # half of a bar, as a share of the distance between two lines
 STYLE: dict[Any, Any] = {
@@ -47,13 +48,13 @@ class Plot:
 
     def __post_init__(self) -> None:
         """Fix the layout, which every drawing would change a little."""
-        with _drawing():
+        with drawing():
             self.figure.draw_without_rendering()
         self.figure.set_layout_engine("none")
 
     def save(self, folder: Path) -> None:
         """Write the figure as PNG and SVG."""
-        with _drawing():
+        with drawing():
             self.figure.savefig(folder / f"{self.name}.png", dpi=PIXELS_PER_INCH)
         (folder / f"{self.name}.svg").write_text(self.svg, encoding="utf-8")
 
@@ -62,14 +63,14 @@ class Plot:
         """The figure as SVG: the same bytes for the same numbers, and ids that are unique on the page."""
         out = io.StringIO()
         # Text stays text.
-        with mpl.rc_context({"svg.hashsalt": self.name, "svg.fonttype": "none"}), _drawing():
+        with mpl.rc_context({"svg.hashsalt": self.name, "svg.fonttype": "none"}), drawing():
             self.figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
         own = re.sub(r'\bid="', f'id="{self.name}-', out.getvalue())
         return re.sub(r'(href="|url\()#', rf"\1#{self.name}-", own)
 
 
 @contextmanager
-def _drawing() -> Iterator[None]:
+def drawing() -> Iterator[None]:
     """Draw without a warning per character that no font has; stage page says it in one sentence."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -126,7 +127,11 @@ def legend(figure: Figure) -> None:
         label: handle for handles, labels in found for handle, label in zip(handles, labels, strict=True)
     }
     figure.legend(
-        list(named.values()), list(named), loc="outside upper right", ncols=len(named) or 1, fontsize="small"
+        list(named.values()),
+        list(named),
+        loc="outside upper right",
+        ncols=min(len(named), MOST_IN_A_ROW) or 1,
+        fontsize="small",
     )
 
 

@@ -64,7 +64,7 @@ class Part(NamedTuple):
 
 
 def part_gain(before: Mapping[int, float], after: Mapping[int, float]) -> Part:
-    """Return the mean difference of values by seed, with Student's t over the seeds in common."""
+    """Return the mean difference of values by seed, with Student's t over the common seeds, at least one."""
     differences = np.array([after[seed] - before[seed] for seed in before if seed in after])
     mean, count = float(differences.mean()), len(differences)
     if count == 1:
@@ -83,7 +83,8 @@ def class_gains(results: Results, item: PairAt, head: str) -> dict[str, Part]:
         head: "e2e" or "nms".
     """
     before, after = (results.class_ap(setting, head) for setting in (item.baseline, item.distilled))
-    gains = {name: part_gain(before[name], after[name]) for name in before if name in after}
+    common = (name for name in before if name in after and before[name].keys() & after[name].keys())
+    gains = {name: part_gain(before[name], after[name]) for name in common}
     return {name: found for name, found in gains.items() if not isnan(found.gain)}
 
 

@@ -17,9 +17,8 @@ from kdpipe.report.planning import planned
 from kdpipe.report.results import COCO, PairAt, Results, Setting
 from kdpipe.report.selection import holm
 
-MOST_CURVES = 20  # per kind of training; more would hide each other
-TIMES = ["ms/inference", "ms/postprocess"]
-NETWORK = ("model", "imgsz", "head")  # what latency depends on
+MOST_CURVES = 6  # arms per kind of training; more would hide each other
+NETWORK = ("model", "imgsz", "head")  # what the time of inference depends on
 Histories = Mapping[str, Sequence[Mapping[str, float]]]
 Lines = list[dict[str, Any]]
 
@@ -142,15 +141,18 @@ def _seeds(found: Sequence[Comparison]) -> Lines:
 def _latency(results: Results) -> Lines:
     """Return a row per setting and head; `front` is true if no other one is both faster and better.
 
-    Latency is that of the architecture: with or without a teacher, a student is the same network.
+    Inference takes what the architecture takes: with or without a teacher, a student is the same network.
+    Postprocessing depends on how many boxes a model finds.
     """
     measured = results.lines(split=results.split)
-    times = measured[TIMES].sum(axis=1).groupby([measured[name] for name in NETWORK]).median()
+    inference = measured.groupby(list(NETWORK))["ms/inference"].median()
+    after = measured.set_index(["cell", "head"])["ms/postprocess"]
     lines: Lines = []
     for setting in results.settings:
         for head in HEADS:
             if of_one := results.of(setting, results.split, head):
-                ms = times[tuple(of_one[0][name] for name in NETWORK)]
+                ms = inference[tuple(of_one[0][name] for name in NETWORK)]
+                ms += median(after[line["cell"], head] for line in of_one)
                 ap = fmean(line[results.question.column] for line in of_one)
                 lines.append({"model": str(setting), "kind": setting.kind, "head": head, "ms": ms, "AP": ap})
     best = 0.0

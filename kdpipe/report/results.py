@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kdpipe.cells.cell import PAIRED
+from kdpipe.cells.cell import PAIRED, arm
 from kdpipe.models.entries import AND
 from kdpipe.models.names import HEADS, preferred_head
 from kdpipe.models.tasks import Task
@@ -52,9 +52,7 @@ class Setting:
 
     def __str__(self) -> str:
         """Return its name in the report."""
-        if self.dis == NO_DIS:
-            return f"{self.name} distilled"
-        return f"{self.name} dis {self.dis}" if self.dis else f"{self.name} {self.kind.replace('_', ' ')}"
+        return arm(self.kind, self.name, None if self.dis == NO_DIS else self.dis)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
 
+from rich.markup import escape
+
 from kdpipe.cells.cell import DATASET_DIR, all_cells
+from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest, measured_splits
 from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Params
@@ -72,9 +75,14 @@ def report_cells(params: Params, suspicions: Sequence[str]) -> ReportResult:
 
 
 def drawn(finished: Iterable[FinishedCell]) -> Iterator[FinishedCell]:
-    """Yield the trainings whose curves are shown: of each kind the first ones that have a history."""
-    for _, of_kind in groupby(finished, key=lambda done: done.cell.kind):
-        yield from islice((done for done in of_kind if done.history), MOST_CURVES)
+    """Yield the trainings whose curves are shown: all seeds of the first arms of each kind.
+
+    Not shown are those without a history, and new seeds, which would be compared with other seeds.
+    """
+    shown = (done for done in finished if done.history and not done.cell.confirms)
+    for _, of_kind in groupby(shown, key=lambda done: done.cell.kind):
+        arms = groupby(of_kind, key=lambda done: (done.cell.name, done.cell.dis))
+        yield from chain.from_iterable(list(seeds) for _, seeds in islice(arms, MOST_CURVES))
 
 
 @_no_garbage()
@@ -100,7 +108,10 @@ def sync_cells(
         return synced, []
     registered = register_best(params, finished, read_results(params, finished, synced))
     if (REPORTS_DIR / PAGE_FILE).exists():
-        log_report(params)
+        try:
+            log_report(params)
+        except KdpipeError as error:  # such as a report of an older version; the runs are synced
+            console.print(f"[yellow]warning:[/] the report is not in MLflow: {escape(str(error))}")
     return synced, registered
 
 
@@ -113,7 +124,9 @@ def log_report(params: Params) -> None:
     content, column = load_content(), question_of(params.evaluate, {}).column
     heads = content.numbers["gains"].sort_values("primary", ascending=False)["head"].unique()
     shown = [f"{content.split}/{head}/{column}" for head in heads]
-    publish_report(params.tracking, REPORTS_DIR, content.answers, shown, finished_cells(all_cells(params)))
+    # Means of new seeds beside those of others would be no comparison.
+    cells = [cell for cell in all_cells(params) if not cell.confirms]
+    publish_report(params.tracking, REPORTS_DIR, content.answers, shown, finished_cells(cells))
 
 
 def unfinished(params: Params, finished: Iterable[FinishedCell]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
-from kdpipe.cells.cell import BEST_FILE, Cell
+from kdpipe.cells.cell import BEST_FILE, Cell, arm
 from kdpipe.cells.history import ENDED
 from kdpipe.cells.record import Identity, Record
 from kdpipe.params.schema import L2
@@ -71,7 +71,7 @@ def weights(cell: Cell, record: Record) -> list[RunTag]:
 def params(identity: Identity, arguments: Mapping[str, Any]) -> list[Param]:
     """Return the params by which runs are compared, under their names in params.yaml."""
     found = {
-        ARM: arm(identity),
+        ARM: arm_of(identity),
         "data.source": identity.data,
         "data.task": identity.task,
         "pair": identity.pair,
@@ -88,12 +88,10 @@ def params(identity: Identity, arguments: Mapping[str, Any]) -> list[Param]:
     return [Param(key, str(value)) for key, value in found.items() if value is not None]
 
 
-def arm(identity: Identity) -> str:
-    """Return what a training has in common with those that differ in their seed only."""
+def arm_of(identity: Identity) -> str:
+    """Return the name of the arm of a training."""
     kind, name, *_ = identity.cell.split("/")
-    if kind == "distill":
-        return name if identity.dis is None else f"{name} dis {identity.dis}"
-    return f"{name} {kind.replace('_', ' ')}"
+    return arm(kind, name, None if identity.dis is None else str(identity.dis))
 
 
 def costs(record: Record) -> dict[str, float]:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric, Run, RunTag
 
-from kdpipe.params.schema import Tracking
+from kdpipe.params.schema import PARAMS_FILE, Tracking
+from kdpipe.paths import project_root
 from kdpipe.tracking.errors import reachable
-from kdpipe.tracking.fields import NOTE, arm, metrics
+from kdpipe.tracking.fields import NOTE, arm_of, metrics
 from kdpipe.tracking.finished import FinishedCell
+from kdpipe.tracking.parents import state_of
 from kdpipe.tracking.store import Store
 from kdpipe.tracking.view import REPORTED, save_view
 
 FILES = ("index.html", "benchmark.md", "metrics.json", "plots")
 DIGEST = "report_digest"
+BETWEEN, LONGEST = "\n\n", 4900  # characters; MLflow's tags of an experiment have at most 5,000
 WRITTEN = "kdpipe.note"  # of an experiment: the note as it was written here
 
 
@@ -31,8 +35,9 @@ def publish_report(
 ) -> None:
     """Make MLflow show what the report says.
 
-    The parent run of the state in which the last of its trainings was run gets its metrics and files; the
-    experiment gets the answers as its note, unless somebody wrote another one, and a view of the arms.
+    The parent run of params.yaml as it is now, at the commit of the last training, gets metrics and files.
+    The experiment gets the answers as its note, unless somebody wrote another one, and a view of the arms; a
+    `dvc exp` experiment in a temporary folder leaves these as they are.
 
     Args:
         tracking: The MLflow settings of params.yaml.
@@ -45,19 +50,25 @@ def publish_report(
         KdpipeError: if the store cannot be used.
     """
     with reachable(tracking):
-        store = Store(tracking)
-        _mark_reported(store, {done.record.fingerprint for done in finished})
-        save_view(store, shown, {arm(done.record.identity) for done in finished})
-        note = "\n\n".join(answers)
-        _write_note(store, note)
-        record = max((done.record for done in finished), key=lambda record: record.finished)
-        last = next(done for done in finished if done.record == record)
-        parent = store.client.get_run(
-            store.parent(last.state, started=record.started, finished=record.finished)
-        )
+        store, note = Store(tracking), _note(answers)
+        last = max((done.record for done in finished), key=lambda record: record.finished)
+        state = state_of(Path(PARAMS_FILE), last.environment["git_commit"])
+        parent = store.client.get_run(store.parent(state, started=last.started, finished=last.finished))
         if parent.data.tags.get(DIGEST) != (digest := _digest(folder)):
             _publish(store, parent, folder, note)
             store.client.set_tag(parent.info.run_id, DIGEST, digest)
+        if project_root() == Path.cwd():
+            _mark_reported(store, {done.record.fingerprint for done in finished})
+            save_view(store, shown, {arm_of(done.record.identity) for done in finished})
+            _write_note(store, note)
+
+
+def _note(answers: Sequence[str]) -> str:
+    """Return as many answers as a tag of an experiment has room for."""
+    ends = list(accumulate(len(answer) + len(BETWEEN) for answer in answers))
+    kept = [answer for answer, end in zip(answers, ends, strict=True) if end <= LONGEST]
+    more = [f"{len(answers) - len(kept)} more are in the table."] if len(kept) < len(answers) else []
+    return BETWEEN.join([*kept, *more])
 
 
 def _publish(store: Store, parent: Run, folder: Path, note: str) -> None:
@@ -104,7 +115,8 @@ def _mark_reported(store: Store, fingerprints: set[str]) -> None:
 
 def _write_note(store: Store, note: str) -> None:
     tags = store.client.get_experiment(store.experiment_id).tags
-    if tags.get(NOTE, "") == tags.get(WRITTEN, "") != note:
+    if tags.get(NOTE, "") in ("", tags.get(WRITTEN)) and tags.get(NOTE) != note:
+        # In this order: one that is interrupted in between is taken for a note of somebody else's at worst.
         for name in (NOTE, WRITTEN):
             store.client.set_experiment_tag(store.experiment_id, name, note)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from math import inf
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 from kdpipe.environment import training_versions
 from kdpipe.models.names import ModelName
 from kdpipe.models.own_yaml import yaml_of
-from kdpipe.paths import state_dir
+from kdpipe.paths import digest_of, resolve, state_dir
 from kdpipe.yolo.device import device_name
 from kdpipe.yolo.rebuild import MODELS, undisturbed
 
@@ -34,13 +36,18 @@ def seconds_per_image(model: ModelName, imgsz: int, batch: int, device: str) -> 
     """
     batch = min(batch, MOST_IMAGES) if device == "cpu" else batch
     where = [device_name(device), f"{torch.get_num_threads()} threads", *training_versions().values()]
-    key = " ".join([str(model), f"{imgsz} px", f"batch {batch}", *where])
+    own = [digest_of(resolve(model.file))] if model.file else []
+    key = " ".join([str(model), *own, f"{imgsz} px", f"batch {batch}", *where])
     path = state_dir() / "steps.json"
-    known: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known: dict[str, float] = {}
+    with suppress(OSError, ValueError):
+        known = json.loads(path.read_text(encoding="utf-8"))
     if key not in known:
         known[key] = _measured(model, imgsz, batch, device) / batch
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(known, indent=2), encoding="utf-8")
+        part = path.with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps(known, indent=2), encoding="utf-8")
+        part.replace(path)
     return known[key]
 
 

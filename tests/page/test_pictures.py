@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,8 @@ def test_what_changed_most_is_shown(truth: Truth) -> None:
     assert truth_drawn.shape[1] == pictures.NARROWEST
     assert np.abs(truth_drawn - nothing).max() > 60  # the boxes
 
-    pictures.save_sheets([won, lost], Path())
+    named = replace(lost, about="cost_$5^{_$.png, 猫")  # no formula, and no font has it everywhere
+    pictures.save_sheets([won, named], Path())
     with Image.open("boxes-n-s.jpg") as sheet:
         assert sheet.width > 4 * pictures.NARROWEST
         assert sheet.height > 2 * pictures.NARROWEST

@@ -127,6 +127,36 @@ def test_the_view_has_the_trainings_of_the_report_and_no_others(store: Store) ->
     assert trainings(store, "tags.reported = 'yes'") == [name for name in names if "/6/" not in name]
 
 
+def test_an_experiment_in_its_folder_leaves_the_answer_of_the_workspace(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queued experiments of DVC run in a copy of the repository; DVC_ROOT says where that is."""
+    before = store.client.get_experiment(store.experiment_id).tags
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    for name in ("reports", "runs", "models", "params.yaml"):
+        (folder / name).symlink_to(tmp_path / name)
+    monkeypatch.chdir(folder)
+    fewer = [cell for cell in SCORES if cell.dis != 6]
+    publish_report(TRACKING, REPORTS_DIR, ["another answer"], SHOWN, finished_cells(fewer))
+    assert store.client.get_experiment(store.experiment_id).tags == before
+    assert len(trainings(store, "tags.reported = 'yes'")) == len(SCORES)
+
+
+def test_other_params_have_their_own_numbers(store: Store) -> None:
+    Path(PARAMS_FILE).write_text("sweep: {dis: [1.0, 6], seeds: [0, 1, 2]}\nevaluate: {smallest: 2.0}\n")
+    publish()
+    found = store.client.search_runs([store.experiment_id], "tags.stage = 'pipeline'")
+    assert [run.data.metrics.get("n-s/dis") for run in found] == [1.0, 1.0]
+
+
+def test_a_note_has_as_many_answers_as_fit(store: Store) -> None:
+    publish_report(TRACKING, REPORTS_DIR, ["x" * 1000] * 9, SHOWN, finished_cells(SCORES))
+    assert note(store).endswith("\n\n5 more are in the table.")
+    assert 4000 < len(note(store)) < 5000
+
+
 def test_arms_are_named_by_what_differs(store: Store) -> None:
     arms = {"yolo26s teacher": 1, "yolo26n baseline": 3, "n-s dis 1.0": 3, "n-s dis 6": 3}
     assert {arm: len(trainings(store, f"params.arm = '{arm}'")) for arm in arms} == arms

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kdpipe.page.plot import GREY, Plot, legend
+from kdpipe.cells.cell import arm
+from kdpipe.page.plot import Plot, legend
 from kdpipe.report.figure_data import MOST_CURVES
 from kdpipe.report.read import Content
 
@@ -27,7 +28,9 @@ A line per arm: the mean over its seeds, with a band from the lowest to the high
 distillation loss multiplied by dis: compare only lines with the same dis. Gradients are those at the neck, of
 the first batch of each epoch."""
 
-SOME = f" Only the first {MOST_CURVES} trainings of each kind are shown; finished checkpoints have no curve."
+SOME = (
+    f" Not shown are all but the first {MOST_CURVES} arms of each kind, finished checkpoints, and new seeds."
+)
 
 
 def curves(content: Content) -> Plot | None:
@@ -44,8 +47,8 @@ def curves(content: Content) -> Plot | None:
         panel.set(title=title, xlabel="epoch")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         known = drawn.dropna(subset=[column]) if column in drawn else drawn.head(0)
-        for arm, its in known.groupby("arm", sort=False):
-            _line(panel, its, column, str(arm), colours[str(arm)])
+        for name, its in known.groupby("arm", sort=False):
+            _line(panel, its, column, str(name), colours[str(name)])
         if not panel.lines:
             panel.text(0.5, 0.5, "none", ha="center", transform=panel.transAxes)
     legend(figure)
@@ -56,22 +59,26 @@ def curves(content: Content) -> Plot | None:
 def _arm(cell: str) -> str:
     """Return what a training has in common with those of other seeds, from its id."""
     kind, name, *rest = cell.split("/")
-    return f"{name} dis {rest[0]}" if kind == "distill" else f"{name} {kind.replace('_', ' ')}"
+    return arm(kind, name, rest[0] if len(rest) > 1 else None)
 
 
 def _colours(arms: list[str]) -> dict[str, str]:
     """Return a colour per arm; teachers are grey."""
-    found = dict.fromkeys((arm for arm in arms if arm.endswith(" teacher")), GREY)
-    others = [arm for arm in arms if arm not in found]
-    shades = mpl.colormaps["viridis"].resampled(len(others) + 1)
-    for number, arm in enumerate(others):
-        few = len(others) <= len(COLOURS)
-        found[arm] = COLOURS[number] if few else mpl.colors.to_hex(shades(number))
+    teachers = [name for name in arms if name.endswith(" teacher")]
+    students = [name for name in arms if name not in teachers]
+    greys, shades = (
+        mpl.colormaps[name].resampled(count + 2)
+        for name, count in (("gray", len(teachers)), ("viridis", len(students)))
+    )
+    found = {name: mpl.colors.to_hex(greys(1 + number)) for number, name in enumerate(teachers)}
+    for number, name in enumerate(students):
+        few = len(students) <= len(COLOURS)
+        found[name] = COLOURS[number] if few else mpl.colors.to_hex(shades(number))
     return found
 
 
-def _line(panel: Axes, its: pd.DataFrame, column: str, arm: str, colour: str) -> None:
+def _line(panel: Axes, its: pd.DataFrame, column: str, name: str, colour: str) -> None:
     by_epoch = its.groupby("epoch")[column]
     mean = by_epoch.mean()
-    panel.plot(mean.index, mean, ".-" if len(mean) <= FEW else "-", color=colour, label=arm)
+    panel.plot(mean.index, mean, ".-" if len(mean) <= FEW else "-", color=colour, label=name)
     panel.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.2, linewidth=0)

@@ -12,9 +12,9 @@ WORDS = {"teacher": "teacher", PAIRED: "paired teachers", "baseline": "baseline"
 MOST_NAMES = 12
 ABOUT = """\
 Milliseconds per image during validation (inference and postprocessing, in batches, with all boxes above
-validate.conf), on the machine that validated: the median of all trainings of an architecture, since a
-distilled student is the same network as its baseline. The dashed line is the Pareto front: models that no
-other one beats in both accuracy and latency."""
+validate.conf), on the machine that validated. Inference is the median of all trainings of an architecture, as
+a distilled student is the same network as its baseline; postprocessing that of a model's seeds. The dashed
+line is the Pareto front: models that no other one beats in both accuracy and latency."""
 
 
 def latency(content: Content) -> Plot | None:
