@@ -16,7 +16,7 @@ def test_it_says_when_the_report_may_be_older_than_params_yaml(first_run: Path, 
     assert "may be older" not in project.run("kdpipe", "show").stdout
     for key, value, why in (
         ("evaluate.smallest", 2.0, "edited since: evaluate;"),
-        ("validate.iou", 0.6, "edited since: validate.iou, evaluate;"),
+        ("validate.iou", 0.6, "edited since: validate, evaluate;"),
         ("data.digits.seed", 1, "edited since: data"),
         ("sweep.seeds", [0, 1], "2 of its 5 trainings are not done;"),
     ):
