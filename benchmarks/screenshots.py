@@ -18,12 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+from mlflow import MlflowClient
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 PORT = 5078
 PAGES = {"page.png": (1180, 1330, "light"), "page-phone.png": (390, 844, "dark")}
-VIEW, WIDTH, HEIGHT = "view.png", 1600, 640
+VIEW, PARENT, WIDTH, HEIGHT = "view.png", "parent.png", 1600, 640
 DRAWN = 300_000  # milliseconds that MLflow may take
 
 
@@ -48,6 +49,16 @@ def ui(folder: Path) -> Iterator[str]:
         until_answered(f"http://127.0.0.1:{PORT}/health")
         yield address[0]
         server.terminate()
+
+
+def parent_page(folder: Path, address: str) -> str:
+    """Return the address of the run with the report."""
+    experiment = re.search(r"experiments/(\d+)", address)
+    assert experiment is not None, address
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    (run,) = client.search_runs([experiment[1]], "tags.report_digest != ''")
+    at = address[: address.index("/runs")]
+    return f"{at}/runs/{run.info.run_id}?workflowType=machine_learning"
 
 
 def until_answered(address: str) -> None:
@@ -80,6 +91,10 @@ def main() -> None:
             page.wait_for_function("document.body.innerText.includes('Group: ')", timeout=DRAWN)
             page.screenshot(path=ROOT / "docs" / VIEW)
             print(f"docs/{VIEW}")
+            page.goto(parent_page(folder, address))
+            page.wait_for_function("document.body.innerText.includes('/e2e/gain')", timeout=DRAWN)
+            page.screenshot(path=ROOT / "docs" / PARENT)
+            print(f"docs/{PARENT}")
 
 
 if __name__ == "__main__":
