@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-CHROMIUM = shutil.which("chromium")
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+NAMES = ("chromium", "chromium-browser", "google-chrome")  # as systems call it
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
 @contextmanager
