@@ -8,8 +8,10 @@ need Chromium.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -41,14 +43,16 @@ def chromium() -> Iterator[Browser]:
 def ui(folder: Path) -> Iterator[str]:
     """Run `kdpipe ui` in a folder; return the address that it prints."""
     command = ["kdpipe", "ui", "--port", str(PORT)]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, encoding="utf-8") as server:
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, encoding="utf-8", start_new_session=True
+    ) as server:
         assert server.stdout is not None
         said = server.stdout.readline()
         address = re.search(r"http\S+", said)
         assert address is not None, said
         until_answered(f"http://127.0.0.1:{PORT}/health")
         yield address[0]
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)  # MLflow's processes too
 
 
 def parent_page(folder: Path, address: str) -> str:

@@ -407,7 +407,7 @@ def test_a_lost_database_is_made_anew(clone: Project) -> None:
         assert "0 runs brought up to date" in clone.run("kdpipe", "sync").stdout
         values_after, times_after = contents(database)
         # This process has the lost one still open under its name.
-        check_reported(clone, Path(shutil.copyfile(database, clone.folder / "made anew.db")))
+        check_reported(clone, Path(shutil.copyfile(database, clone.folder / ".kdpipe/anew.db")))
     finally:
         lost.replace(database)
     assert values_after.keys() == {"teacher/yolo26s", "baseline/yolo26n/0", "distill/n-s/1.0/0"}
