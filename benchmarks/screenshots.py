@@ -95,6 +95,7 @@ def main() -> None:
             page.wait_for_function("document.body.innerText.includes('Group: ')", timeout=DRAWN)
             page.screenshot(path=ROOT / "docs" / VIEW)
             print(f"docs/{VIEW}")
+            page.set_viewport_size({"width": WIDTH, "height": 2 * HEIGHT})
             page.goto(parent_page(folder, address))
             page.wait_for_function("document.body.innerText.includes('/e2e/gain')", timeout=DRAWN)
             page.screenshot(path=ROOT / "docs" / PARENT)
