@@ -32,8 +32,13 @@ class CombinedError(KdpipeError):
 
     def __init__(self, found: Sequence[KdpipeError]) -> None:
         """List the errors, one per line."""
-        lines = (f"\n  {str(error).removeprefix('params.yaml: ')}" for error in found)
+        lines = (f"\n  {without_file(error)}" for error in found)
         super().__init__(f"{len(found)} problems in params.yaml:{''.join(lines)}")
+
+
+def without_file(error: KdpipeError) -> str:
+    """Return a message about params.yaml where the file is named already."""
+    return str(error).removeprefix("params.yaml: ")
 
 
 def raise_all(found: Sequence[KdpipeError]) -> None:

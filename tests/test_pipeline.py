@@ -108,6 +108,15 @@ def test_the_report_is_in_mlflow_too(clone: Project) -> None:
     check_reported(clone, clone.folder / "mlflow.db")
 
 
+def test_a_list_of_runs_has_few_columns(clone: Project) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{clone.folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("test")
+    trainings = client.search_runs([experiment.experiment_id], "tags.stage != 'pipeline'")
+    columns = set().union(*(run.data.metrics for run in trainings))
+    assert {"test/e2e/coco/AP", "test/nms/mAP50-95", "train/dis_loss", "cost/seconds"} <= columns
+    assert len(columns) <= 45, sorted(columns)
+
+
 def check_reported(clone: Project, database: Path) -> None:
     """The numbers, sentence and files of the report are on the parent run, the sentence at the experiment."""
     client = mlflow.MlflowClient(f"sqlite:///{database}")

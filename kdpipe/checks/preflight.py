@@ -19,6 +19,7 @@ from kdpipe.checks.question import question_problems
 from kdpipe.checks.selection import check_start
 from kdpipe.checks.tracking import tracking_problems
 from kdpipe.checks.trainings import training_problems
+from kdpipe.data.findings import without_splits
 from kdpipe.data.manifest import Manifest, prepared_above_max_det
 from kdpipe.data.prepare import check_images, check_source
 from kdpipe.environment import check_packages, check_user
@@ -71,7 +72,8 @@ def preflight(path: Path | str = PARAMS_FILE) -> Preflight:
 def _check_data(params: Params, manifest: Manifest | None) -> tuple[list[KdpipeError], list[str]]:
     """Errors and warnings about the prepared data set, or about what will be prepared."""
     if manifest:
-        return _collected(lambda: list(prepared_above_max_det(params, manifest, DATASET_DIR)))
+        crowded = _collected(lambda: list(prepared_above_max_det(params, manifest, DATASET_DIR)))
+        return crowded[0], [*without_splits(params.validate.splits, manifest.splits), *crowded[1]]
     return _collected(lambda: check_images(params.data, params.validate))
 
 

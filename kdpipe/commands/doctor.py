@@ -14,15 +14,15 @@ from dvc.repo import Repo
 from rich.console import Console
 from rich.markup import escape
 
+from kdpipe.checks.downloads import missing, unavailable
 from kdpipe.checks.preflight import preflight
 from kdpipe.checks.trainings import missing_devices
 from kdpipe.commands.store import registry_warnings, store_problem
 from kdpipe.environment import check_packages, git_commit, git_problem, python_problem, ultralytics_version
-from kdpipe.errors import KdpipeError, counted
-from kdpipe.models.start_weights import all_sources
-from kdpipe.params.schema import RELEASED, Params
+from kdpipe.errors import KdpipeError, counted, without_file
+from kdpipe.params.schema import Params
 from kdpipe.params.tracking_uri import database_file, shown_uri
-from kdpipe.paths import project_root, weights_dir
+from kdpipe.paths import project_root
 
 GIB = 2**30
 LITTLE_SPACE, LITTLE_MEMORY = 10, 8  # GiB
@@ -116,7 +116,7 @@ def _params() -> tuple[Params | None, Finding]:
     try:
         params = preflight().params
     except KdpipeError as error:
-        return None, Finding("params.yaml", BAD, str(error).removeprefix("params.yaml: "))
+        return None, Finding("params.yaml", BAD, without_file(error))
     return params, Finding("params.yaml", GOOD, "valid; `kdpipe check` prints what would run")
 
 
@@ -133,11 +133,11 @@ def _tracking(params: Params) -> Iterator[Finding]:
 
 
 def _downloads(params: Params) -> Iterator[Finding]:
-    found = (source.path for source in all_sources(params) if source.init == RELEASED)
-    missing = sorted({path.name for path in found if path and not path.is_file()})
-    if missing:
-        says = f"{', '.join(missing)} will be downloaded by Ultralytics; without a network, copy them into"
-        yield Finding("weights", WARNING, f"{says} {weights_dir().name}/")
+    places = missing(params)
+    if problems := unavailable(places):
+        yield from (Finding("downloads", BAD, without_file(problem)) for problem in problems)
+    elif places:
+        yield Finding("downloads", WARNING, f"{', '.join(places)}: Ultralytics will download them")
 
 
 def _remote() -> Finding:

@@ -19,6 +19,7 @@ from rich.table import Table
 from kdpipe.cells.cell import RUNS_DIR, TEACHERS, TEACHERS_DIR, Cell, all_cells, teacher_for
 from kdpipe.cells.lock_file import mend
 from kdpipe.cells.record import RECORD_FILE, load_record
+from kdpipe.checks.downloads import warnings as downloads
 from kdpipe.checks.preflight import Preflight
 from kdpipe.checks.progress import progress
 from kdpipe.checks.trainings import missing_devices
@@ -99,7 +100,7 @@ def tell(checked: Preflight, console: Console) -> None:
     console.print(plan.summary)
     for sentence in detectable_gains(len(checked.params.sweep.seeds)):
         console.print(f"{escape(sentence)}, by the spread in the last report")
-    of_machine = filter(None, (python_problem(), git_problem()))
+    of_machine = *filter(None, (python_problem(), git_problem())), *downloads(checked.params)
     for sentence in (*of_machine, *drift(checked.params), *about_store, *checked.warnings):
         console.print(f"[yellow]warning:[/] {escape(sentence)}")
 

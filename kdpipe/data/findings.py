@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 
 from kdpipe.data.examine import CheckedExample, Problems, Splits
 from kdpipe.errors import counted
@@ -40,6 +40,22 @@ def above_max_det(split: str, objects: Iterable[int], max_det: int) -> Iterator[
         yield (
             f"{split}: {counted(len(above), 'image has', 'images have')} more objects than validate.max_det: "
             f"{max_det} (up to {max(above)}), so that some cannot be found; write {max(above)} or more"
+        )
+
+
+def without_splits(wanted: Sequence[str], splits: Collection[str]) -> Iterator[str]:
+    """Yield a warning if the best `dis` is chosen on the images that also measure it, for want of others.
+
+    Args:
+        wanted: `validate.splits`.
+        splits: The splits that the data has.
+    """
+    found = [split for split in wanted if split in splits]
+    if absent := [split for split in wanted if split not in splits]:
+        yield (
+            f"the data has no {' or '.join(absent)} split: the best `dis` is chosen on the images that "
+            f"measure it ({', '.join(found)}), so its result is too optimistic; name more images in "
+            "the data yaml"
         )
 
 

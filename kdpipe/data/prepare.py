@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kdpipe.data import data_yaml, digits, keypoints, shipped
 from kdpipe.data.examine import check_splits, examine
-from kdpipe.data.findings import above_max_det, findings
+from kdpipe.data.findings import above_max_det, findings, without_splits
 from kdpipe.data.labels import PARSERS, LabelRules
 from kdpipe.data.manifest import Manifest, describe
 from kdpipe.data.preview import save_preview
@@ -97,8 +97,9 @@ def check_images(data: Data, validate: Validate) -> list[str]:
     source = open_source(data)
     rules = _rules(data, source)
     check_splits(source)
+    general = [*source.warnings, *without_splits(validate.splits, source.splits)]
     if sum(path.stat().st_size for path in source.files if path.is_file()) > SOON_READ:
-        return list(source.warnings)
+        return general
     splits = examine(source, rules)
     crowded = [
         line
@@ -107,7 +108,7 @@ def check_images(data: Data, validate: Validate) -> list[str]:
             split, (len(checked.labels) for checked in splits.get(split, ())), validate.max_det
         )
     ]
-    return [*source.warnings, *findings(splits, source.names, data.task, source.annotations), *crowded]
+    return [*general, *findings(splits, source.names, data.task, source.annotations), *crowded]
 
 
 def header(data: Data) -> Header:

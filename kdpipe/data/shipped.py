@@ -29,11 +29,15 @@ def download(yaml: Path) -> Path:
     Raises:
         DataError: if the download fails.
     """
-    folder = downloads_dir()
-    content = OmegaConf.load(yaml)
-    assert isinstance(content, DictConfig)
-    if not (folder / str(content.get("path"))).is_dir():
+    if not folder_of(yaml).is_dir():
         from kdpipe.yolo.datasets import download_dataset
 
         download_dataset(yaml)
-    return folder
+    return downloads_dir()
+
+
+def folder_of(yaml: Path) -> Path:
+    """The folder of the data set of a shipped yaml."""
+    content = OmegaConf.load(yaml)
+    assert isinstance(content, DictConfig)
+    return downloads_dir() / str(content.get("path"))

@@ -9,7 +9,7 @@ from kdpipe.cells.cell import DATASET_DIR, Cell, all_cells, paired_cell, teacher
 from kdpipe.cells.record import load_record
 from kdpipe.data.manifest import load_manifest
 from kdpipe.models.entries import AND
-from kdpipe.page import figures, fonts, html, pictures
+from kdpipe.page import figures, fonts, html, pictures, vega
 from kdpipe.page.provenance import provenance
 from kdpipe.params.schema import Params
 from kdpipe.params.tracking_uri import run_page
@@ -33,6 +33,7 @@ def make_page(params: Params) -> list[figures.Plot]:
     pictures.save_sheets(rows, REPORTS_DIR / PLOTS_DIR)
     page = html.render(content, plots, rows, facts, partial(run_page, params.tracking))
     (REPORTS_DIR / PAGE_FILE).write_text(page, encoding="utf-8")
+    vega.save_vega()
     return plots
 
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from kdpipe.cells.cell import Cell
 from kdpipe.cells.history import HISTORY_FILE, read_history, read_rows
 from kdpipe.cells.record import (
-    CLASS,
     COCO_CLASS,
     METRICS_FILE,
     RECORD_FILE,
@@ -29,7 +28,8 @@ from kdpipe.params.schema import PARAMS_FILE
 from kdpipe.tracking.parents import State, state_of
 from kdpipe.tracking.system_metrics import SYSTEM_FILE
 
-LEFT_OUT = ("ms/preprocess", "ms/loss")
+# Only those by which runs are compared: all of them are the artifact metrics.json.
+LOGGED = ("mAP50-95", "coco/AP", "coco/AP50", "coco/AP75", "ms/inference")
 KEPT = (RECORD_FILE, PARAMS_FILE, HISTORY_FILE, SYSTEM_FILE, "train.log")
 
 
@@ -89,16 +89,13 @@ class FinishedCell:
 
     @property
     def overall_metrics(self) -> dict[str, float]:
-        """Metrics by their names in MLflow, such as `val/e2e/mAP50-95`.
-
-        Left out are those of single classes, and times that do not depend on the model.
-        """
+        """The metrics that are logged, by their names in MLflow, such as `val/e2e/mAP50-95`."""
         return {
-            f"{split}/{head}/{name}": value
+            f"{split}/{head}/{name}": values[name]
             for split, heads in self.metrics.items()
             for head, values in heads.items()
-            for name, value in values.items()
-            if not name.startswith((CLASS, COCO_CLASS, *LEFT_OUT))
+            for name in LOGGED
+            if name in values
         }
 
     def class_ap(self, split: str, head: str) -> dict[str, float]:

@@ -44,5 +44,18 @@ def test_more_objects_than_are_kept_of_an_image_are_said(
     with console.capture() as captured:
         prepare.main()
     assert said in captured.get()
-    assert preflight().warnings == [said]
-    assert preflight(write_params(**kept, validate__max_det=2)).warnings == []
+    assert said in preflight().warnings
+    assert said not in preflight(write_params(**kept, validate__max_det=2)).warnings
+
+
+def test_a_choice_on_the_images_that_measure_it_is_said(
+    write_params: Callable[..., Path], tmp_path: Path
+) -> None:
+    """By check, before the data is prepared and after."""
+    small_set(tmp_path / "mine")
+    data = {"source": "mine", "task": "detect"}
+    said = "the data has no test split: the best `dis` is chosen on the images that measure it (val)"
+    assert preflight(write_params(data=data, validate__splits=["val"])).warnings == []
+    for _ in range(2):
+        assert said in preflight(write_params(data=data, validate__splits=["val", "test"])).warnings[0]
+        prepare.main()

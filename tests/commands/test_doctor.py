@@ -81,9 +81,9 @@ def test_a_remote_is_looked_for(project: Path) -> None:
     assert findings()["DVC remote"].level == WARNING
 
 
-@pytest.mark.usefixtures("project")
-def test_weights_that_must_be_downloaded(write_params: Callable[..., Path]) -> None:
+@pytest.mark.usefixtures("project", "no_network")
+def test_weights_that_cannot_be_downloaded(write_params: Callable[..., Path]) -> None:
     write_params(students={"yolo26n": {"init": "released"}})
-    found = findings()["weights"]
-    assert found.level == WARNING
-    assert found.says.startswith("yolo26n.pt will be downloaded by Ultralytics")
+    found = findings()["downloads"]
+    assert found.level == BAD
+    assert found.says.startswith("students.yolo26n.init: yolo26n.pt is not here, and cannot be downloaded")
