@@ -1,0 +1,82 @@
+"""Commands around params.yaml, the data and the machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from kdpipe.console import FAILED, console
+from kdpipe.errors import KdpipeError, counted, did_you_mean
+from kdpipe.params.limits import MOST_SEED
+
+IMPORTED = Path("data/imported")
+
+app = typer.Typer()
+
+
+@app.command()
+def check() -> None:
+    """Check params.yaml, and print what `dvc repro` would run."""
+    from kdpipe.checks.preflight import preflight
+    from kdpipe.commands.plan import tell
+
+    tell(preflight(), console)
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine, and print what would make `dvc repro` fail."""
+    from kdpipe.commands.doctor import tell
+
+    if not tell(console):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def preset(
+    name: Annotated[str | None, typer.Argument(help="Name of the preset; without it, list all.")] = None,
+) -> None:
+    """Write a ready-made params.yaml, unless that would lose uncommitted edits."""
+    from kdpipe.commands.presets import listed, use
+
+    if name is None:
+        console.print(listed())
+        return
+    use(name)
+    console.print(f"{name} -> params.yaml; next: run `kdpipe check`, then `dvc repro`")
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="Folder or file with annotations.")],
+    *,
+    task: Annotated[str, typer.Option(help="detect, segment, pose or obb.")] = "detect",
+    out: Annotated[Path, typer.Option(help="New folder, relative to the project's root.")] = IMPORTED,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images, if not beside.")] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(help="Regular expression; images with the same match in their names stay together."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the split.")] = 0,
+) -> None:
+    """Convert Pascal VOC, COCO JSON, CVAT XML or loose YOLO files to a data set with a data yaml."""
+    from kdpipe.checks.places import refuse_output
+    from kdpipe.data.importing import import_data
+    from kdpipe.models.tasks import TASKS
+
+    refuse_output("--out", out)
+    if task not in TASKS:
+        raise KdpipeError(f"--task {task!r}: {did_you_mean(task, TASKS)}")
+    start: Path = context.obj
+    where = start / images if images else None
+    done = import_data(start / source, out, task, images=where, groups=groups, seed=seed)
+    for line in done.warnings:
+        console.print(f"[yellow]warning:[/] {escape(line)}")
+    console.print(", ".join(f"{split}: {counted(count, 'image')}" for split, count in done.images.items()))
+    console.print(
+        f"data yaml -> {done.yaml}; next: data.source: {done.yaml} in params.yaml, then run `kdpipe check`"
+    )

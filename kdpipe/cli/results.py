@@ -1,0 +1,73 @@
+"""Commands about results: the report, its table and MLflow."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kdpipe.console import console
+from kdpipe.errors import counted
+from kdpipe.params.schema import UI_PORT
+
+README = Path("README.md")
+
+app = typer.Typer()
+
+
+@app.command()
+def show() -> None:
+    """Print the gain of every pair and dis, and the path of the HTML page."""
+    from kdpipe.commands.show import tell
+    from kdpipe.report.read import load_content
+
+    tell(load_content(), console)
+
+
+@app.command()
+def table() -> None:
+    """Write the benchmark table into README.md, between its markers."""
+    from kdpipe.commands.readme import update
+
+    update(README, console)
+
+
+@app.command()
+def sync(
+    rev: Annotated[list[str] | None, typer.Option(help="Also sync trainings of this git revision.")] = None,
+    experiments: Annotated[
+        bool, typer.Option("--experiments", help="Also sync trainings of all DVC experiments.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
+) -> None:
+    """Make MLflow hold exactly one finished run per training, from the records on disk."""
+    from kdpipe.checks.preflight import preflight
+    from kdpipe.stages.report import sync_cells
+    from kdpipe.tracking import experiments as all_experiments
+    from kdpipe.tracking import finished_at
+
+    revisions = [*(rev or []), *(all_experiments() if experiments else [])]
+    others = chain.from_iterable(map(finished_at, revisions))
+    found, registered = sync_cells(preflight().params, others, dry_run=dry_run)
+    would_be = "would be " if dry_run else ""
+    for cell in found.published:
+        console.print(f"{cell}: run {would_be}brought up to date")
+    for cell in found.killed:
+        console.print(f"{cell}: run {would_be}marked as killed")
+    published = counted(len(found.published), "run")
+    console.print(f"{published} {would_be}brought up to date in {found.store.shown_uri}")
+    for version in registered:
+        console.print(f"best student -> model {version}")
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = UI_PORT,
+) -> None:
+    """Start the MLflow UI for this machine only, or print the URL of the tracking server."""
+    from kdpipe.checks.preflight import preflight
+    from kdpipe.commands.ui import serve
+
+    raise typer.Exit(serve(preflight().params.tracking, port))
