@@ -28,6 +28,12 @@ def project_root() -> Path:
     return repository / project.relative_to(copied)
 
 
+def template_dir() -> Path:
+    """The folder with the files of a new project: within the installed package, or this repository."""
+    packaged = Path(__file__).parent / "template"
+    return packaged if packaged.is_dir() else Path(__file__).parents[1]
+
+
 def resolve(path: str | Path) -> Path:
     """Turn a path from params.yaml into an absolute path."""
     return (project_root() / expanded(path)).resolve()

@@ -382,7 +382,7 @@ def test_an_edit_of_a_docstring_makes_nothing_stale(clone: Project) -> None:
 
 
 def test_another_recipe_of_trainings_makes_every_training_stale_and_nothing_else(clone: Project) -> None:
-    status = changed(clone, "kdpipe/cells/recipe.py", "TRAINING = 1", "TRAINING = 2")
+    status = changed(clone, "pipelines/recipe.yaml", "TRAINING: 1", "TRAINING: 2")
     assert set(status) == {"teacher@yolo26s", "baseline@yolo26n-0", "distill@n-s-1.0-0"}
 
 

@@ -1,21 +1,53 @@
-"""Versions of the code that makes results.
+"""Versions of the code that makes results, as pipelines/recipe.yaml has them.
 
-Stages of dvc.yaml depend on these numbers, not on source files: an edit of a comment makes nothing stale.
-A change of what comes out of a part raises its number, with a line that says what changed; the next
+A change of what comes out of a part raises its number there, with a line that says what changed; the next
 `dvc repro` then runs the stages of that part again. `tests/cells/test_recipe.py` fails when the code
 behind a number changes and the number does not.
 """
 
 from __future__ import annotations
 
-DATA = 2  # 2: labels and names as Ultralytics reads them, compared with it; 1: as of kdpipe 0.1
-START = 2  # 2: a folder per seed; 1: evenly spaced channels
-TRAINING = 1  # 1: as of kdpipe 0.1
-VALIDATION = 3  # 3: the same on the first split; 2: mAP50-95 with BatchNorm statistics anew; 1: kdpipe 0.1
-# 3: half samples of AP50 and AP75; 2: all predictions count where images have many objects; 1: kdpipe 0.1
-EVALUATION = 3
-CHOICE = 2  # 2: a folder per seed; 1: as of kdpipe 0.1
-# 7: ids of experiments; 6: wording; 5: answers, paired teachers; 4: verdicts, choices; 3: BatchNorm anew
-REPORT = 7
-# 7: links, boxes as files; 6: no statistics anew; 5: answers, paired teachers; 4: verdicts; 3: BatchNorm anew
-PAGE = 7
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from kdpipe.errors import KdpipeError
+from kdpipe.paths import template_dir
+
+RECIPE_FILE = Path("pipelines/recipe.yaml")
+
+
+@cache
+def installed() -> dict[str, int]:
+    """Return the numbers of the installed kdpipe, by part, such as TRAINING."""
+    return read(template_dir() / RECIPE_FILE)
+
+
+def read(path: Path) -> dict[str, int]:
+    """Return the numbers in a file.
+
+    Raises:
+        KdpipeError: if they are none.
+    """
+    try:
+        numbers = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {str(part): int(number) for part, number in numbers.items()}
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError, ValueError):
+        raise KdpipeError(f"{path} has no numbers; `kdpipe init --upgrade` writes them again") from None
+
+
+def check_recipe() -> None:
+    """Refuse a project whose stages depend on other numbers than those of the code that would run.
+
+    Raises:
+        KdpipeError: if there are any; names them.
+    """
+    if not RECIPE_FILE.exists() or (found := read(RECIPE_FILE)) == installed():
+        return
+    parts = sorted(found.items() ^ installed().items())
+    named = ", ".join(dict.fromkeys(part for part, _ in parts))
+    raise KdpipeError(
+        f"{RECIPE_FILE} is of another version of kdpipe than the one that is installed ({named}); run "
+        "`kdpipe init --upgrade`, which says what becomes stale"
+    )

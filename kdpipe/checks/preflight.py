@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from kdpipe.cells.cell import DATASET_DIR, this_stage
+from kdpipe.cells.recipe import check_recipe
 from kdpipe.checks.checkpoints import inspect_all
+from kdpipe.checks.finished_students import check_distilled, repetitions
 from kdpipe.checks.methods import check_backbone, method_problems
 from kdpipe.checks.own_models import check_building
 from kdpipe.checks.passed import passed_file, remember
@@ -25,7 +27,6 @@ from kdpipe.data.prepare import check_images, check_source
 from kdpipe.environment import check_packages, check_user
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean, raise_all, raised
 from kdpipe.models import names as model_names
-from kdpipe.models import published
 from kdpipe.models.entries import ALL, RECOMMENDED, UNKNOWN, architecture, candidates
 from kdpipe.models.tasks import TASKS
 from kdpipe.params.arguments import argument_problems, as_it_is
@@ -49,13 +50,14 @@ def preflight(path: Path | str = PARAMS_FILE) -> Preflight:
         KdpipeError: lists every problem with its key and what to write instead.
     """
     check_packages()
+    check_recipe()
     check_user()
     params, problems = read_params(Path(path))
     if params is not None:
         problems += raised(check_source, params.data)
         problems += _arguments(params)
         problems += _models_and_pairs(params)
-        problems += _repetitions(params)
+        problems += repetitions(params)
         problems += tracking_problems(params.tracking)
     raise_all(problems)
     assert params is not None
@@ -173,7 +175,7 @@ def _check_pair(name: str, pair: Pair, params: Params) -> None:
         hint = did_you_mean(pair.student, params.students)
         raise ParamsError(f"{key}.student", f"{pair.student!r} is not under students; {hint}")
     student = architecture(pair.student, params.students[pair.student])
-    _check_distilled(key, pair, params.students[pair.student])
+    check_distilled(key, pair, params.students[pair.student])
     teachers = _teacher_names(key, pair)
     if pair.teacher == RECOMMENDED and not candidates(params, pair):
         best = student.recommended_teacher
@@ -190,47 +192,6 @@ def _check_pair(name: str, pair: Pair, params: Params) -> None:
         problem = model_names.pairing_problem(student, architecture(teacher, params.teachers[teacher]))
         if problem:
             raise ParamsError(key, problem)
-
-
-def _check_distilled(key: str, pair: Pair, student: Model) -> None:
-    finished = as_it_is(student.train)
-    if finished and not pair.distilled:
-        raise ParamsError(
-            f"{key}.distilled",
-            f"{pair.student} is used as it is (epochs: 0), so nothing can be distilled into it; "
-            f"name the finished distilled student ({RELEASED!r} or a path), or train {pair.student}",
-        )
-    if pair.distilled and not finished:
-        raise ParamsError(
-            f"{key}.distilled",
-            f"a finished student compares with a finished baseline only; "
-            f"set students.{pair.student}.train: {{epochs: 0}} and its init",
-        )
-    if pair.distilled == RELEASED:
-        found = architecture(pair.student, student)
-        if str(found) not in published.DISTILLED:
-            raise ParamsError(f"{key}.distilled", f"no distilled {found} is released; write a path")
-    elif pair.distilled and not (path := resolve(pair.distilled)).is_file():
-        raise ParamsError(
-            f"{key}.distilled",
-            f"{pair.distilled!r} is neither released nor an existing file{pull_hint(path)}",
-        )
-    if pair.teacher == UNKNOWN and not pair.distilled:
-        raise ParamsError(
-            f"{key}.teacher", "only a finished student (distilled: ...) may have an unknown one"
-        )
-
-
-def _repetitions(params: Params) -> Iterator[ParamsError]:
-    """Reject several `dis` or seeds for a finished student; its checkpoint would be counted several times."""
-    finished = next((name for name, pair in params.pairs.items() if pair.distilled), None)
-    for axis, values in (("dis", params.sweep.dis), ("seeds", params.sweep.seeds)):
-        if finished and len(values) > 1:
-            yield ParamsError(
-                f"sweep.{axis}",
-                f"{values}: the finished student of pairs.{finished} would be counted {len(values)} times; "
-                f"write [{values[0]}], and compare trained students in a params.yaml of their own",
-            )
 
 
 def _teacher_names(key: str, pair: Pair) -> list[str]:

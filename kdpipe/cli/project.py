@@ -36,6 +36,40 @@ def doctor() -> None:
 
 
 @app.command()
+def init(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(help="The project's folder; a new one, or in a repository.")
+    ] = Path(),
+    *,
+    preset: Annotated[
+        str | None, typer.Option(help="Ready-made params.yaml; `kdpipe preset` lists them.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Own data: a data yaml, its folder, or annotations to import.")
+    ] = None,
+    task: Annotated[str, typer.Option(help="Task of the data: detect, segment, pose or obb.")] = "detect",
+    budget: Annotated[
+        str, typer.Option(help="Time for the trainings on own data, such as 90m or 2h.")
+    ] = "2h",
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Bring a project's files up to the installed kdpipe.")
+    ] = False,
+) -> None:
+    """Make a project: params.yaml, dvc.yaml, pipelines/, git and DVC; with own data, propose a comparison."""
+    from kdpipe.commands import init, template
+    from kdpipe.commands.confirm import seconds_of
+
+    start: Path = context.obj
+    if upgrade:
+        init.tell(template.upgrade(start / folder), console)
+        return
+    seconds = seconds_of(budget)
+    question = init.Question(preset, (start / data).resolve() if data else None, task, seconds or init.BUDGET)
+    init.init((start / folder).resolve(), question, console)
+
+
+@app.command()
 def preset(
     name: Annotated[str | None, typer.Argument(help="Name of the preset; without it, list all.")] = None,
 ) -> None:

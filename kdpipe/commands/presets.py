@@ -9,13 +9,14 @@ from rich.table import Table
 
 from kdpipe.errors import KdpipeError, did_you_mean
 from kdpipe.params.schema import PARAMS_FILE
+from kdpipe.paths import template_dir
 
-FOLDER = Path(__file__).parents[2] / "pipelines" / "presets"
+FOLDER = "pipelines/presets"
 
 
 def presets() -> dict[str, Path]:
     """Return the files of all presets by name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+    return {path.stem: path for path in sorted((template_dir() / FOLDER).glob("*.yaml"))}
 
 
 def about(preset: Path) -> str:
@@ -32,22 +33,31 @@ def listed() -> Table:
     return table
 
 
+def text_of(name: str) -> str:
+    """Return the content of a preset.
+
+    Raises:
+        KdpipeError: if there is none of this name.
+    """
+    known = presets()
+    if name not in known:
+        raise KdpipeError(f"no preset {name!r}; {did_you_mean(name, known)}")
+    return known[name].read_text(encoding="utf-8")
+
+
 def use(name: str) -> None:
     """Copy a preset to params.yaml in the working directory.
 
     Raises:
         KdpipeError: if there is no such preset, or params.yaml has edits that exist nowhere else.
     """
-    known = presets()
-    if name not in known:
-        raise KdpipeError(f"no preset {name!r}; {did_you_mean(name, known)}")
-    params = Path(PARAMS_FILE)
-    if params.exists() and not _is_kept(params, known):
+    text, params = text_of(name), Path(PARAMS_FILE)
+    if params.exists() and not _is_kept(params, presets()):
         raise KdpipeError(
             f"{params} has edits that are not committed; keep them with `git commit {params}`, or drop them "
             f"with `git checkout {params}`; without git, move the file away"
         )
-    params.write_bytes(known[name].read_bytes())
+    params.write_text(text, encoding="utf-8")
 
 
 def _is_kept(params: Path, known: dict[str, Path]) -> bool:

@@ -74,10 +74,6 @@ def _parameters(stage: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        if path.suffix == ".py":
-            return dict(
-                re.findall(r"^(\w+) = ([^#\n]*[^#\s])", path.read_text(encoding="utf-8"), re.MULTILINE)
-            )
         content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except Exception:
         return {}

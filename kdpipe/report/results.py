@@ -38,6 +38,9 @@ class Files(Protocol):
     def deviations(self, split: str, head: str, metric: str) -> NDArray[np.float64]:
         """Return the deviations of a metric over half samples of the images, (samples,)."""
 
+    def details(self, split: str, head: str) -> Mapping[str, float]:
+        """Return the metrics that are not logged, such as types of errors, and those that are."""
+
     def class_ap(self, split: str, head: str) -> Mapping[str, float]:
         """Return COCO AP of each class."""
 

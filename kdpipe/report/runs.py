@@ -42,15 +42,17 @@ def tidy(
         files: The files of the trainings, by training id.
         question: What the comparison is to answer.
     """
-    lines = [line for run in runs for line in _lines(run) if line["split"] in splits]
+    lines = [line for run in runs for line in _lines(run, splits, files)]
     table = pd.DataFrame(lines).sort_values(["split", "kind", "cell", "head"], ignore_index=True)
     measured = set(table["split"])
     found = [split for split in splits if split in measured]
     return Results(table, found, files, TASKS[runs[0]["data"]["tags"]["task"]], question)
 
 
-def _lines(run: Mapping[str, Any]) -> Iterator[dict[str, object]]:
-    """Yield a row for each split and head on which a run was measured."""
+def _lines(
+    run: Mapping[str, Any], splits: Sequence[str], files: Mapping[str, Files]
+) -> Iterator[dict[str, object]]:
+    """Yield a row for each split and head on which a run was measured; its files have what is not logged."""
     data, place = run["data"], {name: run["info"][name] for name in ("experiment_id", "run_id")}
     places: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for column, value in sorted(data["metrics"].items()):  # MLflow's order varies
@@ -59,8 +61,9 @@ def _lines(run: Mapping[str, Any]) -> Iterator[dict[str, object]]:
             places[split, rest[0]][rest[1]] = value
     identity = _identity(data["tags"], data["params"], data["metrics"])
     for (split, head), metrics in places.items():
-        if METRIC in metrics:
-            yield {**identity, "split": split, "head": head, **metrics, **place}
+        if METRIC in metrics and split in splits:
+            details = files[data["tags"]["cell"]].details(split, head)
+            yield {**identity, "split": split, "head": head, **details, **metrics, **place}
 
 
 def _identity(

@@ -138,7 +138,7 @@ def unfinished(params: Params, finished: Iterable[FinishedCell]) -> list[str]:
 def read_results(
     params: Params, finished: Sequence[FinishedCell], synced: SyncResult, *, confirms: bool = False
 ) -> Results:
-    """Return the results of the runs in MLflow; half samples and classes come from the trainings' files.
+    """Return the results of the runs in MLflow; what is not logged comes from the files of the trainings.
 
     Args:
         params: All of params.yaml.

@@ -143,7 +143,7 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
         dis=None if pair and params.pairs[cell.name].distilled else cell.dis,
         teacher_digest=digest_of_all(_teachers(cell.name, cell.seed, chosen["teacher"])) if pair else None,
         method=method_settings(params, params.pairs[cell.name]) if pair else None,
-        recipe=recipe.TRAINING,
+        recipe=recipe.installed()["TRAINING"],
         versions=training_versions(),
     )
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from kdpipe.cells.cell import Cell
 from kdpipe.cells.history import HISTORY_FILE, read_history, read_rows
 from kdpipe.cells.record import (
+    CLASS,
     COCO_CLASS,
     METRICS_FILE,
     RECORD_FILE,
@@ -97,6 +98,11 @@ class FinishedCell:
             for name in LOGGED
             if name in values
         }
+
+    def details(self, split: str, head: str) -> dict[str, float]:
+        """Return all metrics but those of single classes."""
+        values = self.metrics[split][head].items()
+        return {name: value for name, value in values if not name.startswith((CLASS, COCO_CLASS))}
 
     def class_ap(self, split: str, head: str) -> dict[str, float]:
         """Return COCO AP of each class."""

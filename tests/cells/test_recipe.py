@@ -1,4 +1,4 @@
-"""Digests of the code behind kdpipe/cells/recipe.py; `python -m tests.cells.test_recipe` keeps them."""
+"""Digests of the code behind pipelines/recipe.yaml; `python -m tests.cells.test_recipe` keeps them."""
 
 from __future__ import annotations
 
@@ -83,19 +83,19 @@ def digests() -> dict[str, str]:
 
 def current() -> dict[str, list[int | str]]:
     """Each number of the recipe, and the digest of the code behind it."""
-    return {number: [getattr(recipe, number), digest] for number, digest in digests().items()}
+    return {number: [recipe.installed()[number], digest] for number, digest in digests().items()}
 
 
 @pytest.mark.parametrize("number", BEHIND)
 def test_code_that_makes_results_changes_with_its_number(number: str) -> None:
     assert current()[number] == json.loads(KEPT.read_text())[number], (
-        f"the code behind {number} has changed: raise it in kdpipe/cells/recipe.py if results change, "
+        f"the code behind {number} has changed: raise it in pipelines/recipe.yaml if results change, "
         "or leave it if they stay the same; then run: python -m tests.cells.test_recipe"
     )
 
 
 def test_every_number_has_its_code() -> None:
-    assert {name for name in vars(recipe) if name.isupper()} == BEHIND.keys()
+    assert recipe.installed().keys() == BEHIND.keys()
 
 
 CODE = '''

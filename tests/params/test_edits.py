@@ -14,7 +14,7 @@ from kdpipe.params.edits import Written
 from tests.project import REPOSITORY
 
 Write = Callable[..., Path]
-RECIPE = Path("kdpipe/cells/recipe.py")
+RECIPE = Path("pipelines/recipe.yaml")
 
 
 @pytest.fixture
@@ -99,8 +99,8 @@ def test_the_recipe_is_a_parameter_too(written: Written) -> None:
     text = RECIPE.read_text()
     RECIPE.write_text(f"{text}\n# a comment\n")
     written.refuse_edits("teacher@yolo26s", "yolo26s")
-    RECIPE.write_text(text.replace("TRAINING = 1", "TRAINING = 7"))
-    with pytest.raises(KdpipeError, match=r"recipe.py: TRAINING was 1 and is 7"):
+    RECIPE.write_text(text.replace("TRAINING: 1", "TRAINING: 7"))
+    with pytest.raises(KdpipeError, match=r"recipe.yaml: TRAINING was 1 and is 7"):
         written.refuse_edits("teacher@yolo26s", "yolo26s")
 
 

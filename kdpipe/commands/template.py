@@ -1,0 +1,193 @@
+"""The files that a project needs, in a folder of the user, within git and DVC; new ones after an upgrade."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from kdpipe.cells import recipe
+from kdpipe.errors import KdpipeError
+from kdpipe.params.schema import PARAMS_FILE
+from kdpipe.paths import template_dir
+
+PATTERNS = ("dvc.yaml", ".dvcignore", ".dvc/plots/*", "pipelines/*.py", "pipelines/*.yaml")
+WRITTEN = Path("pipelines/template.json")  # digests of these files as they were written
+NEW = ".new"  # suffix of a file that cannot take the place of an edited one
+PIPELINE = "dvc.yaml"
+IGNORED = """\
+# What kdpipe and DVC keep themselves.
+/.kdpipe/
+/data/dataset/
+/data/downloads/
+/data/imported/
+/models/
+/runs/
+/weights/
+/mlflow.db*
+/mlartifacts/
+/dvc_plots/
+__pycache__/
+"""
+CONFIG = """\
+[core]
+    analytics = false
+[plots]
+    html_template = plots/page.html
+"""
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """What an upgrade did.
+
+    Attributes:
+        written: Files that are new or were replaced.
+        kept: Files that the user has edited; the new one is beside each, with the suffix .new.
+        stale: Stages that run again, by number of the recipe, such as "TRAINING 1 -> 2".
+    """
+
+    written: list[str]
+    kept: list[str]
+    stale: Mapping[str, list[str]]
+
+
+def make_project(folder: Path, params: str) -> None:
+    """Make a project in a folder, which may be within a repository; nothing that is there is overwritten.
+
+    Args:
+        folder: The folder; it is made if it does not exist.
+        params: The content of params.yaml.
+
+    Raises:
+        KdpipeError: if the folder has other files of these names, or git or DVC fail.
+    """
+    files = {**_template(), PARAMS_FILE: params.encode()}
+    if taken := [name for name in files if _differs(folder / name, files[name])]:
+        raise KdpipeError(
+            f"{folder} has files of its own with the names {', '.join(taken)}; choose another folder, or "
+            "`kdpipe init --upgrade` if it is a project of kdpipe"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    top = _git_root(folder)
+    if not (folder / ".dvc/config").exists():
+        subdir = [] if top == folder.resolve() else ["--subdir"]
+        _run((sys.executable, "-m", "dvc", "init", "--quiet", *subdir), folder)
+    config = folder / ".dvc/config"
+    if not config.read_text(encoding="utf-8").strip():
+        config.write_text(CONFIG, encoding="utf-8")
+    _write(folder, files)
+    _ignore(folder / ".gitignore")
+    _remember(folder)
+
+
+def upgrade(folder: Path) -> Upgrade:
+    """Bring the files of a project up to those of the installed kdpipe; params.yaml stays as it is.
+
+    Raises:
+        KdpipeError: if the folder is no project, or kdpipe's own repository.
+    """
+    if folder.resolve() == template_dir():
+        raise KdpipeError(f"{folder} is kdpipe's own repository; `git pull` upgrades it")
+    if not (folder / PIPELINE).exists() or not (folder / recipe.RECIPE_FILE).exists():
+        raise KdpipeError(f"{folder} is no project of kdpipe; `kdpipe init` makes one")
+    known, template = _remembered(folder), _template()
+    stale = _stale(recipe.read(folder / recipe.RECIPE_FILE))
+    news = {name: content for name, content in template.items() if known.get(name) != _digest(content)}
+    own = {name for name in news if _differs(folder / name, news[name]) and _is_edited(folder, name, known)}
+    written = {name: content for name, content in news.items() if name not in own}
+    _write(folder, {**written, **{f"{name}{NEW}": news[name] for name in own}})
+    _remember(folder)
+    return Upgrade(sorted(written), sorted(own), stale)
+
+
+def _template() -> dict[str, bytes]:
+    root = template_dir()
+    paths = sorted(path for pattern in PATTERNS for path in root.glob(pattern) if path.is_file())
+    return {str(path.relative_to(root)): path.read_bytes() for path in paths if path.name != WRITTEN.name}
+
+
+def _differs(path: Path, content: bytes) -> bool:
+    return path.exists() and (not path.is_file() or path.read_bytes() != content)
+
+
+def _git_root(folder: Path) -> Path:
+    """The root of the repository around a folder, which becomes one if there is none."""
+    command = ["git", "rev-parse", "--show-toplevel"]
+    try:
+        answer = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
+    except OSError as error:
+        raise KdpipeError(f"git cannot be run ({error.strerror}); install it") from error
+    if answer.returncode == 0:
+        return Path(answer.stdout.strip()).resolve()
+    if "not a git repository" not in answer.stderr:
+        raise KdpipeError(f"{folder}: {answer.stderr.strip()}")
+    _run(("git", "init", "--quiet"), folder)
+    return folder.resolve()
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    answer = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
+    if answer.returncode:
+        raise KdpipeError(f"`{' '.join(command)}` failed in {folder}: {answer.stderr.strip()}")
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _ignore(path: Path) -> None:
+    """Add what a project ignores to its .gitignore."""
+    found = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = [line for line in IGNORED.splitlines() if line not in found.splitlines()]
+    if len(lines) > 1:
+        before = f"{found.rstrip()}\n\n" if found.strip() else ""
+        path.write_text(f"{before}{chr(10).join(lines)}\n", encoding="utf-8")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _is_edited(folder: Path, name: str, known: Mapping[str, str]) -> bool:
+    """Whether the user has edited a file; the recipe is always that of the installed kdpipe."""
+    return Path(name) != recipe.RECIPE_FILE and known.get(name) != _digest((folder / name).read_bytes())
+
+
+def _remember(folder: Path) -> None:
+    digests = {name: _digest(content) for name, content in _template().items()}
+    (folder / WRITTEN).write_text(f"{json.dumps(digests, indent=2)}\n", encoding="utf-8")
+
+
+def _remembered(folder: Path) -> dict[str, str]:
+    try:
+        digests: dict[str, str] = json.loads((folder / WRITTEN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return digests
+
+
+def _stale(before: Mapping[str, int]) -> dict[str, list[str]]:
+    """Stages that depend on a number that is another one by now."""
+    content = yaml.safe_load((template_dir() / PIPELINE).read_text(encoding="utf-8"))
+    found = {}
+    for part, number in recipe.installed().items():
+        if before.get(part) != number:
+            stages = [name for name, stage in content["stages"].items() if part in _parts(stage)]
+            found[f"{part} {before.get(part, 'none')} -> {number}"] = stages
+    return found
+
+
+def _parts(stage: Mapping[str, object]) -> list[str]:
+    entries = stage.get("params")
+    named = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return [part for entry in named for part in entry.get(str(recipe.RECIPE_FILE), [])]

@@ -1,0 +1,212 @@
+"""A project of one's own: what is written where, and what is left alone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from kdpipe.checks.preflight import preflight
+from kdpipe.commands import template
+from kdpipe.commands.init import Question, init, tell
+from kdpipe.commands.presets import presets
+from kdpipe.errors import KdpipeError
+from kdpipe.params.load import load
+from kdpipe.paths import template_dir
+from tests.data.small import small_set
+from tests.data.test_given_splits import voc
+
+FILES = {"dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config", "pipelines/recipe.yaml"}
+
+
+@pytest.fixture(autouse=True)
+def _stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def made(folder: Path, question: Question | None = None) -> str:
+    """Make a project; return what was printed."""
+    console = Console(width=500)
+    with console.capture() as said:
+        init(folder, question or Question(), console)
+    return said.get()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not {".git", "tmp", ".kdpipe"} & set(path.relative_to(folder).parts)
+    }
+
+
+def test_an_empty_folder_becomes_a_project(tmp_path: Path) -> None:
+    said = made(tmp_path / "my study")
+    assert "then `kdpipe check`, and `dvc repro`" in said
+    found = files(tmp_path / "my study")
+    assert found.keys() >= FILES | {"pipelines/train.py", ".dvc/plots/gains.json"}
+    assert not [name for name in found if name.startswith("pipelines/presets")]
+    assert found["params.yaml"] == presets()["digits"].read_bytes()
+    assert found["dvc.yaml"] == (template_dir() / "dvc.yaml").read_bytes()
+    assert preflight().params == load(presets()["digits"])
+    ignored = subprocess.run(
+        ["git", "check-ignore", "runs/x", "mlflow.db"], capture_output=True, text=True, check=True
+    )
+    assert ignored.stdout.split() == ["runs/x", "mlflow.db"]
+
+
+def test_a_folder_in_a_repository_leaves_the_rest_alone(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    subprocess.run(["dvc", "init", "--quiet"], check=True)
+    before = files(tmp_path)
+    made(tmp_path / "studies/one")
+    assert {
+        name: content for name, content in files(tmp_path).items() if not name.startswith("studies/")
+    } == before
+    assert (tmp_path / "studies/one/.dvc/config").exists()
+    assert not (tmp_path / "studies/one/.git").exists()
+    stages = subprocess.run(
+        ["dvc", "stage", "list", "--name-only"], capture_output=True, text=True, check=True
+    )
+    assert "prepare" in stages.stdout.split()
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "pipelines").mkdir()
+    for name in ("params.yaml", "pipelines/train.py"):
+        (tmp_path / name).write_text("mine\n")
+    before = files(tmp_path)
+    with pytest.raises(KdpipeError, match=r"of its own with the names pipelines/train.py, params.yaml"):
+        made(tmp_path)
+    assert files(tmp_path) == before
+
+
+def test_twice_is_as_good_as_once_and_gitignore_is_kept(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("mine\n/runs/")
+    made(tmp_path)
+    before = files(tmp_path)
+    lines = before[".gitignore"].decode().splitlines()
+    assert lines[:2] == ["mine", "/runs/"]
+    assert lines.count("/runs/") == 1
+    assert "/mlflow.db*" in lines
+    made(tmp_path)
+    assert files(tmp_path) == before
+
+
+@pytest.fixture
+def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A kdpipe in which the pipeline and a number of the recipe are newer than in the project `old`."""
+    made(tmp_path / "old")
+    theirs = tmp_path / "theirs"
+    for name in ("dvc.yaml", ".dvcignore", "pipelines", ".dvc/plots"):
+        source, target = template_dir() / name, theirs / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
+    for name, old, new in (
+        ("dvc.yaml", "stages:", "# newer\nstages:"),
+        ("pipelines/train.py", "def main", "# newer\ndef main"),
+        ("pipelines/recipe.yaml", "TRAINING: 1", "TRAINING: 2"),
+    ):
+        text = (theirs / name).read_text()
+        assert old in text
+        (theirs / name).write_text(text.replace(old, new, 1))
+    template.recipe.installed.cache_clear()
+    for module in ("kdpipe.commands.template", "kdpipe.cells.recipe"):
+        monkeypatch.setattr(f"{module}.template_dir", lambda: theirs)
+    yield theirs
+    template.recipe.installed.cache_clear()
+
+
+def test_an_upgrade_says_what_becomes_stale(newer: Path, tmp_path: Path) -> None:
+    with pytest.raises(KdpipeError, match=r"another version .*\(TRAINING\); run `kdpipe init --upgrade`"):
+        preflight()
+    done = template.upgrade(tmp_path / "old")
+    assert done.written == ["dvc.yaml", "pipelines/recipe.yaml", "pipelines/train.py"]
+    assert done.kept == []
+    (number, stages), *others = done.stale.items()
+    assert (number, others) == ("TRAINING 1 -> 2", [])
+    assert stages[:4] == ["teacher", "paired_teacher", "baseline", "distill"]
+    assert {stage.removeprefix("confirm_") for stage in stages[4:]} == set(stages[1:4])
+    for name in done.written:
+        assert (tmp_path / "old" / name).read_bytes() == (newer / name).read_bytes()
+    preflight()
+    console = Console(width=500)
+    with console.capture() as said:
+        tell(done, console)
+        tell(template.upgrade(tmp_path / "old"), console)
+    assert "TRAINING 1 -> 2: teacher, paired_teacher, baseline, distill, " in said.get()
+    assert "nothing to upgrade" in said.get()
+
+
+def test_an_upgrade_keeps_edits(newer: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    for name in ("dvc.yaml", "pipelines/validate.py", "pipelines/recipe.yaml"):
+        (old / name).write_text((old / name).read_text() + "\n# mine\n")
+    done = template.upgrade(old)
+    assert done.kept == ["dvc.yaml"]
+    assert (old / "dvc.yaml").read_text().endswith("# mine\n")
+    assert (old / "dvc.yaml.new").read_bytes() == (newer / "dvc.yaml").read_bytes()
+    assert (old / "pipelines/validate.py").read_text().endswith("# mine\n")
+    assert not (old / "pipelines/validate.py.new").exists()
+    assert (old / "pipelines/recipe.yaml").read_bytes() == (newer / "pipelines/recipe.yaml").read_bytes()
+
+
+def test_what_is_no_project_is_not_upgraded(tmp_path: Path) -> None:
+    with pytest.raises(KdpipeError, match="is no project of kdpipe; `kdpipe init` makes one"):
+        template.upgrade(tmp_path)
+    with pytest.raises(KdpipeError, match="own repository; `git pull` upgrades it"):
+        template.upgrade(template_dir())
+
+
+@pytest.mark.usefixtures("no_network")
+def test_own_data_gets_a_comparison_that_fits(tmp_path: Path) -> None:
+    small_set(tmp_path / "photos")
+    said = made(tmp_path / "study", Question(data=tmp_path / "photos", budget=3600))
+    params = preflight().params
+    assert params.data.source == "../photos/data.yaml"
+    assert params.train["imgsz"] == 64  # the longest side of the images
+    assert params.train["epochs"] == 50
+    assert len(params.sweep.seeds) == 5
+    assert params.students["yolo26n"].starts_from == "yolo26s"
+    assert "by a timed step it takes" in said
+    text = Path("params.yaml").read_text()
+    assert "# - Images: train" in text
+    assert "No weights to start from" in text
+    little = made(tmp_path / "other", Question(data=tmp_path / "photos", budget=1e-3))
+    assert "Even the smallest comparison takes" in little
+    assert load().sweep.seeds == [0, 1, 2]
+    assert load().tracking.experiment == "other"
+
+
+def test_weights_that_are_there_are_the_start(tmp_path: Path) -> None:
+    small_set(tmp_path / "photos")
+    made(tmp_path / "study", Question(data=tmp_path / "photos", preset="coco8"))
+    assert OmegaConf.load("params.yaml").data.source == "../photos/data.yaml"
+    assert load().students == load(presets()["coco8"]).students
+
+
+def test_annotations_of_another_tool_are_imported(tmp_path: Path) -> None:
+    voc(tmp_path / "photos")
+    made(tmp_path / "study", Question(data=tmp_path / "photos"))
+    assert load().data.source == "data/imported/data.yaml"
+    assert sorted(path.name for path in Path("data/imported/images").iterdir()) == ["test", "train", "val"]
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (Question(preset="digit"), "no preset 'digit'; did you mean 'digits'"),
+        (Question(task="detection"), "--task 'detection': did you mean 'detect'"),
+        (Question(data=Path("/not/there")), "--data /not/there does not exist"),
+    ],
+)
+def test_mistakes_leave_nothing_behind(question: Question, said: str, tmp_path: Path) -> None:
+    with pytest.raises(KdpipeError, match=said):
+        made(tmp_path / "study", question)
+    assert not (tmp_path / "study").exists()
