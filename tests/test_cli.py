@@ -31,6 +31,12 @@ def test_help_names_every_command_and_loads_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
+def test_a_shell_completes_names_of_presets() -> None:
+    words = {"_KDPIPE_COMPLETE": "complete_bash", "COMP_WORDS": "kdpipe preset coco8-", "COMP_CWORD": "2"}
+    answer = subprocess.run([KDPIPE], env=os.environ | words, capture_output=True, text=True, check=False)
+    assert answer.stdout.split() == ["coco8-pose", "coco8-seg"]
+
+
 def test_a_mistake_exits_with_2_and_one_message(write_params: Callable[..., Path]) -> None:
     folder = write_params(train__epohcs=1).parent
     answer = run("check", cwd=folder)

@@ -38,10 +38,20 @@ class Study(Project):
         return answer
 
 
+def copied_by_the_dockerfile() -> list[str]:
+    lines = (REPOSITORY / "Dockerfile").read_text().splitlines()
+    return [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of the files that an image is built from, unpacked."""
     folder = tmp_path_factory.mktemp("wheel")
-    copy_repository(folder / "source")
+    copy_repository(folder / "all")
+    for name in copied_by_the_dockerfile():
+        source, target = folder / "all" / name, folder / "source" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
     builder = shutil.which("uv")
     if builder is None:
         pytest.skip("uv, which builds the wheel, is not installed")

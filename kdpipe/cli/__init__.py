@@ -13,7 +13,7 @@ from kdpipe.cli import project, results, runs
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.paths import project_root
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
 
 def main() -> None:

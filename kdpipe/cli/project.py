@@ -35,6 +35,12 @@ def doctor() -> None:
         raise typer.Exit(FAILED)
 
 
+def _presets() -> list[str]:
+    from kdpipe.commands.presets import presets
+
+    return list(presets())
+
+
 @app.command()
 def init(
     context: typer.Context,
@@ -43,7 +49,8 @@ def init(
     ] = Path(),
     *,
     preset: Annotated[
-        str | None, typer.Option(help="Ready-made params.yaml; `kdpipe preset` lists them.")
+        str | None,
+        typer.Option(help="Ready-made params.yaml; `kdpipe preset` lists them.", autocompletion=_presets),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Own data: a data yaml, its folder, or annotations to import.")
@@ -71,7 +78,10 @@ def init(
 
 @app.command()
 def preset(
-    name: Annotated[str | None, typer.Argument(help="Name of the preset; without it, list all.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Name of the preset; without it, list all.", autocompletion=_presets),
+    ] = None,
 ) -> None:
     """Write a ready-made params.yaml, unless that would lose uncommitted edits."""
     from kdpipe.commands.presets import listed, use
