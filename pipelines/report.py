@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from rich.markdown import Markdown
-from rich.markup import escape
-
 from kdpipe.cells.running import claimed
 from kdpipe.checks.preflight import preflight
+from kdpipe.commands.show import tell
 from kdpipe.console import console, reporting_mistakes
 from kdpipe.errors import counted
 from kdpipe.params.edits import Written
-from kdpipe.report.tables import over_dis
-from kdpipe.report.write import REPORTS_DIR
+from kdpipe.report.read import load_content
 from kdpipe.stages.report import report_cells
 
 
@@ -28,12 +25,7 @@ def main() -> None:
         console.print(f"{runs} brought up to date in {done.synced.store.shown_uri}")
     for version in done.registered:
         console.print(f"best student -> model {version}")
-    console.print(Markdown(over_dis(done.report.gains)))
-    for warning in done.report.warnings:
-        console.print(f"[bold red]warning:[/] {escape(warning)}")
-    for answer in done.report.answers:
-        console.print(escape(answer), style="bold")
-    console.print(f"table -> {REPORTS_DIR}/benchmark.md; runs -> `make ui`")
+    tell(load_content(), console)
 
 
 if __name__ == "__main__":

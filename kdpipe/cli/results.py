@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from kdpipe.console import console
 from kdpipe.errors import counted
@@ -20,9 +21,12 @@ app = typer.Typer()
 @app.command()
 def show() -> None:
     """Print the gain of every pair and dis, and the path of the HTML page."""
+    from kdpipe.checks.outdated import outdated
     from kdpipe.commands.show import tell
     from kdpipe.report.read import load_content
 
+    if why := outdated():
+        console.print(f"[yellow]warning:[/] {escape(why)}")
     tell(load_content(), console)
 
 

@@ -68,7 +68,8 @@ def init(folder: Path, question: Question, console: Console) -> None:
             for reason in propose(Data(source, question.task), question.budget):
                 console.print(escape(reason))
     console.print(f"{folder} is a project; params.yaml says what it compares")
-    console.print(f"next: `cd {os.path.relpath(folder, start)}`, then `kdpipe check`, and `dvc repro`")
+    there = "" if folder == start else f"`cd {os.path.relpath(folder, start)}`, then "
+    console.print(f"next: {there}`kdpipe check`, and `dvc repro`")
 
 
 def _source(data: Path, task: str, console: Console) -> str:

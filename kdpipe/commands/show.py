@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kdpipe.checks.outdated import outdated
 from kdpipe.errors import counted
 from kdpipe.report.formatting import gain_row
 from kdpipe.report.read import Content
@@ -22,8 +21,6 @@ WIDEST = 1000  # columns, of a file or a pipe, where nothing is cut off
 
 def tell(content: Content, console: Console) -> None:
     """Print the answer, the gains, the warnings, and the path of the HTML page."""
-    if why := outdated():
-        console.print(f"[yellow]warning:[/] {escape(why)}")
     for answer in content.answers:
         console.print(escape(answer), style="bold")
     title = f"{content.label} ({content.metric}, %) on {content.split}"

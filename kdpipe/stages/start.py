@@ -43,8 +43,6 @@ def make_start(params: Params, student: str) -> None:
             out.mkdir(parents=True)
             _write(model, student, best, out)
             made[best] = out
-    if not model.starts_from:
-        console.print(f"{student} does not start from a teacher")
 
 
 def _write(model: Model, student: str, best: Path | None, out: Path) -> None:
