@@ -55,7 +55,9 @@ def init(
     data: Annotated[
         Path | None, typer.Option(help="Own data: a data yaml, its folder, or annotations to import.")
     ] = None,
-    task: Annotated[str, typer.Option(help="Task of the data: detect, segment, pose or obb.")] = "detect",
+    task: Annotated[
+        str | None, typer.Option(help="Task of the data: detect, segment, pose or obb; default: by its yaml.")
+    ] = None,
     budget: Annotated[
         str, typer.Option(help="Time for the trainings on own data, such as 90m or 2h.")
     ] = "2h",

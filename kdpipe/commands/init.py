@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +14,11 @@ from rich.markup import escape
 
 from kdpipe.commands.presets import text_of
 from kdpipe.commands.proposal import propose
-from kdpipe.commands.template import NEW, Upgrade, make_project
+from kdpipe.commands.template import NEW, Upgrade, check_folder, make_project
+from kdpipe.data import data_yaml
 from kdpipe.data.data_yaml import find_yaml
 from kdpipe.data.importing import import_data
+from kdpipe.data.names import read_fields
 from kdpipe.errors import HOUR, KdpipeError, ParamsError, did_you_mean
 from kdpipe.models.tasks import TASKS
 from kdpipe.parallel.trials import rewriting
@@ -31,13 +36,13 @@ class Question:
     Attributes:
         preset: Name of a preset; with `data`, on that data.
         data: A data yaml, a folder with one, or annotations of another tool; absolute.
-        task: Task of its labels.
+        task: Task of its labels; by default pose if they have keypoints, else detect.
         budget: Time for all trainings in seconds, of a proposed comparison.
     """
 
     preset: str | None = None
     data: Path | None = None
-    task: str = "detect"
+    task: str | None = None
     budget: float = BUDGET
 
 
@@ -52,37 +57,59 @@ def init(folder: Path, question: Question, console: Console) -> None:
     Raises:
         KdpipeError: if there are other files of these names, or the data cannot be read.
     """
-    if question.task not in TASKS:
-        raise KdpipeError(f"--task {question.task!r}: {did_you_mean(question.task, TASKS)}")
+    task = question.task or "detect"
+    if task not in TASKS:
+        raise KdpipeError(f"--task {task!r}: {did_you_mean(task, TASKS)}")
     if question.data and not question.data.exists():
         raise KdpipeError(f"--data {question.data} does not exist")
-    text = text_of(question.preset or ("own-data" if question.data else DEFAULT))
-    start = Path.cwd()
+    start, text = Path.cwd(), text_of(question.preset or ("own-data" if question.data else DEFAULT))
+    with _nothing_left(folder):
+        check_folder(folder, text)
+        yaml = _data_yaml(question.data, task, folder / IMPORTED, console) if question.data else None
+        if yaml and question.task is None and "kpt_shape" in read_fields(yaml):
+            task = "pose"
+        source = _seen_from(folder, yaml) if yaml else None
     make_project(folder, text)
     os.chdir(folder)
-    if question.data:
-        source = _source(question.data, question.task, console)
+    if source:
         with rewriting() as content:
-            content["data"] = {"source": source, "task": question.task}
+            content["data"] = {"source": source, "task": task}
         if not question.preset:
-            for reason in propose(Data(source, question.task), question.budget):
+            for reason in propose(Data(source, task), question.budget):
                 console.print(escape(reason))
     console.print(f"{folder} is a project; params.yaml says what it compares")
     there = "" if folder == start else f"`cd {os.path.relpath(folder, start)}`, then "
     console.print(f"next: {there}`kdpipe check`, and `dvc repro`")
 
 
-def _source(data: Path, task: str, console: Console) -> str:
-    """`data.source` for data of the user, imported if it has no data yaml."""
+@contextmanager
+def _nothing_left(folder: Path) -> Iterator[None]:
+    """Leave no folder behind that was made for data which cannot be read."""
+    before = folder.exists()
+    try:
+        yield
+    except BaseException:
+        if not before:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _data_yaml(data: Path, task: str, imported: Path, console: Console) -> Path:
+    """The data yaml of the user, whose images can be found; annotations without one are imported."""
     try:
         yaml = find_yaml(data)
     except ParamsError:
-        done = import_data(data, IMPORTED, task, images=None, groups=None, seed=0)
+        done = import_data(data, imported, task, images=None, groups=None, seed=0)
         for line in done.warnings:
             console.print(f"[yellow]warning:[/] {escape(line)}")
-        yaml = done.yaml.resolve()
-    near = Path.cwd().resolve().parent
-    return os.path.relpath(yaml) if yaml.is_relative_to(near) else str(yaml)
+        return done.yaml
+    data_yaml.read(yaml, task)
+    return yaml
+
+
+def _seen_from(folder: Path, yaml: Path) -> str:
+    """The path of a data yaml as params.yaml has it: relative, unless it is far away."""
+    return os.path.relpath(yaml, folder) if yaml.is_relative_to(folder.parent) else str(yaml)
 
 
 def tell(done: Upgrade, console: Console) -> None:

@@ -58,6 +58,24 @@ class Upgrade:
     stale: Mapping[str, list[str]]
 
 
+def check_folder(folder: Path, params: str) -> None:
+    """Refuse a folder that cannot become a project; it is made, if it does not exist.
+
+    Raises:
+        KdpipeError: if it cannot be made, or has other files of these names.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KdpipeError(f"{folder} cannot be made: {error.strerror}; choose another folder") from error
+    files = {**_template(), PARAMS_FILE: params.encode()}
+    if taken := [name for name in files if _differs(folder / name, files[name])]:
+        raise KdpipeError(
+            f"{folder} has files of its own with the names {', '.join(taken)}; choose another folder, or "
+            "`kdpipe init --upgrade` if it is a project of kdpipe"
+        )
+
+
 def make_project(folder: Path, params: str) -> None:
     """Make a project in a folder, which may be within a repository; nothing that is there is overwritten.
 
@@ -68,13 +86,7 @@ def make_project(folder: Path, params: str) -> None:
     Raises:
         KdpipeError: if the folder has other files of these names, or git or DVC fail.
     """
-    files = {**_template(), PARAMS_FILE: params.encode()}
-    if taken := [name for name in files if _differs(folder / name, files[name])]:
-        raise KdpipeError(
-            f"{folder} has files of its own with the names {', '.join(taken)}; choose another folder, or "
-            "`kdpipe init --upgrade` if it is a project of kdpipe"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
+    check_folder(folder, params)
     top = _git_root(folder)
     if not (folder / ".dvc/config").exists():
         subdir = [] if top == folder.resolve() else ["--subdir"]
@@ -82,7 +94,7 @@ def make_project(folder: Path, params: str) -> None:
     config = folder / ".dvc/config"
     if not config.read_text(encoding="utf-8").strip():
         config.write_text(CONFIG, encoding="utf-8")
-    _write(folder, files)
+    _write(folder, {**_template(), PARAMS_FILE: params.encode()})
     _ignore(folder / ".gitignore")
     _remember(folder)
 

@@ -204,9 +204,33 @@ def test_annotations_of_another_tool_are_imported(tmp_path: Path) -> None:
         (Question(preset="digit"), "no preset 'digit'; did you mean 'digits'"),
         (Question(task="detection"), "--task 'detection': did you mean 'detect'"),
         (Question(data=Path("/not/there")), "--data /not/there does not exist"),
+        (Question(data=Path("empty")), "empty: found no"),
+        (Question(data=Path("no images")), "no images/data.yaml: train: images/train: no such folder"),
     ],
 )
 def test_mistakes_leave_nothing_behind(question: Question, said: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "no images").mkdir()
+    (tmp_path / "no images/data.yaml").write_text("train: images/train\nval: images/val\nnames: [cat]\n")
     with pytest.raises(KdpipeError, match=said):
         made(tmp_path / "study", question)
     assert not (tmp_path / "study").exists()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(KdpipeError, match="file cannot be made: File exists; choose another folder"):
+        made(tmp_path / "file")
+
+
+@pytest.mark.usefixtures("no_network")
+def test_keypoints_make_it_pose(tmp_path: Path) -> None:
+    def with_keypoints(folder: Path) -> None:
+        for file in folder.rglob("labels/*/*.txt"):
+            file.write_text("0 0.5 0.5 0.4 0.4 0.5 0.5 2\n")
+
+    small_set(tmp_path / "photos", with_keypoints, names={0: "cat"}, kpt_shape=[1, 3])
+    made(tmp_path / "study", Question(data=tmp_path / "photos"))
+    assert load().data.task == "pose"
+    assert list(load().students) == ["yolo26n-pose"]
+    preflight()
