@@ -17,7 +17,7 @@ from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import PARAMS_FILE
 from kdpipe.paths import template_dir
 
-PATTERNS = ("dvc.yaml", ".dvcignore", ".dvc/plots/*", "pipelines/*.py", "pipelines/*.yaml")
+PATTERNS = ("dvc.yaml", ".dvc/plots/*", "pipelines/*.py", "pipelines/*.yaml")
 WRITTEN = Path("pipelines/template.json")  # digests of these files as they were written
 NEW = ".new"  # suffix of a file that cannot take the place of an edited one
 PIPELINE = "dvc.yaml"
@@ -95,7 +95,8 @@ def make_project(folder: Path, params: str) -> None:
     if not config.read_text(encoding="utf-8").strip():
         config.write_text(CONFIG, encoding="utf-8")
     _write(folder, {**_template(), PARAMS_FILE: params.encode()})
-    _ignore(folder / ".gitignore")
+    _add_lines(folder / ".gitignore", IGNORED)
+    _add_lines(folder / ".dvcignore", (template_dir() / ".dvcignore").read_text(encoding="utf-8"))
     _remember(folder)
 
 
@@ -122,7 +123,9 @@ def upgrade(folder: Path) -> Upgrade:
 def _template() -> dict[str, bytes]:
     root = template_dir()
     paths = sorted(path for pattern in PATTERNS for path in root.glob(pattern) if path.is_file())
-    return {str(path.relative_to(root)): path.read_bytes() for path in paths if path.name != WRITTEN.name}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes() for path in paths if path.name != WRITTEN.name
+    }
 
 
 def _differs(path: Path, content: bytes) -> bool:
@@ -157,13 +160,13 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
         path.write_bytes(content)
 
 
-def _ignore(path: Path) -> None:
-    """Add what a project ignores to its .gitignore."""
+def _add_lines(path: Path, lines: str) -> None:
+    """Add lines to a file, but not those that it has."""
     found = path.read_text(encoding="utf-8") if path.exists() else ""
-    lines = [line for line in IGNORED.splitlines() if line not in found.splitlines()]
-    if len(lines) > 1:
+    new = [line for line in lines.splitlines() if line not in found.splitlines()]
+    if new:
         before = f"{found.rstrip()}\n\n" if found.strip() else ""
-        path.write_text(f"{before}{chr(10).join(lines)}\n", encoding="utf-8")
+        path.write_text("\n".join([f"{before}{new[0]}", *new[1:], ""]), encoding="utf-8")
 
 
 def _digest(content: bytes) -> str:

@@ -87,6 +87,16 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert files(tmp_path) == before
 
 
+def test_a_repository_with_dvc_keeps_its_settings(tmp_path: Path) -> None:
+    for command in ("git init --quiet", "dvc init --quiet", "dvc remote add --default shelf ../shelf"):
+        subprocess.run(command.split(), check=True)
+    before = files(tmp_path)
+    made(tmp_path)
+    after = files(tmp_path)
+    assert after[".dvc/config"] == before[".dvc/config"]
+    assert after[".dvcignore"].startswith(before[".dvcignore"].rstrip())
+
+
 def test_twice_is_as_good_as_once_and_gitignore_is_kept(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("mine\n/runs/")
     made(tmp_path)
@@ -95,6 +105,7 @@ def test_twice_is_as_good_as_once_and_gitignore_is_kept(tmp_path: Path) -> None:
     assert lines[:2] == ["mine", "/runs/"]
     assert lines.count("/runs/") == 1
     assert "/mlflow.db*" in lines
+    assert "*.cache" in before[".dvcignore"].decode().splitlines()
     made(tmp_path)
     assert files(tmp_path) == before
 
