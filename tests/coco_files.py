@@ -65,11 +65,12 @@ def found(
 ) -> list[Entry]:
     """Results of a detector that finds a share of the objects, beside their places, and other things."""
     rng = np.random.default_rng(seed)
+    labels = sorted(category["id"] for category in truth["categories"])
     results = []
     for one in truth["annotations"]:
         if rng.random() < share:
             shifts = rng.normal(0, noise, 2 + 2 * JOINTS)
-            label = CATEGORIES[int(rng.integers(3))] if noise and rng.random() < 0.1 else one["category_id"]
+            label = labels[int(rng.integers(len(labels)))] if noise and rng.random() < 0.1 else one["category_id"]
             common = {
                 "image_id": one["image_id"],
                 "category_id": label,
