@@ -70,7 +70,8 @@ def found(
     for one in truth["annotations"]:
         if rng.random() < share:
             shifts = rng.normal(0, noise, 2 + 2 * JOINTS)
-            label = labels[int(rng.integers(len(labels)))] if noise and rng.random() < 0.1 else one["category_id"]
+            misnamed = noise and rng.random() < 0.1
+            label = labels[int(rng.integers(len(labels)))] if misnamed else one["category_id"]
             common = {
                 "image_id": one["image_id"],
                 "category_id": label,
