@@ -15,6 +15,7 @@ import yaml
 from dvc.cli.parser import get_main_parser
 
 from kdpipe.cli import app
+from tests.coco_files import write_arms
 from tests.conftest import forget_others
 from tests.project import REPOSITORY, Project, copy_of, copy_repository
 
@@ -68,6 +69,7 @@ def finished(first_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Proje
     activate = project.folder / ".venv/bin/activate"
     activate.parent.mkdir(parents=True)
     activate.touch()
+    write_arms(project.folder)
     with pytest.MonkeyPatch.context() as patch:
         forget_others(patch)
         project.run("dvc", "repro")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +10,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from kdpipe.cli.two_sides import SEPARATOR, TwoSides
 from kdpipe.console import console
 from kdpipe.errors import counted
-from kdpipe.params.schema import UI_PORT
+from kdpipe.params.schema import METRICS, UI_PORT, Evaluate
 
 README = Path("README.md")
 
@@ -28,6 +30,31 @@ def show() -> None:
     if why := outdated():
         console.print(f"[yellow]warning:[/] {escape(why)}")
     tell(load_content(), console)
+
+
+@app.command(cls=TwoSides)
+def compare(
+    context: typer.Context,
+    truth: Annotated[Path, typer.Argument(help="Annotation file of COCO.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="BASELINE... -- DISTILLED...",
+            help="Result files of COCO, one per seed of each; the seeds are paired in this order.",
+        ),
+    ],
+    *,
+    metric: Annotated[str, typer.Option(help="AP, AP50 or AP75.")] = METRICS[0],
+    task: Annotated[str, typer.Option(help="detect, segment or pose.")] = "detect",
+    smallest: Annotated[
+        float, typer.Option(help="The smallest gain worth having, in points.")
+    ] = Evaluate.smallest,
+) -> None:
+    """Compare predictions of any tool: `kdpipe compare truth.json baseline-*.json -- distilled-*.json`."""
+    from kdpipe.commands.compare import tell
+
+    with chdir(context.obj):
+        tell(truth, files, SEPARATOR, console, metric=metric, task=task, smallest=smallest)
 
 
 @app.command()

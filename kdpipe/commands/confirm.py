@@ -106,7 +106,7 @@ def _choices(params: Params, pairs: Sequence[str]) -> dict[str, Any]:
     Raises:
         ParamsError: if a pair is unknown.
     """
-    gains = load_content().numbers["gains"]
+    gains = load_content().gains
     best = gains[gains["best"]].drop_duplicates("pair").set_index("pair")["dis"]
     known = {name for name, pair in params.pairs.items() if not pair.distilled}
     for name in pairs:
@@ -131,7 +131,7 @@ def _undecided(gains: pd.DataFrame, chosen: dict[str, Any]) -> list[str]:
 
 def _seconds(chosen: dict[str, Any]) -> float:
     """What the trainings of another seed of all these pairs take."""
-    gains = load_content().numbers["gains"]
+    gains = load_content().gains
     its = gains[gains["best"] & gains["pair"].isin(list(chosen))].drop_duplicates("pair")
     return 60 * float(its["minutes"].sum())
 

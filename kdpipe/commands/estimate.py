@@ -51,7 +51,7 @@ def detectable_gains(seeds: int) -> Iterator[str]:
         content = load_content()
     except KdpipeError:  # no report yet
         return
-    gains = content.numbers["gains"]
+    gains = content.gains
     primary = set(gains.loc[gains["primary"], ["pair", "dis", "head"]].itertuples(index=False, name=None))
     for found in content.comparisons:
         where = (found["pair"], found["dis"], found["head"])

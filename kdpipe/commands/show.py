@@ -27,7 +27,7 @@ def tell(content: Content, console: Console) -> None:
     best = f"best: chosen on {content.choice_split}"
     if content.choice_split == content.split:
         best += ", the same images, so its result is too optimistic"
-    _print(_gains(content.numbers["gains"], title, best), console)
+    _print(_gains(content.gains, title, best), console)
     if not content.confirmed.empty:
         seeds = counted(int(content.confirmed["seeds"].max()), "new seed")
         _print(_gains(content.confirmed, f"{title}, {seeds}", "dis chosen on other seeds"), console)

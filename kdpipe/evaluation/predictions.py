@@ -51,11 +51,16 @@ def save_predictions(entries: Iterable[Mapping[str, Any]], task: str, path: Path
         path: Path of the Parquet file.
     """
     types = _COMMON | _OWN[task]
+    frame_of(entries, task).astype(types).to_parquet(path, compression="zstd", index=False)
+
+
+def frame_of(entries: Iterable[Mapping[str, Any]], task: str) -> pd.DataFrame:
+    """Arrange predictions in Ultralytics' JSON format as a table, one row per prediction."""
     rows = [
         (entry["file_name"], entry["category_id"] - FIRST_CATEGORY, entry["score"], *_READ[task](entry))
         for entry in entries
     ]
-    pd.DataFrame(rows, columns=list(types)).astype(types).to_parquet(path, compression="zstd", index=False)
+    return pd.DataFrame(rows, columns=list(_COMMON | _OWN[task]))
 
 
 def load_predictions(path: Path) -> pd.DataFrame:

@@ -21,7 +21,8 @@ from kdpipe.data.names import read_fields
 from kdpipe.errors import KdpipeError
 
 AREA_OF_BOX = 0.53  # object area as a share of the box area, as in Ultralytics for keypoints
-COCO_KPT_SHAPE = (17, 3)
+VALUES_OF_POINT = 3  # x, y, and visibility or confidence
+COCO_KPT_SHAPE = (17, VALUES_OF_POINT)
 # Standard deviation of human annotators by keypoint (cocodataset.org, keypoint evaluation).
 COCO_SIGMAS = [s / 1000 for s in (26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89)]
 
@@ -125,8 +126,16 @@ def _sigmas(rules: LabelRules, yaml: Path) -> list[float] | None:
     fields = read_fields(yaml)
     if own := fields.get("kpt_oks_sigmas"):
         return [float(sigma) for sigma in own]
-    count = rules.kpt_shape[0]
-    return COCO_SIGMAS if rules.kpt_shape == COCO_KPT_SHAPE else [1 / count] * count
+    return default_sigmas(rules.kpt_shape)
+
+
+def default_sigmas(kpt_shape: tuple[int, int]) -> list[float]:
+    """COCO's sigmas for COCO's keypoints, else equal ones, as in Ultralytics.
+
+    `kpt_shape` is the number of keypoints, and the number of values of each.
+    """
+    count = kpt_shape[0]
+    return COCO_SIGMAS if kpt_shape == COCO_KPT_SHAPE else [1 / count] * count
 
 
 def _annotations(image: LabelledImage, manifest: Manifest) -> Iterator[dict[str, Any]]:

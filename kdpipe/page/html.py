@@ -65,14 +65,14 @@ def render(
     bundle = Path(options.dt_bundle)
     return environment.get_template("page.html").render(
         content=content,
-        gains=_gains(content.numbers["gains"]),
+        gains=_gains(content.gains),
         confirmed=_gains(content.confirmed),
         runs=_runs(content, run_page),
         left_out=max(0, len(content.measured) - MOST_RUNS),
         figures=[(plot, _themed(plot.svg), _table(plot.data)) for plot in plots],
         pictures=pictures,
         facts=facts,
-        more_pairs=content.numbers["gains"]["pair"].nunique() > MOST_PAIRS,
+        more_pairs=content.gains["pair"].nunique() > MOST_PAIRS,
         shown_pairs=MOST_PAIRS,
         most=MOST_NUMBERS,
         style=_trusted(

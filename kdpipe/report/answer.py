@@ -39,17 +39,53 @@ def _answer(line: Line, new: Line | None, question: Question, images: str) -> st
     if pd.isna(line["gain"]):
         return f"{what}: {line['verdict']}."
     last = line if new is None else new
-    if max(last["baseline"], last["distilled"]) < LEAST_AP:
-        found = f"{percent(last['baseline'])} % alone and {percent(last['distilled'])} % distilled"
-        return (
-            f"Nothing learned: {what}: {question.label} {found} say nothing about distillation; train longer."
-        )
-    verdict = str(last["verdict"])
+    if _nothing_learned(last):
+        return outcome(last, question.label, "", what)
     seeds = counted(int(last["seeds"]), "seed" if new is None else "new seed")
-    found = f"{_gain(last)} points of {question.label}, {seeds}, {images}"
     before = "" if new is None else f"; the seeds that it was chosen by had {_gain(line)}"
-    said = f"{verdict[:1].upper()}{verdict[1:]}: {what}: {found}{before}."
+    said = outcome(last, question.label, f"{seeds}, {images}{before}", what)
     return f"{said} {_next(last, question.smallest, confirmed=new is not None)}".strip()
+
+
+def _nothing_learned(line: Line) -> bool:
+    """Whether neither model finds anything, so that their difference says nothing about distillation."""
+    return bool(max(line["baseline"], line["distilled"]) < LEAST_AP)
+
+
+def outcome(line: Line, label: str, measured_on: str, what: str = "") -> str:
+    """Return the verdict of a comparison and its numbers as a sentence.
+
+    Args:
+        line: The comparison, with the columns of the gains (`kdpipe.report.figure_data`).
+        label: The metric, such as mAP50-95.
+        measured_on: The end of the sentence, such as "5 seeds, 384 test images".
+        what: What is compared, if that must be said.
+    """
+    if _nothing_learned(line):
+        shares = f"{percent(line['baseline'])} % alone and {percent(line['distilled'])} % distilled"
+        verdict = "Nothing learned"
+        found = f"{label} {shares} say nothing about distillation; train longer"
+    else:
+        verdict = f"{line['verdict'][:1].upper()}{line['verdict'][1:]}"
+        found = f"{_gain(line)} points of {label}, {measured_on}"
+    return f"{': '.join(filter(None, (verdict, what, found)))}."
+
+
+def enough_seeds(line: Line, smallest: float) -> tuple[int, float] | None:
+    """Return how many more seeds would detect a gain, and which one; None if none or too many would.
+
+    Args:
+        line: The comparison, with its plan (`kdpipe.report.planning`).
+        smallest: The smallest gain worth having, as a fraction of 1; that is looked at first.
+    """
+    for effect, seeds in (
+        (smallest, line["seeds for smallest"]),
+        (abs(line["gain"]), line["seeds for gain"]),
+    ):
+        more = seeds - line["seeds"]
+        if 0 < more <= LOOKS[-1]:
+            return int(more), effect
+    return None
 
 
 def _gain(line: Line) -> str:
@@ -65,13 +101,9 @@ def _next(line: Line, smallest: float, *, confirmed: bool) -> str:
         return f"{command} measures it on new seeds."
     if pd.isna(line["detectable"]):
         return "One seed does not show the noise: write more into `sweep.seeds`."
-    for effect, seeds in (
-        (smallest, line["seeds for smallest"]),
-        (abs(line["gain"]), line["seeds for gain"]),
-    ):
-        more = seeds - line["seeds"]
-        if 0 < more <= LOOKS[-1]:
-            points, time = f"{100 * effect:.1f} points", about(60 * more * line["minutes"])
-            return f"{counted(int(more), 'more seed')} ({time} of training) would detect {points}: {command}."
+    if enough := enough_seeds(line, smallest):
+        more, effect = enough
+        points, time = f"{100 * effect:.1f} points", about(60 * more * line["minutes"])
+        return f"{counted(more, 'more seed')} ({time} of training) would detect {points}: {command}."
     images = isinf(line["seeds for gain"])
     return "More seeds do not help: the test images are too few." if images else f"{command} adds seeds."

@@ -58,6 +58,11 @@ def probability(value: float | None) -> str:
     return "" if pd.isna(value) else f"{value:.2f}"
 
 
+def p_value(value: float | None) -> str:
+    """Format a P; None or NaN if it is unknown."""
+    return "" if pd.isna(value) else f"{value:.3f}"
+
+
 def gain_row(line: Mapping[Hashable, Any]) -> dict[str, str]:
     """Format a row of the gains (`kdpipe.report.figure_data`) in the way that all tables show it."""
     return {

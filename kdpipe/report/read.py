@@ -22,7 +22,7 @@ class Content:
     `answers` has a sentence per pair. `label` is the metric that is compared, such as mAP50-95, `metric` says
     which one it is here, `split` on which split it is measured, `images` how many images that has, and
     `choice_split` on which the best `dis` is chosen. `numbers` are the tables behind the figures, by name;
-    `cells` has a row per training, split and head. `comparisons` are those of benchmark.json.
+    `trainings` has a row per training, split and head. `comparisons` are those of benchmark.json.
     """
 
     answers: list[str]
@@ -32,9 +32,18 @@ class Content:
     images: int
     choice_split: str
     warnings: list[str]
-    numbers: dict[str, pd.DataFrame]
-    cells: pd.DataFrame
-    comparisons: list[dict[str, Any]] = field(default_factory=list)
+    numbers: dict[str, pd.DataFrame] = field(repr=False)
+    trainings: pd.DataFrame = field(repr=False)
+    comparisons: list[dict[str, Any]] = field(default_factory=list, repr=False)
+
+    def __str__(self) -> str:
+        """Return the answers."""
+        return "\n".join(self.answers)
+
+    @property
+    def gains(self) -> pd.DataFrame:
+        """A row per pair, `dis` and head; AP and gains are fractions of 1."""
+        return self.numbers["gains"]
 
     @property
     def confirmed(self) -> pd.DataFrame:
@@ -44,7 +53,7 @@ class Content:
     @property
     def measured(self) -> pd.DataFrame:
         """The rows of the measured split."""
-        return self.cells[self.cells["split"] == self.split]
+        return self.trainings[self.trainings["split"] == self.split]
 
 
 def load_content(reports: Path = REPORTS_DIR) -> Content:
@@ -57,7 +66,7 @@ def load_content(reports: Path = REPORTS_DIR) -> Content:
     try:
         said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         numbers = {path.stem: _table(path) for path in sorted((reports / NUMBERS_DIR).glob("*.csv"))}
-        cells = _table(reports / "benchmark.csv")
+        trainings = _table(reports / "benchmark.csv")
     except FileNotFoundError as error:
         raise KdpipeError(f"{error.filename} does not exist; run `dvc repro`") from error
     except ValueError as error:
@@ -75,7 +84,7 @@ def load_content(reports: Path = REPORTS_DIR) -> Content:
         choice_split=said["chosen_on"],
         warnings=said["warnings"],
         numbers=numbers,
-        cells=cells,
+        trainings=trainings,
         comparisons=said["comparisons"],
     )
 

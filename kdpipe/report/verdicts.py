@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from kdpipe.errors import about
-from kdpipe.report.formatting import gain_of, gain_row, markdown
+from kdpipe.report.formatting import gain_of, gain_row, markdown, p_value
 from kdpipe.report.gains import UNDECIDED
 
 HOW_TO_READ = """\
@@ -36,7 +36,7 @@ def table(gains: pd.DataFrame, confirmed: pd.DataFrame) -> str:
             row = gain_row(line)
             found = {name: row[name] for name in ("pair", "head", "dis")}
             found |= {"one seed alone": _single_seeds(line), "gain": row["gain"]}
-            found |= {"P": _p(line["p"]), "P (Holm)": _p(line["holm"]), "verdict": row["verdict"]}
+            found |= {"P": p_value(line["p"]), "P (Holm)": p_value(line["holm"]), "verdict": row["verdict"]}
             if new:
                 found["on new seeds"] = confirmed_as(new[line["pair"]]) if line["pair"] in new else ""
             open_ = str(line["verdict"]).startswith(UNDECIDED)
@@ -58,10 +58,6 @@ def confirmed_as(line: Mapping[Hashable, Any]) -> str:
 def _single_seeds(line: Mapping[Hashable, Any]) -> str:
     ends = (gain_of(line[name], None, None) for name in ("lowest seed", "highest seed"))
     return " to ".join(ends) if line["seeds"] > 1 else ""
-
-
-def _p(value: float | None) -> str:
-    return "" if pd.isna(value) else f"{value:.3f}"
 
 
 def what_it_takes(line: Mapping[Hashable, Any]) -> str:

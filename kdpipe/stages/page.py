@@ -51,7 +51,7 @@ def glyphs_warning() -> str | None:
 
 def _of_one_seed(content: Content, cells: Mapping[str, Cell]) -> Iterator[tuple[str, str, dict[str, Cell]]]:
     """Yield each pair, its best `dis`, and its trainings of the first seed of both students."""
-    gains, lines = content.numbers["gains"], content.measured.drop_duplicates("cell")
+    gains, lines = content.gains, content.measured.drop_duplicates("cell")
     baselines, taught = (lines[lines["kind"] == kind] for kind in ("baseline", "distill"))
     for item in gains[gains["best"]].drop_duplicates("pair").itertuples():
         alone = baselines[baselines["student"] == item.student].set_index("seed")["cell"]

@@ -122,7 +122,7 @@ def log_report(params: Params) -> None:
         KdpipeError: if there is no report, or MLflow cannot be used.
     """
     content, column = load_content(), question_of(params.evaluate, {}).column
-    heads = content.numbers["gains"].sort_values("primary", ascending=False)["head"].unique()
+    heads = content.gains.sort_values("primary", ascending=False)["head"].unique()
     shown = [f"{content.split}/{head}/{column}" for head in heads]
     # Means of new seeds beside those of others would be no comparison.
     cells = [cell for cell in all_cells(params) if not cell.confirms]

@@ -67,7 +67,7 @@ def test_it_is_written_with_its_students_and_with_the_comments(
         *(f"baseline/yolo26n/{seed}" for seed in range(4, 8)),
         *(f"distill/n-s/6/{seed}" for seed in range(4, 8)),
     }
-    content = type("Content", (), {"numbers": {"gains": GAINS}})
+    content = type("Content", (), {"gains": GAINS})
     monkeypatch.setattr("kdpipe.commands.confirm.load_content", lambda: content)
     params.confirm.pairs["n-s"] = 1.0
     with console.capture() as said:

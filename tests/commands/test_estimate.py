@@ -58,7 +58,7 @@ def test_more_seeds_detect_less(reports: Path) -> None:
     few, many = (float(re.search(r"about (\S+) points", sentence)[1]) for (sentence,) in found)
     assert found[0] == [f"n-s: 3 seeds detect a gain of about {few} points (e2e head)"]
     assert 0 < many < few
-    (gain,) = (row for row in load_content().numbers["gains"].to_dict("records") if row["primary"])
+    (gain,) = (row for row in load_content().gains.to_dict("records") if row["primary"])
     assert few == pytest.approx(100 * gain["detectable"], abs=0.051)
 
 

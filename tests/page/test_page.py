@@ -155,7 +155,7 @@ def test_the_numbers_under_a_figure_are_those_of_its_file(
 
 
 def test_a_figure_shows_its_numbers(content: Content, plots: dict[str, Plot]) -> None:
-    gains = content.numbers["gains"].query("head == 'e2e'")
+    gains = content.gains.query("head == 'e2e'")
     e2e, _ = plots["dis"].figure.axes[0].lines[:2]
     assert list(e2e.get_ydata()) == pytest.approx(100 * gains["gain"])
     assert list(e2e.get_xdata()) == [1.0, 6.0]
@@ -232,7 +232,7 @@ def told(content: Content, width: int | None = None) -> str:
 
 def test_the_terminal_cuts_nothing_off(content: Content) -> None:
     """A file has whole lines; a terminal of 80 columns breaks them."""
-    table = content.numbers["gains"].assign(verdict="no gain worth having", tried=12)
+    table = content.gains.assign(verdict="no gain worth having", tried=12)
     long = replace(content, numbers={**content.numbers, "gains": table})
     (line,) = (line for line in told(long).splitlines() if " e2e " in line and " 1.0 (best of 12) " in line)
     assert line.rstrip().endswith("no gain worth having")

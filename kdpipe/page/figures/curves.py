@@ -52,7 +52,7 @@ def curves(content: Content) -> Plot | None:
         if not panel.lines:
             panel.text(0.5, 0.5, "none", ha="center", transform=panel.transAxes)
     legend(figure)
-    left_out = content.cells["cell"].nunique() > table["cell"].nunique()
+    left_out = content.trainings["cell"].nunique() > table["cell"].nunique()
     return Plot("curves", "Training curves", ABOUT + (SOME if left_out else ""), figure, table)
 
 

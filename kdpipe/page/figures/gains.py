@@ -21,7 +21,7 @@ there may be no gain."""
 
 def over_dis(content: Content) -> Plot | None:
     """Draw the gain over `dis`, one panel per pair, one line per head; None if no pair has two of them."""
-    table = content.numbers["gains"]
+    table = content.gains
     table = table.assign(dis=pd.to_numeric(table["dis"], errors="coerce")).dropna(subset=["dis"])
     if not (table.groupby("pair")["dis"].agg(lambda found: len(set(found))) > 1).any():
         return None
@@ -38,7 +38,7 @@ def over_dis(content: Content) -> Plot | None:
         panel.set_xticks([], minor=True)
     axes[0].set_ylabel(f"gain in {content.label} ({content.metric}), points")
     legend(figure)
-    return Plot("dis", "Gain over dis", OVER_DIS_ABOUT + more, figure, content.numbers["gains"])
+    return Plot("dis", "Gain over dis", OVER_DIS_ABOUT + more, figure, content.gains)
 
 
 def _line(axes: Axes, its: pd.DataFrame, head: str) -> None:
@@ -53,7 +53,7 @@ def _line(axes: Axes, its: pd.DataFrame, head: str) -> None:
 
 def forest(content: Content) -> Plot | None:
     """Draw the gain of every pair and `dis`, with its interval and the single seeds."""
-    gains, seeds = content.numbers["gains"], content.numbers["seeds"]
+    gains, seeds = content.gains, content.numbers["seeds"]
     pairs, more = pictured(gains)
     shown = gains[gains["pair"].isin(pairs)]
     rows = list(shown[["pair", "dis", "best"]].drop_duplicates().itertuples(index=False, name=None))
