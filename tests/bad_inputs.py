@@ -484,7 +484,6 @@ def data() -> Iterator[Bad]:
 
 def images() -> Iterator[Bad]:
     """Of images and data yamls that Ultralytics would read otherwise, late or never; all found by check."""
-    yield Bad("no test folder", _data(test="images/test"), "test: images/test: no such folder or list")
     yield Bad(
         "a path that is a number", _data(path=5), "path: 5: write the folder that train and val start from"
     )

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from kdpipe.console import FAILED, console
-from kdpipe.errors import KdpipeError, counted, did_you_mean
+from kdpipe.errors import KdpipeError, did_you_mean
 from kdpipe.params.limits import MOST_SEED
 
 IMPORTED = Path("data/imported")
@@ -76,7 +76,7 @@ def import_(
     done = import_data(start / source, out, task, images=where, groups=groups, seed=seed)
     for line in done.warnings:
         console.print(f"[yellow]warning:[/] {escape(line)}")
-    console.print(", ".join(f"{split}: {counted(count, 'image')}" for split, count in done.images.items()))
+    console.print(done.table())
     console.print(
         f"data yaml -> {done.yaml}; next: data.source: {done.yaml} in params.yaml, then run `kdpipe check`"
     )
