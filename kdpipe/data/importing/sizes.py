@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import PIL.Image
+from PIL import Image
 
 from kdpipe.data.images import EXIF_ORIENTATION, EXIF_TURNED, shown_size
 from kdpipe.data.importing.annotations import listed
@@ -40,7 +40,7 @@ class Sizes:
             return 1.0, 1.0
         try:
             shown = shown_size(path)
-        except (OSError, ImportError, PIL.Image.DecompressionBombError):
+        except (OSError, ImportError, Image.DecompressionBombError):
             return self._of_broken(picture, path)
         size = picture.size
         if size is None or min(size) <= 0 or tuple(size) == shown:
@@ -94,7 +94,7 @@ def _is_same_shape(size: Size, shown: Size) -> bool:
 
 def _turning(path: Path) -> int:
     """The orientation tag of an image, if it swaps width and height."""
-    with PIL.Image.open(path) as image:
+    with Image.open(path) as image:
         tag = image.getexif().get(EXIF_ORIENTATION, 0)
     return int(tag) if tag in EXIF_TURNED else 0
 
