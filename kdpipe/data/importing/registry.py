@@ -59,6 +59,7 @@ JSON = (
         _refuse_tasks,
     ),
 )
+JSON_TOOLS = [one.tool for one in JSON[1:-1]]
 
 
 def read_file(file: Path, folder: Path) -> Read:
@@ -76,7 +77,7 @@ def read_file(file: Path, folder: Path) -> Read:
         content = content_of(file)
         if found := _json_format(content):
             return found.read(file, content, folder)
-        raise DataError(f"{file} is json of no known tool; known are {', '.join(one.tool for one in JSON)}")
+        raise DataError(f"{file} is json of no known tool; known are {', '.join(JSON_TOOLS)}")
     if suffix == ".xml":
         return _read_xml(file, folder)
     if suffix == ".csv":
@@ -180,6 +181,5 @@ def _only(files: Sequence[Path], folder: Path) -> Path:
 
 def known() -> str:
     """Names of all formats, for a message."""
-    tools = dict.fromkeys([one.tool for one in JSON[1:-1]])
     others = (voc.TOOL, cvat.TOOL, table.TOOL, table.OPEN_IMAGES, lines.KITTI, lines.DOTA)
-    return ", ".join([*tools, *others, "YOLO txt"])
+    return ", ".join([*JSON_TOOLS, *others, "YOLO txt"])
