@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,10 +9,10 @@ from kdpipe.data.importing.annotations import text_of
 from kdpipe.data.importing.objects import Picture, Read, Shape, numbers_of, seen_names, wrong
 
 KITTI, DOTA = "KITTI txt", "DOTA txt"
-NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-KITTI_LINE = re.compile(rf"[^\d\s.+-]\S*(?:\s+{NUMBER}){{14,15}}")  # class and 14 numbers, and a score
-DOTA_LINE = re.compile(rf"{NUMBER}(?:\s+{NUMBER}){{7}}\s+[^\d\s]\S*(?:\s+\d+)?")
-DOTA_HEAD = re.compile(r"(imagesource|gsd)\s*:.*", re.IGNORECASE)
+KITTI_WORDS = (15, 16)  # class and 14 numbers, and a score
+DOTA_NUMBERS, DOTA_WORDS = 8, (9, 10)  # four corners, class, and whether it is difficult
+DOTA_HEADS = ("imagesource:", "gsd:")
+HEAD = 4096  # characters of a file that are looked at
 UNLABELLED = "DontCare"  # KITTI's regions that count neither as right nor as wrong
 NOT_LEARNED = "regions of KITTI's DontCare"
 
@@ -21,13 +20,32 @@ NOT_LEARNED = "regions of KITTI's DontCare"
 def kind_of(file: Path) -> str:
     """KITTI or DOTA, as the first line of a text file says; empty for others."""
     with file.open(encoding="utf-8-sig", errors="replace") as lines:
-        for line in lines:
-            text = line.strip()
-            if DOTA_HEAD.fullmatch(text) or DOTA_LINE.fullmatch(text):
-                return DOTA
-            if text:
-                return KITTI if KITTI_LINE.fullmatch(text) else ""
-    return ""
+        found = [line.strip() for line in lines.read(HEAD).splitlines() if line.strip()]
+    line = found[0] if found else ""
+    if _is_dota_head(line) or _is_dota(line.split()):
+        return DOTA
+    return KITTI if _is_kitti(line.split()) else ""
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_kitti(words: Sequence[str]) -> bool:
+    return len(words) in KITTI_WORDS and not _is_number(words[0]) and all(map(_is_number, words[1:]))
+
+
+def _is_dota(words: Sequence[str]) -> bool:
+    numbers, names = words[:DOTA_NUMBERS], words[DOTA_NUMBERS:]
+    return len(words) in DOTA_WORDS and all(map(_is_number, numbers)) and not _is_number(names[0])
+
+
+def _is_dota_head(line: str) -> bool:
+    return line.lower().replace(" ", "").startswith(DOTA_HEADS)
 
 
 def read(files: Sequence[Path], tool: str, folder: Path) -> Read:
@@ -55,9 +73,9 @@ def _written(file: Path) -> Iterator[tuple[int, str]]:
 
 def _kitti(file: Path) -> Iterator[Shape]:
     for number, line in _written(file):
-        if not KITTI_LINE.fullmatch(line):
-            raise wrong(KITTI, file, "a line needs a class and 14 numbers", number)
         words = line.split()
+        if not _is_kitti(words):
+            raise wrong(KITTI, file, "a line needs a class and 14 numbers", number)
         left, top, right, bottom = numbers_of(words[4:8], KITTI, file, number)
         skip = NOT_LEARNED if words[0] == UNLABELLED else ""
         yield Shape(words[0], number, (left, top, right, bottom), skip=skip)
@@ -65,9 +83,9 @@ def _kitti(file: Path) -> Iterator[Shape]:
 
 def _dota(file: Path) -> Iterator[Shape]:
     for number, line in _written(file):
-        if DOTA_HEAD.fullmatch(line):
-            continue
-        if not DOTA_LINE.fullmatch(line):
-            raise wrong(DOTA, file, "a line needs x and y of four corners, a class and 0 or 1", number)
         words = line.split()
-        yield Shape(words[8], number, corners=numbers_of(words[:8], DOTA, file, number))
+        if _is_dota_head(line):
+            continue
+        if not _is_dota(words):
+            raise wrong(DOTA, file, "a line needs x and y of four corners, a class and 0 or 1", number)
+        yield Shape(words[DOTA_NUMBERS], number, corners=numbers_of(words[:DOTA_NUMBERS], DOTA, file, number))
