@@ -52,7 +52,7 @@ def preset(
 @app.command("import")
 def import_(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="Folder or file with annotations.")],
+    source: Annotated[Path, typer.Argument(help="Folder, file or zip that a tool exported.")],
     *,
     task: Annotated[str, typer.Option(help="detect, segment, pose or obb.")] = "detect",
     out: Annotated[Path, typer.Option(help="New folder, relative to the project's root.")] = IMPORTED,
@@ -63,7 +63,11 @@ def import_(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the split.")] = 0,
 ) -> None:
-    """Convert Pascal VOC, COCO JSON, CVAT XML or loose YOLO files to a data set with a data yaml."""
+    """Convert what an annotation tool exported to a data set with a data yaml.
+
+    COCO, YOLO, Pascal VOC, CVAT, labelme, VIA, csv, FiftyOne, KITTI, Open Images, DOTA; also a data yaml
+    without val. docs/own-data.md lists what is read of each.
+    """
     from kdpipe.checks.places import refuse_output
     from kdpipe.data.importing import import_data
     from kdpipe.models.tasks import TASKS

@@ -13,27 +13,30 @@ from kdpipe.data.prepare import prepare
 from kdpipe.errors import DataError
 from kdpipe.params.schema import Data
 from tests.data.exports.cases import READ, REFUSED, SPLIT_OFF, Case, Refusal
+from tests.data.exports.matrix import BETWEEN, PAGE, with_matrix
 from tests.data.exports.truth import HEIGHT, SPLITS, WIDTH, boxes, outline
 
 Object = tuple[str, list[float]]
 
 
 def objects(label: Path, names: list[str], task: str) -> list[Object]:
-    """Class and, in pixels, box or corners of each object of a label file."""
+    """Class and, in pixels, box or corners of each object of a label file; for pose, box and keypoint."""
     found = []
     for line in label.read_text().splitlines():
         number, *values = line.split()
         shares = [float(value) for value in values]
-        if task == "detect":
-            x, y, wide, high = shares
-            shares = [x - wide / 2, y - high / 2, x + wide / 2, y + high / 2]
+        if task in ("detect", "pose"):
+            x, y, wide, high, *points = shares
+            shares = [x - wide / 2, y - high / 2, x + wide / 2, y + high / 2, *points[:2]]
         pixels = [value * (HEIGHT if index % 2 else WIDTH) for index, value in enumerate(shares)]
         found.append((names[int(number)], pixels))
     return found
 
 
 def expected(stem: str, task: str) -> list[Object]:
-    return [(box[0], list(box[1:]) if task == "detect" else outline(box)) for box in boxes(stem)]
+    nose = [10.0, 12.0] if task == "pose" else []
+    with_box = task in ("detect", "pose")
+    return [(box[0], [*box[1:], *nose] if with_box else outline(box)) for box in boxes(stem)]
 
 
 def same(found: list[Object], wanted: list[Object]) -> bool:
@@ -80,3 +83,9 @@ def test_what_is_not_read_is_refused(case: Refusal, tmp_path: Path) -> None:
         )
     assert case.message in str(error.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_table_of_formats_is_what_is_tried() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert BETWEEN.search(page)
+    assert page == with_matrix(page), "run: python -m tests.data.exports.matrix"

@@ -189,10 +189,6 @@ BROKEN = {
         spoilt(others.csv, "labels.csv", "filename", "file"),
         "labels.csv, line 1: the first line must",
     ),
-    "VIA csv": (
-        spoilt(others.csv, "labels.csv", "filename", "#filename"),
-        "labels.csv: export the annotations as",
-    ),
     "KITTI": (
         spoilt(others.kitti, "training/label_2/photo1.txt", "cat 0.00 0", "cat 0.00"),
         "photo1.txt, line 1: a line needs a class and 14 numbers (KITTI txt)",
@@ -226,10 +222,6 @@ BROKEN = {
         "labels.json, photo0, object 1: label 7 outside 0..1 (FiftyOne json)",
     ),
     "json": (lambda f: written(f / "a.json", "{}"), "is json of no known tool; known are COCO json, "),
-    "Label Studio": (
-        lambda f: written(f / "a.json", '[{"id": 1, "data": {}, "annotations": []}]'),
-        "a.json: export the project as COCO or YOLO with images (Label Studio json)",
-    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 from rich.progress import track
@@ -43,13 +44,14 @@ def annotations_of(read: Read, task: str, images: Sequence[Path]) -> Annotations
     found = []
     pairs = list(zip(read.pictures, paths, strict=True))
     shown = track(pairs, "converting labels") if len(pairs) > MANY else pairs
+    folders = cache(partial(_folders, read.folder, tuple(images)))
     for picture, path in shown:
         size = sizes.of(picture, path)
         try:
             text = label_text(picture, _classes(picture, read), size, task, tally)
         except ValueError as error:
             raise wrong(read.tool, read.file, f"{picture.names[0]}: {error}") from error
-        found.append(Image(path, text, (picture.subset, *_folders(path, read.folder, images))))
+        found.append(Image(path, text, (picture.subset, *folders(path.parent))))
         picture.shapes = []
     said = [*read.said, *_skipped(read), *said, *sizes.messages(), *tally.messages()]
     if not any(image.labels for image in found):
@@ -83,20 +85,23 @@ def _classes(picture: Picture, read: Read) -> list[int]:
     return [NOT_USED if shape.skip else _class(shape, picture, read) for shape in picture.shapes]
 
 
+def _place(shape: Shape, read: Read) -> str:
+    return f"{read.place} {shape.where}" if isinstance(shape.where, int) else str(shape.where)
+
+
 def _class(shape: Shape, picture: Picture, read: Read) -> int:
     if not is_finite(shape):
-        raise wrong(
-            read.tool, read.file, f"{picture.names[0]}: coordinates must be finite numbers", shape.where
-        )
+        what = f"{picture.names[0]}: coordinates must be finite numbers"
+        raise wrong(read.tool, read.file, what, _place(shape, read))
     number = read.numbers.get(shape.label)
     if number is None:
-        known = listed(read.names)
-        raise wrong(read.tool, read.file, f"the class {shape.label} is not among {known}", shape.where)
+        what = f"the class {shape.label} is not among {listed(read.names)}"
+        raise wrong(read.tool, read.file, what, _place(shape, read))
     return number
 
 
-def _folders(path: Path, folder: Path, images: Sequence[Path]) -> tuple[str, ...]:
-    """Names of the folders that an image is in, below the one that was given."""
+def _folders(folder: Path, images: Sequence[Path], place: Path) -> tuple[str, ...]:
+    """Names of the folders that lead from the one that was given to the place of an image."""
     starts = [*images, folder, *(folder.parent / name for name in reversed(BESIDE))]
-    start = next((place for place in starts if path.is_relative_to(place)), path.parent)
-    return path.relative_to(start).parent.parts
+    start = next((start for start in starts if place.is_relative_to(start)), place)
+    return place.relative_to(start).parts

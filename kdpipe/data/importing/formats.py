@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -131,9 +132,9 @@ def _read(place: Path, task: str, images: tuple[Path, ...], source: Path) -> Ann
 
 def _without_annotations(parts: Mapping[str, Annotations], place: Path) -> Iterator[str]:
     """Say which images are beside those that are annotated, and in no file of annotations."""
-    known = {image.path for part in parts.values() for image in part.images}
+    known = {str(image.path) for part in parts.values() for image in part.images}
     folders = {image.path.parent for part in parts.values() if not part.lists_all for image in part.images}
-    beside = [path for folder in sorted(folders) for path in sorted(folder.iterdir())]
-    others = [path for path in beside if path.suffix.lower() in IMAGE_SUFFIXES and path not in known]
-    if others := [path for path in others if not path.name.startswith(".") and path != place]:
+    beside = sorted(entry.path for folder in folders for entry in os.scandir(folder) if entry.name[0] != ".")
+    others = [path for path in beside if path not in known and path != str(place)]
+    if others := [path for path in others if Path(path).suffix.lower() in IMAGE_SUFFIXES]:
         yield f"images without annotations are left out: {len(others)} ({listed(others)})"

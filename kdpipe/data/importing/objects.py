@@ -71,6 +71,7 @@ class Read:
         numbers: Index in `names` by the label of a shape; by name if empty.
         shares: Whether coordinates are shares of width and height.
         keypoints: Number of keypoints of each object.
+        place: What `where` of its shapes is the number of.
         skipped: Numbers of shapes that cannot be read, by kind.
         said: Messages for the user.
     """
@@ -83,6 +84,7 @@ class Read:
     numbers: dict[Hashable, int] = field(default_factory=dict)
     shares: bool = False
     keypoints: int = 0
+    place: str = "line"
     skipped: Counter[str] = field(default_factory=Counter)
     said: list[str] = field(default_factory=list)
 

@@ -57,6 +57,6 @@ def _link(image: Path, to: str) -> None:
     if image.suffix.lower() not in SUFFIXES:
         raise DataError(f"{image} is no image that can be read; known are {', '.join(sorted(SUFFIXES))}")
     try:
-        os.link(os.path.realpath(image), to)
+        os.link(image.resolve() if image.is_symlink() else image, to)
     except OSError:  # another disk, or one without hard links
         shutil.copyfile(image, to)

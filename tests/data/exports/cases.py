@@ -55,13 +55,15 @@ ROBOFLOW_COCO = "`train/_annotations.coco.json`, `valid/`, `test/`"
 IN_CVAT_COCO = "`annotations/instances_default.json`, `images/`"
 PLACEHOLDER = "class 0, pets, is left out, as in Roboflow's YOLO export"
 SIMILAR = "images found under a similar name: 6 ("
+ONE_JSON = "one json, images beside it or in `images/`"
 LISTED = "`obj.data`, `obj.names`, `train.txt`, `obj_train_data/`"
 IN_VIA, IN_DOTA = "`via_region_data.json`, images beside it", "`train/labelTxt/`, `train/images/`, `val/`"
 PER_SPLIT = "xml files and images in `train/`, `valid/`, `test/`"
 CSV_PER_SPLIT = "`train/_annotations.csv`, `valid/`, `test/`"
 READ = [
-    Case("COCO json", "one json, images beside it or in `images/`", yolo.coco_outlines),
-    Case("COCO json", "one json, images beside it or in `images/`", yolo.coco_outlines, task="segment"),
+    Case("COCO json", ONE_JSON, yolo.coco_outlines),
+    Case("COCO json", ONE_JSON, yolo.coco_outlines, task="segment"),
+    Case("COCO json", ONE_JSON, yolo.coco_keypoints, task="pose"),
     Case("Roboflow COCO", ROBOFLOW_COCO, yolo.roboflow_coco, GIVEN, told=(PLACEHOLDER,)),
     Case("CVAT COCO 1.0", IN_CVAT_COCO, yolo.cvat_coco_flat),
     Case("CVAT COCO 1.0", "the same with `images/default/`", yolo.cvat_coco),
@@ -128,11 +130,8 @@ READ = [
     Case("DOTA", IN_DOTA, others.dota, TRAIN_AND_VAL, BY_ALPHABET, "obb"),
 ]
 REFUSED = [
-    Refusal(
-        "COCO panoptic",
-        "all of it",
-        yolo.coco_panoptic,
-        "objects are in PNG files",
-    ),
-    Refusal("CVAT for video", "all of it", xml.cvat_video, 'export "CVAT for images" (CVAT xml)'),
+    Refusal("COCO panoptic", "objects are in PNG files", yolo.coco_panoptic, "objects are in PNG files"),
+    Refusal("CVAT for video", "names no images", xml.cvat_video, 'export "CVAT for images" (CVAT xml)'),
+    Refusal("Label Studio json", "export COCO or YOLO instead", others.label_studio_tasks, "as COCO or YOLO"),
+    Refusal("VIA csv", "export json instead", others.via_csv, "export the annotations as json (VIA csv)"),
 ]

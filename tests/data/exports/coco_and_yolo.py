@@ -152,6 +152,14 @@ def coco_outlines(folder: Path) -> Path:
     return written(folder / "instances.json", Coco(outlines=True).text(STEMS))
 
 
+def coco_keypoints(folder: Path) -> Path:
+    nose = {"keypoints": [10, 12, 2], "num_keypoints": 1}
+    style = Coco(of_object=nose, of_category={"keypoints": ["nose"], "skeleton": []})
+    for stem in STEMS:
+        picture(folder / f"images/{stem}.jpg")
+    return written(folder / "person_keypoints.json", style.text(STEMS))
+
+
 def label_studio_coco_own_images(folder: Path) -> Path:
     """The path on the server, and images as they were before the upload."""
     server = "../../label-studio/data/media/upload/1/" + UPLOADED

@@ -165,3 +165,21 @@ def dota(folder: Path) -> Path:
             picture(folder / split / f"images/{stem}.png")
             written(folder / split / f"labelTxt/{stem}.txt", dota_lines(stem))
     return folder
+
+
+def label_studio_tasks(folder: Path) -> Path:
+    picture(folder / "photo0.jpg")
+    value = {"x": 10, "y": 10, "width": 20, "height": 20, "rotation": 0, "rectanglelabels": ["cat"]}
+    result = [{"type": "rectanglelabels", "from_name": "label", "to_name": "image", "value": value}]
+    tasks = [{"id": 1, "data": {"image": "/data/upload/1/photo0.jpg"}, "annotations": [{"result": result}]}]
+    written(folder / "project-1-at-2024-05-01.json", json.dumps(tasks))
+    return folder
+
+
+def via_csv(folder: Path) -> Path:
+    picture(folder / "photo0.jpg")
+    head = (
+        "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"
+    )
+    written(folder / "via_region_data.csv", f"#{head}\n")
+    return folder

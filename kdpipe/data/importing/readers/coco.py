@@ -58,6 +58,7 @@ def read(file: Path, content: dict[str, Any], folder: Path) -> Read:
         folder,
         numbers=numbers,
         keypoints=max((len(category.get("keypoints") or ()) for category in categories), default=0),
+        place="annotation",
         said=said,
     )
 
@@ -120,7 +121,7 @@ def _pictures(
         found[image["id"]] = Picture([str(image["file_name"])], size, objects.get(image["id"], []))
     if strangers := [shapes[0].where for image, shapes in objects.items() if image not in found]:
         lost = counted(len(strangers), "image that is not in `images`", "images that are not in `images`")
-        raise wrong(tool, file, f"annotations are of {lost}: {listed(strangers)}; export it again")
+        raise wrong(tool, file, f"annotations are of {lost}: annotation {listed(strangers)}; export it again")
     return list(found.values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,10 @@ def _compact(entry: dict[str, Any]) -> Any:
     """An annotation of COCO as a pair, which takes a fraction of the memory; all else as it is."""
     if "image_id" not in entry or "category_id" not in entry:
         return entry
-    shape = Shape(entry["category_id"], f"annotation {entry.get('id')}", _corners(entry.get("bbox")))
+    shape = Shape(entry["category_id"], entry.get("id"), _corners(entry.get("bbox")))
     outline = entry.get("segmentation")
     if isinstance(outline, list):
-        shape.parts = [part for part in outline if _is_outline(part)]
+        shape.parts = _outlines(outline)
     elif isinstance(outline, dict):
         shape.mask = partial(_decoded, outline)
     shape.keypoints = entry.get("keypoints") or ()
@@ -53,8 +54,11 @@ def _compact(entry: dict[str, Any]) -> Any:
     return entry["image_id"], shape
 
 
-def _is_outline(part: object) -> bool:
-    return isinstance(part, list) and all(isinstance(value, int | float) for value in part)
+def _outlines(parts: list[Any]) -> list[array[float]]:
+    try:
+        return [array("d", part) for part in parts]
+    except TypeError:  # not lists of numbers
+        return []
 
 
 def _corners(bbox: Any) -> Box | None:
