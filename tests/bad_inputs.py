@@ -476,7 +476,7 @@ def data() -> Iterator[Bad]:
         "0 nan 0.5 0.4 0.4\n": "not finite",
     }.items():
         yield Bad(f"label {label.strip()!r}", _data(_label(label)), problem)
-    yield Bad("a broken image", _data(_broken_image), "unreadable images: 1")
+    yield Bad("broken images", _data(_broken_images), "unreadable images: ")
     yield Bad("no images", _data(lambda f: shutil.rmtree(f / "images/val")), "no such folder or list")
     yield Bad("no objects", _data(_no_objects), "splits without any object: 1")
     yield Bad("no keypoint shape", _data(task="pose"), "task pose needs kpt_shape in the data yaml")
@@ -484,7 +484,6 @@ def data() -> Iterator[Bad]:
 
 def images() -> Iterator[Bad]:
     """Of images and data yamls that Ultralytics would read otherwise, late or never; all found by check."""
-    yield Bad("no test folder", _data(test="images/test"), "test: images/test: no such folder or list")
     yield Bad(
         "a path that is a number", _data(path=5), "path: 5: write the folder that train and val start from"
     )
@@ -772,9 +771,9 @@ def _label(text: str) -> Callable[[Path], object]:
     return lambda folder: (folder / "labels/train/0.txt").write_text(text)
 
 
-def _broken_image(folder: Path) -> None:
-    path = folder / "images/train/0.png"
-    path.write_bytes(path.read_bytes()[:400])
+def _broken_images(folder: Path) -> None:
+    for path in (folder / "images/train").glob("*.png"):
+        path.write_bytes(path.read_bytes()[:400])
 
 
 def _file(name: str | bytes, content: bytes | Callable[[], bytes]) -> Callable[[Path], object]:

@@ -38,9 +38,9 @@ NAMES = [
     # ultralytics
     ("ultralytics.cfg:check_cfg", ["cfg"], "values under `train` are not checked before training"),
     (
-        "ultralytics.data.converter:convert_coco",
-        ["labels_dir", "save_dir", "use_segments", "use_keypoints", "cls91to80"],
-        "COCO json files cannot be imported",
+        "ultralytics.data.converter:merge_multi_segment",
+        ["segments"],
+        "objects in several parts cannot be imported as outlines",
     ),
     (
         "ultralytics.data.utils:check_det_dataset",

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from kdpipe.console import FAILED, console
-from kdpipe.errors import KdpipeError, counted, did_you_mean
+from kdpipe.errors import KdpipeError, did_you_mean
 from kdpipe.params.limits import MOST_SEED
 
 IMPORTED = Path("data/imported")
@@ -98,7 +97,7 @@ def preset(
 @app.command("import")
 def import_(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="Folder or file with annotations.")],
+    source: Annotated[Path, typer.Argument(help="Folder, file or zip that a tool exported.")],
     *,
     task: Annotated[str, typer.Option(help="detect, segment, pose or obb.")] = "detect",
     out: Annotated[Path, typer.Option(help="New folder, relative to the project's root.")] = IMPORTED,
@@ -109,8 +108,13 @@ def import_(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the split.")] = 0,
 ) -> None:
-    """Convert Pascal VOC, COCO JSON, CVAT XML or loose YOLO files to a data set with a data yaml."""
+    """Convert what an annotation tool exported to a data set with a data yaml.
+
+    COCO, YOLO, Pascal VOC, CVAT, labelme, VIA, csv, FiftyOne, KITTI, Open Images, DOTA; also a data yaml
+    without val. docs/own-data.md lists what is read of each.
+    """
     from kdpipe.checks.places import refuse_output
+    from kdpipe.commands.init import tell_import
     from kdpipe.data.importing import import_data
     from kdpipe.models.tasks import TASKS
 
@@ -120,9 +124,7 @@ def import_(
     start: Path = context.obj
     where = start / images if images else None
     done = import_data(start / source, out, task, images=where, groups=groups, seed=seed)
-    for line in done.warnings:
-        console.print(f"[yellow]warning:[/] {escape(line)}")
-    console.print(", ".join(f"{split}: {counted(count, 'image')}" for split, count in done.images.items()))
+    tell_import(done, console)
     console.print(
         f"data yaml -> {done.yaml}; next: data.source: {done.yaml} in params.yaml, then run `kdpipe check`"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,10 @@ from rich.markup import escape
 from kdpipe.commands.presets import text_of
 from kdpipe.commands.proposal import propose
 from kdpipe.commands.template import NEW, Upgrade, check_folder, make_project
-from kdpipe.data import data_yaml
-from kdpipe.data.data_yaml import find_yaml
-from kdpipe.data.importing import import_data
+from kdpipe.data.data_yaml import find_yaml, read
+from kdpipe.data.importing import ImportResult, import_data
 from kdpipe.data.names import read_fields
-from kdpipe.errors import HOUR, KdpipeError, ParamsError, did_you_mean
+from kdpipe.errors import HOUR, DataError, KdpipeError, ParamsError, did_you_mean
 from kdpipe.models.tasks import TASKS
 from kdpipe.parallel.trials import rewriting
 from kdpipe.params.schema import Data
@@ -27,6 +26,7 @@ from kdpipe.params.schema import Data
 DEFAULT = "digits"
 BUDGET = 2 * HOUR
 IMPORTED = Path("data/imported")
+YAMLS = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -95,21 +95,26 @@ def _nothing_left(folder: Path) -> Iterator[None]:
 
 
 def _data_yaml(data: Path, task: str, imported: Path, console: Console) -> Path:
-    """The data yaml of the user, whose images can be found; annotations without one are imported."""
-    try:
+    """The data yaml of the user, if it can be used as it is; all else is imported."""
+    with suppress(ParamsError, DataError):  # which import mends, or says again
         yaml = find_yaml(data)
-    except ParamsError:
-        done = import_data(data, imported, task, images=None, groups=None, seed=0)
-        for line in done.warnings:
-            console.print(f"[yellow]warning:[/] {escape(line)}")
-        return done.yaml
-    data_yaml.read(yaml, task)
-    return yaml
+        if yaml.suffix in YAMLS and read(yaml, task).splits.get("val"):
+            return yaml
+    done = import_data(data, imported, task, images=None, groups=None, seed=0)
+    tell_import(done, console)
+    return done.yaml
 
 
 def _seen_from(folder: Path, yaml: Path) -> str:
     """The path of a data yaml as params.yaml has it: relative, unless it is far away."""
     return os.path.relpath(yaml, folder) if yaml.is_relative_to(folder.parent) else str(yaml)
+
+
+def tell_import(done: ImportResult, console: Console) -> None:
+    """Print what an import has found: images and objects, and what is notable about them."""
+    for line in done.warnings:
+        console.print(f"[yellow]warning:[/] {escape(line)}")
+    console.print(done.table())
 
 
 def tell(done: Upgrade, console: Console) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -11,30 +11,30 @@ from typing import Any
 
 from kdpipe.data import coco_annotations
 from kdpipe.data.label_files import check_label_files, label_path
-from kdpipe.data.listing import list_images
-from kdpipe.data.names import class_names, read_fields
+from kdpipe.data.listing import is_there, list_images
+from kdpipe.data.names import MOST_VALUES, class_names, read_fields
 from kdpipe.data.source import Example, Source
 from kdpipe.errors import DataError, ParamsError
 from kdpipe.params.schema import SPLITS
+from kdpipe.params.yaml_text import YamlError, load
 from kdpipe.paths import pull_hint
 
 MEASURED = ("val", "test")
 RGB = 3  # channels
-NOT_CARRIED = {"path", "download", "names", "nc", *SPLITS}
+NOT_CARRIED = {"path", "download", "names", "nc", "validation", *SPLITS}
 
 
 def find_yaml(source: Path) -> Path:
-    """The data yaml for `data.source`: the file itself, or the only yaml file in the folder.
+    """The data yaml for `data.source`: the file itself, or the only one in the folder.
 
     Raises:
-        ParamsError: if there is no yaml file, or more than one.
+        ParamsError: if there is no data yaml, or more than one.
     """
     if source.is_file():
         return source
     if not source.is_dir():
         raise ParamsError("data.source", f"{source} does not exist{pull_hint(source)}")
-    yamls = (*source.glob("*.yaml"), *source.glob("*.yml"))
-    found = sorted(path for path in yamls if path.is_file())
+    found = data_yamls(source) or _yamls(source)
     if len(found) == 1:
         return found[0]
     listed = ", ".join(path.name for path in found) or "none"
@@ -42,6 +42,23 @@ def find_yaml(source: Path) -> Path:
         "data.source",
         f"{source} must hold one data yaml (with train, val and names); found: {listed}",
     )
+
+
+def data_yamls(folder: Path) -> list[Path]:
+    """The data yamls in a folder: yaml files with `train` and `names`."""
+    return [path for path in _yamls(folder) if _is_data_yaml(path)]
+
+
+def _yamls(folder: Path) -> list[Path]:
+    return sorted(path for path in (*folder.glob("*.yaml"), *folder.glob("*.yml")) if path.is_file())
+
+
+def _is_data_yaml(path: Path) -> bool:
+    try:
+        fields = load(path, MOST_VALUES)
+    except (YamlError, OSError):
+        return False
+    return isinstance(fields, dict) and {"train", "names"} <= fields.keys()
 
 
 def read(yaml: Path, task: str, base: Path | None = None) -> Source:
@@ -57,16 +74,18 @@ def read(yaml: Path, task: str, base: Path | None = None) -> Source:
             their images.
     """
     fields = read_fields(yaml)
-    root = _root(yaml, fields.get("path"), base)
-    listings = {split: list_images(yaml, split, root, fields.get(split)) for split in SPLITS}
+    root = root_of(yaml, fields.get("path"), base)
+    entries = {split: entry_of(fields, split) for split in SPLITS}
+    absent = _absent_test(yaml, root, entries)
+    listings = {split: list_images(yaml, split, root, entry) for split, entry in entries.items()}
     images = {split: listing.images for split, listing in listings.items()}
-    warnings = [line for listing in listings.values() for line in listing.warnings]
+    warnings = [*absent, *(line for listing in listings.values() for line in listing.warnings)]
     if images["test"] and not any(label_path(image).is_file() for image in images["test"]):
         images["test"] = []
         warnings.append("the test split has no label files (COCO's has none), so it is left out")
     warnings += [line for split, paths in images.items() for line in check_label_files(split, paths)]
     annotations = {
-        split: coco_annotations.find(root, fields.get(split), task) for split in MEASURED if images[split]
+        split: coco_annotations.find(root, entries[split], task) for split in MEASURED if images[split]
     }
     return Source(
         names=class_names(yaml, fields),
@@ -80,6 +99,15 @@ def read(yaml: Path, task: str, base: Path | None = None) -> Source:
             *(path for paths in images.values() for image in paths for path in (image, label_path(image))),
         ],
     )
+
+
+def _absent_test(yaml: Path, root: Path, entries: dict[str, object]) -> list[str]:
+    """A warning if the test split is not there, which is then taken out: Ultralytics does not ask for it."""
+    test = entries["test"]
+    if not isinstance(test, str) or not test or is_there(root, test):
+        return []
+    entries["test"] = None
+    return [f"{yaml.name}: test: {test}: no such folder or list, so there is no test split"]
 
 
 def header(yaml: Path) -> tuple[list[str], int]:
@@ -102,7 +130,22 @@ def _channels(yaml: Path, fields: dict[str, Any]) -> int:
     return channels
 
 
-def _root(yaml: Path, path: object, base: Path | None) -> Path:
+def entry_of(fields: Mapping[str, Any], split: str) -> object:
+    """What a data yaml says of a split; `validation` is val, as in Ultralytics."""
+    return fields.get("validation") if split == "val" and "val" not in fields else fields.get(split)
+
+
+def root_of(yaml: Path, path: object, base: Path | None = None) -> Path:
+    """The folder that the splits of a data yaml start from.
+
+    Args:
+        yaml: The data yaml.
+        path: Its `path`.
+        base: Second folder in which to look for it.
+
+    Raises:
+        DataError: if there is no such folder.
+    """
     if path is None or path == "":
         return yaml.parent
     if not isinstance(path, str):

@@ -12,12 +12,16 @@ from pathlib import Path
 
 from rich.progress import track
 
-from kdpipe.data.images import CONVERTED, check_image, shown_size
+from kdpipe.data.clipping import clipped_text
+from kdpipe.data.images import CONVERTED, BrokenImageError, check_image, shown_size
 from kdpipe.data.labels import Label, LabelRules
+from kdpipe.data.listing import some
 from kdpipe.data.source import Example, Source
 from kdpipe.errors import DataError
 
 FIRST_OFFENDERS = 5
+BROKEN, UNREADABLE = "broken images", "unreadable images"
+MOST_BROKEN = 0.01  # share of a split's images that may be left out; one always may
 RGB = CONVERTED[-1]
 
 
@@ -31,6 +35,7 @@ class CheckedExample:
         size: Width and height in pixels as a model sees it; 0, 0 if it was not written.
         labels: Its valid labels.
         problems: Details by kind of problem.
+        clipped: Number of labels that reached out of the image, and end at its edges now.
     """
 
     example: Example
@@ -38,6 +43,7 @@ class CheckedExample:
     size: tuple[int, int]
     labels: list[Label]
     problems: dict[str, str]
+    clipped: int = 0
 
 
 @dataclass
@@ -58,7 +64,20 @@ class Problems:
 Splits = Mapping[str, Sequence[CheckedExample]]
 
 
-def examine(source: Source, rules: LabelRules, out: Path | None = None) -> dict[str, list[CheckedExample]]:
+@dataclass(frozen=True)
+class Examined:
+    """A source after the check of all images and labels.
+
+    Attributes:
+        splits: The images that are used.
+        warnings: Messages about what was left out or changed.
+    """
+
+    splits: dict[str, list[CheckedExample]]
+    warnings: list[str]
+
+
+def examine(source: Source, rules: LabelRules, out: Path | None = None) -> Examined:
     """Check all images and labels of a source, and copy them if all is well; the source is only read.
 
     Args:
@@ -81,10 +100,30 @@ def examine(source: Source, rules: LabelRules, out: Path | None = None) -> dict[
             checked = pool.map(check, examples)
             shown = track(checked, f"{split:>5} images", total=len(examples)) if out else checked
             splits[split] = list(shown)
-    errors = _errors(splits)
+    used = {split: _without_broken(examples) for split, examples in splits.items()}
+    errors = _errors(used)
     if errors.places:
+        errors.places |= _errors(splits).places  # broken images too, all in one message
         raise DataError("\n".join(["data.source cannot be trained on:", *errors.lines()]))
-    return splits
+    return Examined(used, [line for split in splits for line in _changes(split, splits[split])])
+
+
+def _without_broken(examples: list[CheckedExample]) -> list[CheckedExample]:
+    """The images without those that are broken, unless these are many."""
+    whole = [checked for checked in examples if BROKEN not in checked.problems]
+    few = len(examples) - len(whole) <= max(1, MOST_BROKEN * len(examples))
+    return whole if few and whole else examples
+
+
+def _changes(split: str, examples: Sequence[CheckedExample]) -> Iterator[str]:
+    """Say which images are left out, and how many labels are clipped."""
+    if broken := [
+        f"{one.example.where} ({one.problems[BROKEN]})" for one in examples if BROKEN in one.problems
+    ]:
+        yield f"{split}: broken images are left out: {len(broken)}: {some(broken)}"
+    if reaching := [checked for checked in examples if checked.clipped]:
+        number, files = sum(one.clipped for one in reaching), some([one.example.where for one in reaching])
+        yield f"{split}: labels that reach out of the image are clipped at its edge: {number}: {files}"
 
 
 def check_splits(source: Source) -> None:
@@ -99,17 +138,19 @@ def _check(
 ) -> CheckedExample:
     problems: dict[str, str] = {}
     labels: list[Label] = []
-    size, content, written, text = (0, 0), b"", b"", ""
+    size, content, written, text, clipped = (0, 0), b"", b"", "", 0
     try:
         content, text = example.read()
         written = check_image(content, example.where, channels)
+        text, clipped = clipped_text(text, rules)
         labels, bad = rules.parse(text)
         if bad:
             problems["bad labels"] = "; ".join(bad[:3])
     except UnicodeDecodeError:
         problems["bad labels"] = "the label file is no text in UTF-8"
     except OSError as error:
-        problems["unreadable images"] = str(error).split("\n")[0]
+        kind = BROKEN if isinstance(error, BrokenImageError) else UNREADABLE
+        problems[kind] = str(error).split("\n")[0]
     if out and not problems:
         image = out / "images" / split / example.name
         image.write_bytes(written)
@@ -118,14 +159,16 @@ def _check(
         size = shown_size(image)
     digest = hashlib.sha256(content).hexdigest()
     label_digest = hashlib.sha256(text.encode()).hexdigest()
-    return CheckedExample(example, f"{digest}:{label_digest}", size, labels, problems)
+    return CheckedExample(example, f"{digest}:{label_digest}", size, labels, problems, clipped)
 
 
 def _errors(splits: Splits) -> Problems:
     problems = Problems()
     for checked in (checked for examples in splits.values() for checked in examples):
         for kind, detail in checked.problems.items():
-            problems.places[kind].append(f"{checked.example.where}: {detail}")
+            problems.places[UNREADABLE if kind == BROKEN else kind].append(
+                f"{checked.example.where}: {detail}"
+            )
     for split, examples in splits.items():
         if not problems.places and not any(checked.labels for checked in examples):
             problems.places["splits without any object"].append(split)

@@ -58,6 +58,10 @@ Size = tuple[int, int]
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
+class BrokenImageError(OSError):
+    """An image whose end is missing, or whose content is damaged."""
+
+
 def check_image(content: bytes, name: str, channels: int) -> bytes:
     """Decode the whole image, and return the content that Ultralytics will neither reject nor rewrite.
 
@@ -70,7 +74,8 @@ def check_image(content: bytes, name: str, channels: int) -> bytes:
         channels: Channels of the data set's images.
 
     Raises:
-        OSError: if it cannot be trained on, with the reason.
+        BrokenImageError: if it is cut short or damaged.
+        OSError: if it cannot be trained on otherwise, with the reason.
     """
     _decode(content, name, channels)
     if not content.startswith(JPEG_START) or content.endswith(JPEG_END):
@@ -91,10 +96,10 @@ def _decode(content: bytes, name: str, channels: int) -> None:
     # Image.open raises an ImportError once Ultralytics is imported, which then looks for a reader of HEIF.
     except (UnidentifiedImageError, ImportError) as error:
         raise OSError(_unknown(name)) from error
-    except OSError:
-        raise
+    except OSError as error:
+        raise BrokenImageError(str(error)) from error
     except Exception as error:  # Pillow's readers raise anything for broken files
-        raise OSError(f"no image, or a broken one ({error})") from error
+        raise BrokenImageError(f"no image, or a broken one ({error})") from error
     if image.format not in FORMATS:
         raise OSError(f"its format is {image.format}, which Ultralytics does not read; save it as PNG")
     if min(image.size) < SMALLEST_SIDE:

@@ -98,12 +98,23 @@ def is_binary(path: Path) -> bool:
 
 def _place(yaml: Path, split: str, root: Path, item: str) -> Path:
     """The folder or list that is meant."""
+    place = _meant(root, item)
+    if not is_there(root, item):
+        hint = pull_hint(place)
+        raise DataError(f"{yaml}: {split}: {item}: no such folder or list; looked for {place}{hint}")
+    return place
+
+
+def is_there(root: Path, item: str) -> bool:
+    """Whether the folder or list of a split exists."""
+    place = _meant(root, item)
+    return place.is_dir() or place.is_file()
+
+
+def _meant(root: Path, item: str) -> Path:
     place = root / item
     if not place.exists() and item.startswith("../"):  # as exported by Roboflow
         place = root / item[3:]
-    if not (place.is_dir() or place.is_file()):
-        hint = pull_hint(place)
-        raise DataError(f"{yaml}: {split}: {item}: no such folder or list; looked for {place}{hint}")
     return place
 
 

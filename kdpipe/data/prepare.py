@@ -100,7 +100,8 @@ def check_images(data: Data, validate: Validate) -> list[str]:
     general = [*source.warnings, *without_splits(validate.splits, source.splits)]
     if sum(path.stat().st_size for path in source.files if path.is_file()) > SOON_READ:
         return general
-    splits = examine(source, rules)
+    examined = examine(source, rules)
+    splits = examined.splits
     crowded = [
         line
         for split in validate.splits
@@ -108,7 +109,12 @@ def check_images(data: Data, validate: Validate) -> list[str]:
             split, (len(checked.labels) for checked in splits.get(split, ())), validate.max_det
         )
     ]
-    return [*general, *findings(splits, source.names, data.task, source.annotations), *crowded]
+    return [
+        *general,
+        *examined.warnings,
+        *findings(splits, source.names, data.task, source.annotations),
+        *crowded,
+    ]
 
 
 def header(data: Data) -> Header:

@@ -39,12 +39,14 @@ def write(source: Source, rules: LabelRules, out: Path) -> PreparedData:
     """
     check_splits(source)
     shutil.rmtree(out, ignore_errors=True)
-    splits = examine(source, rules, out)
+    examined = examine(source, rules, out)
+    splits = examined.splits
     _write_yaml(source, out)
     misfits = list(_carry_annotations(splits, source, out, rules.task))
     annotated = {path.stem for path in (out / coco_annotations.FOLDER).glob("*.json")}
     warnings = [
         *source.warnings,
+        *examined.warnings,
         *misfits,
         *findings(splits, source.names, rules.task, annotated),
     ]

@@ -1,7 +1,8 @@
-"""Download data sets with Ultralytics, and convert COCO JSON with its converter."""
+"""Download data sets with Ultralytics, and join outlines as it does."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ultralytics.data import converter
@@ -28,18 +29,7 @@ def download_dataset(yaml: Path) -> None:
         raise DataError(f"data.source: {yaml.name} could not be downloaded ({error}); see {log}") from error
 
 
-def convert_coco(folder: Path, out: Path, task: str) -> None:
-    """Write label files in Ultralytics' format from COCO JSON files with class ids that start at 1.
-
-    Args:
-        folder: Folder with the JSON files.
-        out: Output folder.
-        task: Task of the labels.
-    """
-    converter.convert_coco(
-        str(folder),
-        str(out),
-        use_segments=task == "segment",
-        use_keypoints=task == "pose",
-        cls91to80=False,
-    )
+def merged_outline(parts: Sequence[Sequence[float]]) -> list[float]:
+    """One outline of an object in several parts, joined as Ultralytics joins them; all as x, y, x, y, ..."""
+    joined = converter.merge_multi_segment([list(part) for part in parts])
+    return [float(value) for part in joined for value in part.ravel()]

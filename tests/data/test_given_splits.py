@@ -311,7 +311,7 @@ def test_images_without_annotations_are_said(tmp_path: Path) -> None:
     folder = also(voc(tmp_path / "theirs"), "JPEGImages/extra.png", "JPEGImages/.hidden.png")
     done = import_data(folder, tmp_path / "out", "detect", images=None, groups=None, seed=0)
     assert done.images == COUNTS
-    assert done.warnings == [f"images without an xml file are left out: 1 ({folder}/JPEGImages/extra.png)"]
+    assert done.warnings == [f"images without annotations are left out: 1 ({folder}/JPEGImages/extra.png)"]
 
 
 def test_one_of_several_files_is_said(tmp_path: Path) -> None:

@@ -44,11 +44,7 @@ def coco_dataset() -> dict[str, list[dict[str, object]]]:
     ]
     keypoints = {"keypoints": ["nose", "tail"], "skeleton": []}
     categories = [{"id": 3, "name": "cat", **keypoints}, {"id": 7, "name": "dog", **keypoints}]
-    return {
-        "images": images,
-        "annotations": annotations,
-        "categories": [*categories, {"id": 0, "name": "unused"}],
-    }
+    return {"images": images, "annotations": annotations, "categories": categories}
 
 
 def write_images(folder: Path) -> None:
@@ -79,9 +75,7 @@ def as_cvat(folder: Path) -> Path:
 def as_yolo(folder: Path) -> Path:
     """Labels beside images, and the names, as labelImg leaves them."""
     write_images(folder)
-    data = coco_dataset()
-    data["categories"] = data["categories"][:2]
-    COCO(data).to_yolo(str(folder))
+    COCO(coco_dataset()).to_yolo(str(folder))
     (folder / "data.yaml").unlink()
     (folder / "classes.txt").write_text("\n".join(NAMES))
     return folder
@@ -171,6 +165,19 @@ def test_a_split_may_lack_a_class(tmp_path: Path) -> None:
     assert {line[0] for line in labels(done, "val").values()} == {NAMES.index("dog")}
 
 
+def test_a_class_that_only_val_has_comes_last(tmp_path: Path) -> None:
+    as_yolo(tmp_path / "theirs/train")
+    val = as_yolo(tmp_path / "theirs/val")
+    (val / "classes.txt").write_text("cow\ncat\ndog")
+    for path in val.glob("cam*.txt"):
+        path.write_text(f"{int(path.read_text()[0]) + 1}{path.read_text()[1:]}")
+    (val / "cam0_0.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    done = imported(tmp_path / "theirs", tmp_path / "out")
+    assert OmegaConf.load(done.yaml)["names"] == [*NAMES, "cow"]
+    assert done.objects["val"] == {"cat": 24, "dog": 5, "cow": 1}
+    assert "val has classes that train has not: cow" in done.warnings
+
+
 def test_names_that_lead_elsewhere_or_differ_in_their_suffix_alone(tmp_path: Path) -> None:
     source = as_coco(tmp_path / "theirs")
     content = json.loads(source.read_text())
@@ -210,14 +217,8 @@ def _without_names(folder: Path) -> Path:
 
 def _with_yaml(folder: Path) -> Path:
     source = as_yolo(folder)
-    (source / "data.yaml").write_text("names: [cat]")
+    (source / "data.yaml").write_text("train: .\nval: .\nnames: [cat, dog]")
     return source
-
-
-def _with_a_class_too_many(folder: Path) -> Path:
-    as_yolo(folder / "train")
-    (as_yolo(folder / "val") / "classes.txt").write_text("cat\ndog\ncow")
-    return folder
 
 
 def _broken(folder: Path) -> Path:
@@ -235,11 +236,10 @@ def _empty(folder: Path) -> Path:
     ("write", "message"),
     [
         (lambda folder: folder, "does not exist"),
-        (_empty, "found no Pascal VOC"),
-        (_broken, "cannot be read"),
+        (_empty, "found no annotations; known are COCO json, "),
+        (_broken, r"a\.json, line 1: no valid json"),
         (_without_images, "images that are missing: 30 of 30"),
         (_without_names, "class names are missing; write them into"),
-        (_with_a_class_too_many, "val has classes that train has not: cow"),
         (_with_yaml, "has a data yaml already: write data.source:"),
     ],
 )

@@ -199,7 +199,11 @@ def test_classes_are_in_the_order_of_their_numbers(make_set: MakeSet, tmp_path: 
 
 def test_a_folder_must_hold_one_yaml(make_set: MakeSet, tmp_path: Path) -> None:
     folder = make_set()
-    (folder / "second.yaml").write_text("names: [a]")
+    (folder / "environment.yml").write_text("name: base\ndependencies: [python]\n")
+    (folder / ".travis.yml").write_text("language: python\n")
+    (folder / "broken.yaml").write_text("{")
+    assert prepare(data(folder), tmp_path / "out").names == ["cat", "dog"]
+    (folder / "second.yaml").write_text("train: images\nnames: [a]")
     with pytest.raises(ParamsError, match=r"data\.yaml, second\.yaml"):
         prepare(data(folder), tmp_path / "out")
 

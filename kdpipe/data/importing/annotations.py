@@ -34,7 +34,11 @@ class Image:
     @property
     def classes(self) -> set[int]:
         """Class ids of the objects in the image."""
-        return {int(float(line.split()[0])) for line in self.labels.splitlines() if line.strip()}
+        return set(self.class_ids())
+
+    def class_ids(self) -> list[int]:
+        """Class id of each object in the image."""
+        return [int(float(line.split(None, 1)[0])) for line in self.labels.splitlines() if line.strip()]
 
     def renumbered(self, numbers: Mapping[int, int]) -> Image:
         """A copy with other class ids."""
@@ -52,24 +56,21 @@ class Annotations:
         images: Images with their labels.
         extra: Other keys for the data yaml, such as `kpt_shape`.
         warnings: Messages for the user.
+        lists_all: Whether every image of the folders is in it, annotated or not.
     """
 
     names: list[str]
     images: list[Image]
     extra: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    lists_all: bool = True
 
-    def with_classes_of(self, names: list[str], split: str) -> Annotations:
-        """A copy with the class ids of train; a split may lack classes, but may not have others.
-
-        Raises:
-            DataError: if the split has a class that train does not have.
-        """
-        unknown = [name for name in self.names if name not in names]
-        if unknown:
-            raise DataError(f"{split} has classes that train has not: {', '.join(unknown)}")
+    def with_classes(self, names: list[str]) -> Annotations:
+        """A copy with the class ids of other names, which have all of its own."""
+        if self.names == names[: len(self.names)]:
+            return replace(self, names=names)
         numbers = {own: names.index(name) for own, name in enumerate(self.names)}
-        return replace(self, images=[image.renumbered(numbers) for image in self.images])
+        return replace(self, names=names, images=[image.renumbered(numbers) for image in self.images])
 
 
 def check_names(names: Sequence[str], where: Path) -> None:

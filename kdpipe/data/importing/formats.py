@@ -1,32 +1,24 @@
-"""Detect the format of annotations, and read those of each split that they come with."""
+"""Read the annotations of each split that they come with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 from kdpipe.data.images import SUFFIXES as IMAGE_SUFFIXES
-from kdpipe.data.importing import coco
+from kdpipe.data.importing import data_set, registry
 from kdpipe.data.importing.annotations import Annotations, Image, listed
-from kdpipe.data.importing.given import (
-    by_folders,
-    by_lists,
-    lists,
-    refuse_unused,
-    split_files,
-    split_folders,
-)
-from kdpipe.data.importing.yolo import NAME_FILES, from_yolo
+from kdpipe.data.importing.convert import annotations_of
+from kdpipe.data.importing.finding import is_junk
+from kdpipe.data.importing.given import by_folders, by_lists, lists
+from kdpipe.data.importing.places import images_of, places_of, require_train, unused_beside, with_content
+from kdpipe.data.importing.yolo import from_yolo
 from kdpipe.data.listing import is_utf8, printable
 from kdpipe.errors import DataError, counted
-from kdpipe.params.schema import SPLITS
 
-NOTES = "notes.json"  # of Label Studio, beside YOLO files; no annotations
-READ = IMAGE_SUFFIXES | {".json", ".names", ".txt", ".xml", ".yaml", ".yml"}
-# Folders that are parts of a format, and so no data sets of their own.
-PARTS = {"annotations", "images", "labels", "jpegimages", "imagesets"}
+READ = IMAGE_SUFFIXES | {".csv", ".json", ".names", ".txt", ".xml", ".yaml", ".yml"}
+YAML = (".yaml", ".yml")
 
 
 def read_all(source: Path, task: str, images: Path | None) -> tuple[dict[str, Annotations], list[str]]:
@@ -49,23 +41,33 @@ def read_all(source: Path, task: str, images: Path | None) -> tuple[dict[str, An
         raise DataError(f"{images} does not exist")
     for given in (source, *([images] if images else [])):
         _check_files(given)
-    place = source if source.is_file() else _with_content(source)
-    if place.is_dir() and (yamls := [*place.glob("*.yaml"), *place.glob("*.yml")]):
-        raise DataError(f"{place} has a data yaml already: write data.source: {yamls[0]} into params.yaml")
-    places = _places(place)
+    place = source if source.is_file() else with_content(source)
+    if yaml := data_set.yaml_of(place):
+        return data_set.read(yaml, task)
+    parts, warnings = _read_splits(place, task, images)
+    return parts, [*warnings, *_without_annotations(parts, place)]
+
+
+def _read_splits(place: Path, task: str, images: Path | None) -> tuple[dict[str, Annotations], list[str]]:
+    places = places_of(place)
     if places:
+        said = []
+        if "test" in places and _has_no_annotations(places["test"]):
+            said = [f"{places.pop('test')} has no annotations, so there is no test split"]
         parts = {
-            split: _read(its_place, task, _images_of(split, its_place, images), place)
+            split: _read(its_place, task, images_of(split, its_place, images), place)
             for split, its_place in places.items()
         }
-        return _of_train(parts, place), [line for part in parts.values() for line in part.warnings]
+        said += [line for part in parts.values() for line in part.warnings]
+        parts, added = _with_same_classes(parts, place)
+        return parts, [*said, *added]
     whole = _read(place, task, (images,) if images else (), place)
     splits, warnings = _given(whole.images, place)
-    warnings += _unused(place)
+    warnings += unused_beside(place)
     if splits:
-        _require_train(splits, place)
+        require_train(splits, place)
     parts = {
-        split: Annotations(whole.names, its_images, whole.extra)
+        split: Annotations(whole.names, its_images, whole.extra, lists_all=whole.lists_all)
         for split, its_images in (splits or {"train": whole.images}).items()
     }
     return parts, [*whole.warnings, *warnings]
@@ -81,102 +83,25 @@ def _check_files(source: Path) -> None:
         raise DataError(f"{listed(garbled)}; file names must be UTF-8; rename what is not")
 
 
-def _with_content(source: Path) -> Path:
-    """The folder itself, or the only folder in it if there is nothing else, as many archives have it."""
-    content = [path for path in source.iterdir() if not path.name.startswith((".", "__MACOSX"))]
-    folders = [path for path in content if path.is_dir()]
-    useful = [
-        path for path in content if path.name in NAME_FILES or path.suffix in (".json", ".xml", ".yaml")
-    ]
-    if len(folders) != 1 or useful or folders[0].name.lower() in PARTS or split_folders(source):
-        return source
-    if any(path.suffix.lower() in IMAGE_SUFFIXES for path in content):
-        return source
-    return _with_content(folders[0])
+def _has_no_annotations(place: Path) -> bool:
+    """Whether a folder has nothing but images, as the test images of a challenge."""
+    return place.is_dir() and not any(
+        path.suffix.lower() in READ - IMAGE_SUFFIXES and not is_junk(path, place) for path in place.rglob("*")
+    )
 
 
-def _places(source: Path) -> dict[str, Path]:
-    """Folder or file of each split, where splits have their own annotations; empty if they have not."""
-    if source.is_file() or any((source / name).is_file() for name in NAME_FILES):
-        return {}
-    for folder in (source, source / "annotations"):
-        of_cvat = _files(folder, "*.xml")
-        if 1 < len(of_cvat) <= len(SPLITS) and len(places := split_files(of_cvat)) == len(of_cvat):
-            _require_train(places, folder)
-            return places
-        files = _files(folder, "*.json")
-        if len(files) > 1 and (places := split_files(files)):
-            _require_train(places, folder)
-            if unused := [path.name for path in files if path not in places.values()]:
-                raise DataError(
-                    f"{folder}: {', '.join(places[split].name for split in places)} are of splits, but not "
-                    f"{', '.join(unused)}; move what is not to be imported elsewhere"
-                )
-            return places
-        if len(files) > 1:
-            refuse_unused((path.name for path in files), "the files")
-        if files:
-            return {}
-    places = split_folders(source)
-    if not places:
-        return {}
-    _require_train(places, source)
-    others = [path for path in source.iterdir() if path.is_dir() and path not in places.values()]
-    if with_images := [path for path in others if _has_images(path)]:
-        raise DataError(
-            f"{with_images[0]} has images too, beside {' and '.join(path.name for path in places.values())}; "
-            "call it train, val or test, or move it elsewhere"
-        )
-    return places
-
-
-def _files(folder: Path, pattern: str) -> list[Path]:
-    return sorted(path for path in folder.glob(pattern) if path.is_file())
-
-
-def _has_images(folder: Path) -> bool:
-    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*"))
-
-
-def _images_of(split: str, place: Path, images: Path | None) -> tuple[Path, ...]:
-    """Folders in which to look for the images of one split; empty for those where they are by default."""
-    if images:
-        own = split_folders(images).get(split)
-        return (own, images) if own else (images,)
-    if place.is_dir():
-        return ()
-    above = place.parent.parent if place.parent.name == "annotations" else place.parent
-    for root in (above, above / "images"):
-        if root.is_dir() and (own := split_folders(root).get(split)):
-            return own, root, place.parent
-    return ()
-
-
-def _unused(place: Path) -> list[str]:
-    """A warning if a file was given, and others beside it are of other splits."""
-    with suppress(DataError):
-        files = split_files(list(place.parent.glob(f"*{place.suffix}"))) if place.is_file() else {}
-        if place in files.values() and len(files) > 1:
-            others = " and ".join(path.name for path in files.values() if path != place)
-            return [f"{others} beside {place.name} is not used; give the folder to import all splits"]
-    return []
-
-
-def _require_train(splits: Mapping[str, object], where: Path) -> None:
-    if "train" not in splits:
-        raise DataError(
-            f"{where}: found {' and '.join(splits)}, but no train; add it, or rename what is no split"
-        )
-
-
-def _of_train(parts: dict[str, Annotations], source: Path) -> dict[str, Annotations]:
-    """The annotations with the class ids of train, in the order train, val, test."""
-    names = parts["train"].names
-    parts = {split: part.with_classes_of(names, split) for split, part in parts.items()}
+def _with_same_classes(
+    parts: dict[str, Annotations], source: Path
+) -> tuple[dict[str, Annotations], list[str]]:
+    """The annotations with the class ids of train, then those of classes that train has not."""
+    names, said = list(parts["train"].names), []
     for split, part in parts.items():
+        if unknown := [name for name in part.names if name not in names]:
+            names += unknown
+            said.append(f"{split} has classes that train has not: {', '.join(unknown)}")
         if not part.images:
             raise DataError(f"{source}: {split} has no images")
-    return parts
+    return {split: part.with_classes(names) for split, part in parts.items()}, said
 
 
 def _given(images: list[Image], source: Path) -> tuple[dict[str, list[Image]], list[str]]:
@@ -194,24 +119,22 @@ def _given(images: list[Image], source: Path) -> tuple[dict[str, list[Image]], l
 
 
 def _read(place: Path, task: str, images: tuple[Path, ...], source: Path) -> Annotations:
-    read = place
     try:
-        if place.suffix == ".json":
-            return coco.from_json(place, place.parent, task, images)
-        if place.suffix == ".xml":
-            return coco.from_cvat(place, task, images)
-        if place.is_dir() and (_files(place, "*.xml") or _files(place, "Annotations/*.xml")):
-            return coco.from_voc(place, task, images)
-        jsons = _files(place, "*.json") if place.is_dir() else []
-        jsons = [path for path in jsons if path.name != NOTES]
-        if len(jsons) == 1:
-            read = jsons[0]
-            return coco.from_json(read, place, task, images)
-    except (OSError, ValueError, KeyError, RuntimeError, ET.ParseError) as error:
-        raise DataError(f"{read} cannot be read: {error}") from error
+        found = registry.read_file(place, place.parent) if place.is_file() else registry.read_folder(place)
+        if found:
+            return annotations_of(found, task, images)
+    except OSError as error:
+        raise DataError(f"{place} cannot be read: {error}") from error
     if place.is_dir() and any(place.rglob("*.txt")):
         return from_yolo(place, images, source)
-    raise DataError(
-        f"{place}: found no Pascal VOC (xml files), COCO (one json file), CVAT (an xml file) "
-        "or YOLO (txt files)"
-    )
+    raise DataError(f"{place}: found no annotations; known are {registry.known()}")
+
+
+def _without_annotations(parts: Mapping[str, Annotations], place: Path) -> Iterator[str]:
+    """Say which images are beside those that are annotated, and in no file of annotations."""
+    known = {str(image.path) for part in parts.values() for image in part.images}
+    folders = {image.path.parent for part in parts.values() if not part.lists_all for image in part.images}
+    beside = sorted(entry.path for folder in folders for entry in os.scandir(folder) if entry.name[0] != ".")
+    others = [path for path in beside if path not in known and path != str(place)]
+    if others := [path for path in others if Path(path).suffix.lower() in IMAGE_SUFFIXES]:
+        yield f"images without annotations are left out: {len(others)} ({listed(others)})"

@@ -16,8 +16,9 @@ WORDS = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 # A word of those with what often follows it (train2017, test_images), and any beginning (instances_, obj_).
+AFTER = r"set|split|data|images?|labels?|annotations|bbox|list|20\d\d"
 NAMED = re.compile(
-    rf"(.*[-_. ])?({'|'.join(WORDS)})(?:[-_ ]?(?:set|split|data|images?|labels?|annotations|list|20\d\d))*",
+    rf"(.*[-_. ])?({'|'.join(WORDS)})(?:[-_ ]?(?:{AFTER}))*",
     re.IGNORECASE,
 )
 LOOKS_LIKE = re.compile(rf"(?<![a-z])({'|'.join(WORDS)})(?![a-z])", re.IGNORECASE)

@@ -9,7 +9,12 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
 from kdpipe.data.importing.annotations import Image
@@ -56,6 +61,34 @@ def groups_of(names: Sequence[str], groups: str | None) -> list[str]:
             "write it without repeats within repeats, such as (a+)+"
         ) from None
     return [str(group) for group in json.loads(found.stdout)]
+
+
+def with_equal_files(paths: Sequence[Path], groups: Sequence[str]) -> list[str]:
+    """Group of each image, where equal files bring their groups together; the first by the alphabet names it.
+
+    Args:
+        paths: The image files.
+        groups: Group of each image by its name.
+    """
+    contents = _contents(paths)
+    numbers = {name: number for number, name in enumerate(dict.fromkeys([*groups, *contents]))}
+    joins = [numbers[name] for name in groups], [numbers[name] for name in contents]
+    graph = coo_array((np.ones(len(paths)), joins), shape=(len(numbers), len(numbers)))
+    together = connected_components(graph, directed=False)[1]
+    first: dict[int, str] = {}
+    for name in sorted(set(groups)):
+        first.setdefault(together[numbers[name]], name)
+    return [first[together[numbers[name]]] for name in groups]
+
+
+def _contents(paths: Sequence[Path]) -> list[tuple[int, str]]:
+    """Size and digest of each file; of a file of a size of its own, its number in place of the digest."""
+    sizes = [path.stat().st_size for path in paths]
+    times = Counter(sizes)
+    return [
+        (size, sha256(path.read_bytes()).hexdigest() if times[size] > 1 else str(number))
+        for number, (path, size) in enumerate(zip(paths, sizes, strict=True))
+    ]
 
 
 def split_off(images: Sequence[Image], groups: Sequence[str], seed: int) -> tuple[list[Image], list[Image]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from kdpipe.data.importing.annotations import (
@@ -13,6 +14,7 @@ from kdpipe.data.importing.annotations import (
     listed,
     text_of,
 )
+from kdpipe.data.importing.finding import before_upload, is_drawn, is_junk
 from kdpipe.data.importing.given import lists
 from kdpipe.data.label_files import label_path
 from kdpipe.data.listing import images_below
@@ -20,7 +22,6 @@ from kdpipe.errors import DataError, counted
 
 NAME_FILES = ("classes.txt", "obj.names", "labels.txt")  # as labelImg, Darknet and others name them
 BOX_WORDS = 4  # after the class id
-MAC_FOLDER = "__MACOSX"  # in archives made on a Mac: no images, despite their names
 
 
 def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = None) -> Annotations:
@@ -43,12 +44,14 @@ def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = No
     check_names(names, names_file)
     root = images[0] if images else folder
     listing = images_below(root)
-    paths = [path for path in listing.images if MAC_FOLDER not in path.parts]
+    paths = [path for path in listing.images if not is_junk(path, root)]
+    drawn = [path for path in listing.images if is_drawn(path, root)]
     if not paths:
         raise DataError(f"{root}: there are no images; say where they are with --images")
     no_labels = {names_file, *_other_name_files(names_file, folder)}
     no_labels |= set(lists(folder, (path.stem for path in paths)).values())
     files = {path: _label_file(path, root, folder, no_labels) for path in paths}
+    files |= _uploaded(files, folder, no_labels)
     warnings = _check_labels([file for file in files.values() if file], folder, no_labels, len(names))
     found = [
         Image(
@@ -59,7 +62,8 @@ def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = No
         )
         for path, file in files.items()
     ]
-    return Annotations(names, found, warnings=[*listing.warnings, *warnings])
+    said = [f"pictures that a training has drawn upon are left out: {len(drawn)} ({listed(drawn)})"]
+    return Annotations(names, found, warnings=[*listing.warnings, *(said if drawn else []), *warnings])
 
 
 def _names_file(folder: Path, names_from: Path | None) -> Path:
@@ -92,6 +96,25 @@ def _label_file(image: Path, root: Path, folder: Path, no_labels: set[Path]) -> 
     return next((path for path in places if path.is_file() and path not in no_labels), None)
 
 
+def _uploaded(
+    files: Mapping[Path, Path | None], folder: Path, no_labels: Container[Path]
+) -> dict[Path, Path | None]:
+    """Label files of images that have none of their name, by the name before an upload to Label Studio."""
+    used = {file for file in files.values() if file}
+    free: defaultdict[str, list[Path]] = defaultdict(list)
+    for file in sorted(folder.rglob("*.txt")):
+        if file not in used and file not in no_labels and not is_junk(file, folder):
+            free[before_upload(file.stem)].append(file)
+    missing = [image for image, file in files.items() if file is None]
+    same = {image: free[before_upload(image.stem)] for image in missing}
+    times = Counter(before_upload(image.stem) for image in missing)
+    return {
+        image: found[0]
+        for image, found in same.items()
+        if len(found) == 1 and times[before_upload(image.stem)] == 1
+    }
+
+
 def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], classes: int) -> list[str]:
     """Refuse label files that are none, and folders most of whose label files belong to no image.
 
@@ -105,7 +128,7 @@ def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], cla
     if not any(text_of(file, "labels").strip() for file in used):
         raise DataError(f"{folder}: no image has a label file of its name")
     unused = sorted({*folder.rglob("*.txt")} - set(used) - set(no_labels))
-    unused = [file for file in unused if _looks_like_labels(file)]
+    unused = [file for file in unused if _looks_like_labels(file) and not is_junk(file, folder)]
     if not unused:
         return []
     files = counted(len(unused), "label file belongs", "label files belong")

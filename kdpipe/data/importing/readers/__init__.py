@@ -1,0 +1,1 @@
+"""Readers of annotations, one module per format."""

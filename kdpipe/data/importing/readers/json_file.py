@@ -1,0 +1,81 @@
+"""JSON files: their content, with the objects of COCO made compact while they are read."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdpipe.data.importing.annotations import text_of
+from kdpipe.data.importing.geometry import turned
+from kdpipe.data.importing.objects import Box, Shape
+from kdpipe.errors import DataError
+
+NOT_A_NUMBER = float("nan")  # refused with the name of the picture
+
+
+def content_of(file: Path) -> Any:
+    """Content of a JSON file; objects of COCO are pairs of the image's id and a `Shape`.
+
+    Raises:
+        DataError: naming the line that is no JSON.
+    """
+    try:
+        return json.loads(text_of(file, "json"), object_hook=_compact)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{file}, line {error.lineno}: no valid json ({error.msg}); export it again"
+        ) from None
+    except RecursionError:
+        raise DataError(f"{file} is nested too deeply to be annotations") from None
+
+
+def _compact(entry: dict[str, Any]) -> Any:
+    """An annotation of COCO as a pair, which takes a fraction of the memory; all else as it is."""
+    if "image_id" not in entry or "category_id" not in entry:
+        return entry
+    shape = Shape(entry["category_id"], entry.get("id"), _corners(entry.get("bbox")))
+    outline = entry.get("segmentation")
+    if isinstance(outline, list):
+        shape.parts = _outlines(outline)
+    elif isinstance(outline, dict):
+        shape.mask = partial(_decoded, outline)
+    shape.keypoints = entry.get("keypoints") or ()
+    if entry.get("iscrowd"):
+        shape.skip = "crowds (`iscrowd`)"
+    attributes = entry.get("attributes")  # of CVAT
+    if isinstance(attributes, dict) and attributes.get("rotation") and shape.box:
+        shape.corners = turned(shape.box, float(attributes["rotation"]))
+    return entry["image_id"], shape
+
+
+def _outlines(parts: list[Any]) -> list[array[float]]:
+    try:
+        return [array("d", part) for part in parts]
+    except TypeError:  # not lists of numbers
+        return []
+
+
+def _corners(bbox: Any) -> Box | None:
+    if bbox is None or bbox == []:
+        return None
+    try:
+        left, top, width, height = bbox
+        return left + 0.0, top + 0.0, left + width, top + height
+    except (TypeError, ValueError):
+        return NOT_A_NUMBER, NOT_A_NUMBER, NOT_A_NUMBER, NOT_A_NUMBER
+
+
+def _decoded(rle: dict[str, Any]) -> NDArray[np.uint8]:
+    """The mask of a run-length encoding; raises a ValueError if it is broken."""
+    from hotcoco import mask
+
+    try:
+        return np.ascontiguousarray(mask.decode(rle))
+    except (ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
+        raise ValueError(f"a mask (RLE) cannot be decoded: {error}") from None

@@ -1,0 +1,185 @@
+"""The formats that are read: how each is recognised, and its reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdpipe.data.importing.annotations import listed
+from kdpipe.data.importing.finding import is_junk
+from kdpipe.data.importing.objects import Read, wrong
+from kdpipe.data.importing.readers import coco, cvat, fiftyone, labelme, lines, table, via, voc
+from kdpipe.data.importing.readers.json_file import content_of
+from kdpipe.data.importing.readers.xml_file import line_of, root_of
+from kdpipe.errors import DataError
+
+NOTES = "notes.json"  # of Label Studio, beside YOLO files; no annotations
+# Folders in which formats keep their files, below the folder that is given.
+BELOW = ("", "Annotations", "annotations", "labels", "label_2", "labelTxt", "labelTxt-v1.0/labelTxt")
+NOT_LINES = ("README", "readme", "classes", "train", "val", "valid", "test", "trainval", "notes")
+
+
+@dataclass(frozen=True)
+class JsonFormat:
+    """A format in a json file.
+
+    Attributes:
+        tool: Its name.
+        fits: Whether content is of it.
+        read: Reads the file, its content and the folder of its images.
+    """
+
+    tool: str
+    fits: Callable[[Any], bool]
+    read: Callable[[Path, Any, Path], Read]
+
+
+def _refuse_panoptic(file: Path, _content: Any, _folder: Path) -> Read:
+    raise coco.refuse_panoptic(file)
+
+
+def _refuse_tasks(file: Path, _content: Any, _folder: Path) -> Read:
+    raise wrong("Label Studio json", file, "export the project as COCO or YOLO with images")
+
+
+JSON = (
+    JsonFormat("COCO panoptic", coco.is_panoptic, _refuse_panoptic),
+    JsonFormat(coco.TOOL, coco.is_coco, coco.read),
+    JsonFormat(fiftyone.TOOL, fiftyone.is_fiftyone, fiftyone.read),
+    JsonFormat(labelme.TOOL, labelme.is_labelme, lambda file, _, folder: labelme.read([file], folder)),
+    JsonFormat(via.TOOL, via.is_via, via.read),
+    JsonFormat(
+        "Label Studio json",
+        lambda content: (
+            isinstance(content, list)
+            and any(isinstance(one, dict) and "data" in one and "annotations" in one for one in content)
+        ),
+        _refuse_tasks,
+    ),
+)
+JSON_TOOLS = [one.tool for one in JSON[1:-1]]
+
+
+def read_file(file: Path, folder: Path) -> Read:
+    """Read one file of annotations.
+
+    Args:
+        file: The file.
+        folder: Folder in which its images are looked for.
+
+    Raises:
+        DataError: if it is of no known format, or broken.
+    """
+    suffix = file.suffix.lower()
+    if suffix == ".json":
+        content = content_of(file)
+        if found := _json_format(content):
+            return found.read(file, content, folder)
+        raise DataError(f"{file} is json of no known tool; known are {', '.join(JSON_TOOLS)}")
+    if suffix == ".xml":
+        return _read_xml(file, folder)
+    if suffix == ".csv":
+        return _read_csv(file, folder)
+    raise DataError(f"{file} is no annotation file: known are json, xml and csv, and folders of label files")
+
+
+def _json_format(content: Any) -> JsonFormat | None:
+    return next((one for one in JSON if one.fits(content)), None)
+
+
+def _read_xml(file: Path, folder: Path) -> Read:
+    root = root_of(file)
+    if root.tag == "annotation":
+        return voc.read([file], folder)
+    if root.tag == "annotations":
+        return cvat.read(file, folder, root)
+    raise wrong(
+        "xml",
+        file,
+        f"<{root.tag}> is neither Pascal VOC's nor CVAT's",
+        line_of(root),
+    )
+
+
+def _read_csv(file: Path, folder: Path) -> Read:
+    header = table.header_of(file)
+    if "#filename" in header:
+        raise via.refuse_csv(file)
+    if table.is_table(file):
+        return table.read(file, folder)
+    if table.is_open_images(file):
+        return table.read_open_images(file, folder)
+    raise wrong(
+        "csv",
+        file,
+        f"the first line must name the columns {', '.join(table.COLUMNS)} (or those of Open Images); found: "
+        f"{table.other_header(file)}",
+        1,
+    )
+
+
+def files_in(folder: Path, suffix: str) -> list[Path]:
+    """Annotation files of a suffix in a folder, or in the first of a format's folders below that has some."""
+    for place in (folder / name for name in BELOW):
+        found = sorted(path for path in place.glob("*") if path.suffix.lower() == suffix and path.is_file())
+        if found := [path for path in found if path.name != NOTES and not is_junk(path, folder)]:
+            return found
+    return []
+
+
+def read_folder(folder: Path) -> Read | None:
+    """Read the annotations in a folder; None if there are none, or only YOLO's label files.
+
+    Raises:
+        DataError: if there are several files of which only one can be meant, or one is broken.
+    """
+    if files := files_in(folder, ".xml"):
+        if root_of(files[0]).tag == "annotation":
+            return voc.read(files, folder)
+        return read_file(_only(files, folder), folder)
+    if files := files_in(folder, ".json"):
+        return _read_jsons(files, folder)
+    if files := [
+        path for path in files_in(folder, ".csv") if table.is_table(path) or table.is_open_images(path)
+    ]:
+        return read_file(_only(files, folder), folder)
+    texts = [path for path in files_in(folder, ".txt") if path.stem.split(".")[0] not in NOT_LINES]
+    kinds = {path: kind for path in texts if (kind := lines.kind_of(path))}
+    if not kinds:
+        csvs = files_in(folder, ".csv")
+        return read_file(csvs[0], folder) if csvs and not texts else None
+    return lines.read(texts, next(iter(kinds.values())), folder)
+
+
+def _read_jsons(files: Sequence[Path], folder: Path) -> Read | None:
+    """The only json file of a known format, or all of labelme's; None if there is none."""
+    first = content_of(files[0])
+    if labelme.is_labelme(first):
+        return labelme.read(files, folder)
+    contents = {files[0]: first} | {file: content_of(file) for file in files[1:]}
+    if per_image := [file for file, content in contents.items() if labelme.is_labelme(content)]:
+        return labelme.read(per_image, folder)
+    known = [file for file, content in contents.items() if _json_format(content)]
+    if not known:
+        return None
+    file = _only(known, folder)
+    found = _json_format(contents[file])
+    assert found is not None
+    return found.read(file, contents[file], folder)
+
+
+def _only(files: Sequence[Path], folder: Path) -> Path:
+    if len(files) > 1:
+        raise DataError(
+            f"{folder}: several files of annotations ({listed(path.name for path in files)}); give the one "
+            "that is meant, or name them after train, val and test"
+        )
+    return files[0]
+
+
+def known() -> str:
+    """Names of all formats, for a message."""
+    others = (voc.TOOL, cvat.TOOL, table.TOOL, table.OPEN_IMAGES, lines.KITTI, lines.DOTA)
+    return ", ".join([*JSON_TOOLS, *others, "YOLO txt"])

@@ -1,0 +1,1 @@
+"""Small data sets as annotation tools write them, all of the same pictures and boxes."""
