@@ -187,6 +187,14 @@ def test_pictures_that_are_no_data(write, place: str, tmp_path: Path) -> None:
         assert same(found, expected(stem.removeprefix("3f2a1b4c-"), "detect"))
 
 
+def test_files_of_labelme_that_are_called_like_splits(tmp_path: Path) -> None:
+    folder = others.labelme(tmp_path / "theirs")
+    for number, word in enumerate(("train", "val", "train", "val", "test", "test")):
+        for suffix in ("json", "jpg"):
+            (folder / f"photo{number}.{suffix}").rename(folder / f"{word}_{number}_photo{number}.{suffix}")
+    assert sum(imported(folder, tmp_path / "out").images.values()) == 6
+
+
 def test_images_that_were_rescaled_afterwards(tmp_path: Path) -> None:
     folder = coco_and_yolo.cvat_coco(tmp_path / "theirs")
     picture(folder / "images/default/photo0.jpg", 2 * WIDTH, 2 * HEIGHT)

@@ -45,7 +45,7 @@ def places_of(source: Path) -> dict[str, Path]:
         if 1 < len(of_cvat) <= len(SPLITS) and len(places := split_files(of_cvat)) == len(of_cvat):
             require_train(places, folder)
             return places
-        files = [path for path in _files(folder, "*.json") if path.name != NOTES]
+        files = [path for path in _without_images(_files(folder, "*.json"), folder) if path.name != NOTES]
         files = files or [path for path in _files(folder, "*.csv") if table.is_known(path)]
         if places := _split_files(files, folder):
             return places
@@ -78,6 +78,14 @@ def _split_files(files: list[Path], folder: Path) -> dict[str, Path]:
             f"{', '.join(unused)}; move what is not to be imported elsewhere"
         )
     return places
+
+
+def _without_images(files: list[Path], folder: Path) -> list[Path]:
+    """The files that are not of an image beside them, as labelme's are."""
+    if not files:
+        return []
+    images = {path.stem for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES}
+    return [path for path in files if path.stem not in images]
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:

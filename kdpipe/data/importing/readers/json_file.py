@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from array import array
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.markup import escape
 
+from kdpipe.console import console
 from kdpipe.data.importing.annotations import text_of
 from kdpipe.data.importing.geometry import turned
 from kdpipe.data.importing.objects import Box, Shape
 from kdpipe.errors import DataError
 
+LARGE = 20 * 2**20  # bytes of a file that takes seconds to read
 NOT_A_NUMBER = float("nan")  # refused with the name of the picture
 
 
@@ -26,7 +30,8 @@ def content_of(file: Path) -> Any:
         DataError: naming the line that is no JSON.
     """
     try:
-        return json.loads(text_of(file, "json"), object_hook=_compact)
+        with console.status(f"reading {escape(file.name)}") if file.stat().st_size > LARGE else nullcontext():
+            return json.loads(text_of(file, "json"), object_hook=_compact)
     except json.JSONDecodeError as error:
         raise DataError(
             f"{file}, line {error.lineno}: no valid json ({error.msg}); export it again"
