@@ -20,6 +20,7 @@ from kdpipe.data.importing.splitting import split_off, with_equal_files
 from kdpipe.errors import DataError
 from tests.data.exports import coco_and_yolo, xml_tools
 from tests.data.exports.truth import NAMES, STEMS, picture, written
+from tests.data.small import small_set
 
 
 def imported(source: Path, out: Path, groups: str | None = None) -> ImportResult:
@@ -132,6 +133,23 @@ def test_a_data_yaml_that_needs_no_import_is_said(tmp_path: Path) -> None:
     written(folder / "data.yaml", f"train: images/train\nvalidation: images/train\nnames: {NAMES}\n")
     with pytest.raises(DataError, match=r"has a data yaml already: write data\.source: .*data\.yaml into"):
         imported(folder, tmp_path / "out")
+
+
+def test_a_zip_with_a_whole_data_set_is_imported(tmp_path: Path) -> None:
+    """As Roboflow exports YOLO: its data yaml names folders one level up."""
+    names = {"train": "../train/images", "val": "../valid/images", "names": ["cat", "dog"]}
+    small_set(tmp_path / "theirs", _as_of_roboflow, **names)
+    done = imported(zipped(tmp_path / "theirs", tmp_path / "pets.zip"), tmp_path / "out")
+    assert done.images == {"train": 3, "val": 3}
+    assert len(list((tmp_path / "out/labels/val").iterdir())) == 3
+    assert "path" not in yaml.safe_load(done.yaml.read_text())
+
+
+def _as_of_roboflow(folder: Path) -> None:
+    for split, name in (("train", "train"), ("val", "valid")):
+        for kind in ("images", "labels"):
+            (folder / name).mkdir(exist_ok=True)
+            (folder / kind / split).rename(folder / name / kind)
 
 
 def test_json_of_another_tool_beside_yolo_files(tmp_path: Path) -> None:

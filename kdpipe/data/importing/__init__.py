@@ -45,7 +45,7 @@ def import_data(
         what = "is not empty" if out.is_dir() else "is no folder"
         raise DataError(f"{out} {what}; choose another folder with --out, or remove it")
     with opened(source, out) as place:
-        parts, warnings = read_all(place, task, images)
+        parts, warnings = read_all(place, task, images, unpacked=place != source)
         splits, said = _splits(parts, groups, seed)
         names = parts["train"].names
         content: dict[str, object] = {split: f"images/{split}" for split in splits}

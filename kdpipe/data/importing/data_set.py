@@ -1,4 +1,4 @@
-"""Data yamls that lack a val split, as CVAT and others export them."""
+"""Data yamls that lack a val split, as CVAT and others export them, or that are in a zip."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ def yaml_of(place: Path) -> Path | None:
     return place if place.suffix.lower() in (".yaml", ".yml") else None
 
 
-def read(yaml: Path, task: str) -> tuple[dict[str, Annotations], list[str]]:
+def read(yaml: Path, task: str, *, unpacked: bool) -> tuple[dict[str, Annotations], list[str]]:
     """Annotations by split of a data yaml.
 
     Args:
         yaml: The data yaml.
         task: Task of the labels.
+        unpacked: Whether it is from an archive, so that there is no such file.
 
     Raises:
         DataError: if it can be used as it is, or images or labels are missing or broken.
     """
     fields = read_fields(yaml)
     root = data_yaml.root_of(yaml, fields.get("path"))
-    if _is_usable(yaml, task):
+    if not unpacked and _is_usable(yaml, task):
         raise DataError(f"{yaml.parent} has a data yaml already: write data.source: {yaml} into params.yaml")
     names = list(class_names(yaml, fields).values())
     parts, said = {}, []

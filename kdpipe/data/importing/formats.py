@@ -21,13 +21,16 @@ READ = IMAGE_SUFFIXES | {".csv", ".json", ".names", ".txt", ".xml", ".yaml", ".y
 YAML = (".yaml", ".yml")
 
 
-def read_all(source: Path, task: str, images: Path | None) -> tuple[dict[str, Annotations], list[str]]:
+def read_all(
+    source: Path, task: str, images: Path | None, *, unpacked: bool = False
+) -> tuple[dict[str, Annotations], list[str]]:
     """Read annotations by split; all of them are `train` if they come without splits.
 
     Args:
         source: A file or folder of annotations.
         task: Task of the labels.
         images: Folder of the images, if they are not beside the annotations.
+        unpacked: Whether the source was unpacked from an archive.
 
     Returns:
         The annotations of each split, and messages for the user.
@@ -43,7 +46,7 @@ def read_all(source: Path, task: str, images: Path | None) -> tuple[dict[str, An
         _check_files(given)
     place = source if source.is_file() else with_content(source)
     if yaml := data_set.yaml_of(place):
-        return data_set.read(yaml, task)
+        return data_set.read(yaml, task, unpacked=unpacked)
     parts, warnings = _read_splits(place, task, images)
     return parts, [*warnings, *_without_annotations(parts, place)]
 
