@@ -3,7 +3,8 @@
 #   docker build --tag kdpipe .                                  # for CPUs
 #   docker build --tag kdpipe --build-arg TORCH=cu128 .          # for CUDA 12.8; uv's --torch-backend lists others
 #   docker run --rm --interactive --tty --user "$(id -u):$(id -g)" --volume "$PWD:/project" kdpipe kdpipe init study
-#   docker run --rm --user "$(id -u):$(id -g)" --gpus all --shm-size 8g --volume "$PWD/study:/project" kdpipe dvc repro
+#   docker run --rm --user "$(id -u):$(id -g)" --gpus all --shm-size 8g --volume "$PWD:/project" \
+#       --workdir /project/study kdpipe dvc repro
 #
 # The last command is for CUDA; leave out --gpus for CPUs. All results are in the folder that is mounted.
 

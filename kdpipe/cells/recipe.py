@@ -16,6 +16,7 @@ from kdpipe.errors import KdpipeError
 from kdpipe.paths import template_dir
 
 RECIPE_FILE = Path("pipelines/recipe.yaml")
+NEW = ".new"  # suffix of a file of an upgrade that cannot take the place of an edited one
 
 
 @cache
@@ -38,11 +39,17 @@ def read(path: Path) -> dict[str, int]:
 
 
 def check_recipe() -> None:
-    """Refuse a project whose stages depend on other numbers than those of the code that would run.
+    """Refuse a project whose stages are not those of the code that would run.
 
     Raises:
-        KdpipeError: if there are any; names them.
+        KdpipeError: if its numbers are others, or an upgrade is not finished; names them.
     """
+    if waiting := sorted([*Path().glob(f"*.yaml{NEW}"), *Path("pipelines").glob(f"*{NEW}")]):
+        old = waiting[0].with_suffix("")
+        raise KdpipeError(
+            f"{waiting[0]} came with an upgrade, and {old} is still the old one with your edits; take over "
+            f"what has changed, then remove {waiting[0]}"
+        )
     if not RECIPE_FILE.exists() or (found := read(RECIPE_FILE)) == installed():
         return
     parts = sorted(found.items() ^ installed().items())

@@ -74,7 +74,7 @@ def init(
         return
     seconds = seconds_of(budget)
     question = init.Question(preset, (start / data).resolve() if data else None, task, seconds or init.BUDGET)
-    init.init((start / folder).resolve(), question, console)
+    init.init((start / folder).resolve(), question, start, console)
 
 
 @app.command()

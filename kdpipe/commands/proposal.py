@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -20,11 +23,12 @@ from kdpipe.models.methods import METHODS
 from kdpipe.models.names import ModelName
 from kdpipe.params.load import load
 from kdpipe.params.schema import PARAMS_FILE, Data
-from kdpipe.params.yaml_text import dump
+from kdpipe.params.yaml_text import is_text
 from kdpipe.paths import weights_dir
 
 TEMPLATE = Path(__file__).with_name("proposal.yaml.jinja")
 METHOD = "predictions"
+PLAIN = re.compile(r"[A-Za-z./][A-Za-z0-9_./-]*")  # a path that needs no quotes
 STRIDE = 32  # pixels
 SAMPLE = 50  # images whose size is looked at
 TOO_LITTLE = 1.5  # a timed step counts no augmentation, loss and saving
@@ -102,7 +106,8 @@ def propose(data: Data, budget: float) -> list[str]:
 
 
 def _scalar(text: str) -> str:
-    return dump([text]).strip().removeprefix("- ")
+    """A text as YAML reads it, whatever it holds: JSON is YAML too."""
+    return text if PLAIN.fullmatch(text) and is_text(text) else json.dumps(text, ensure_ascii=False)
 
 
 def _machine() -> Machine:
@@ -116,8 +121,10 @@ def _machine() -> Machine:
 
 def _side(source: Source) -> int:
     """The longest side of the first images, in whole strides."""
-    first = source.splits["train"][:SAMPLE]
-    longest = max((max(shown_size(Path(example.where))) for example in first), default=STRIDE)
+    longest = STRIDE
+    for example in source.splits["train"][:SAMPLE]:
+        with suppress(OSError, ImportError):  # broken, or not to be read here: stage prepare says so
+            longest = max(longest, *shown_size(Path(example.where)))
     return -(-longest // STRIDE) * STRIDE
 
 

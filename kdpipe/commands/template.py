@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,6 @@ from kdpipe.paths import template_dir
 
 PATTERNS = ("dvc.yaml", ".dvc/plots/*", "pipelines/*.py", "pipelines/*.yaml")
 WRITTEN = Path("pipelines/template.json")  # digests of these files as they were written
-NEW = ".new"  # suffix of a file that cannot take the place of an edited one
 PIPELINE = "dvc.yaml"
 IGNORED = """\
 # What kdpipe and DVC keep themselves.
@@ -108,14 +109,14 @@ def upgrade(folder: Path) -> Upgrade:
     """
     if folder.resolve() == template_dir():
         raise KdpipeError(f"{folder} is kdpipe's own repository; `git pull` upgrades it")
-    if not (folder / PIPELINE).exists() or not (folder / recipe.RECIPE_FILE).exists():
+    if not (folder / PIPELINE).exists() or not (folder / WRITTEN).exists():
         raise KdpipeError(f"{folder} is no project of kdpipe; `kdpipe init` makes one")
     known, template = _remembered(folder), _template()
-    stale = _stale(recipe.read(folder / recipe.RECIPE_FILE))
-    news = {name: content for name, content in template.items() if known.get(name) != _digest(content)}
+    stale = _stale(_numbers(folder))
+    news = {name: content for name, content in template.items() if _is_new(folder, name, content, known)}
     own = {name for name in news if _differs(folder / name, news[name]) and _is_edited(folder, name, known)}
     written = {name: content for name, content in news.items() if name not in own}
-    _write(folder, {**written, **{f"{name}{NEW}": news[name] for name in own}})
+    _write(folder, {**written, **{f"{name}{recipe.NEW}": news[name] for name in own}})
     _remember(folder)
     return Upgrade(sorted(written), sorted(own), stale)
 
@@ -136,7 +137,10 @@ def _git_root(folder: Path) -> Path:
     """The root of the repository around a folder, which becomes one if there is none."""
     command = ["git", "rev-parse", "--show-toplevel"]
     try:
-        answer = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
+        english = os.environ | {"LC_ALL": "C"}
+        answer = subprocess.run(
+            command, cwd=folder, env=english, capture_output=True, encoding="utf-8", check=False
+        )
     except OSError as error:
         raise KdpipeError(f"git cannot be run ({error.strerror}); install it") from error
     if answer.returncode == 0:
@@ -171,6 +175,19 @@ def _add_lines(path: Path, lines: str) -> None:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _is_new(folder: Path, name: str, content: bytes, known: Mapping[str, str]) -> bool:
+    """Whether a file of the template has changed since it was written, or is no more what it must be."""
+    must_be = Path(name) == recipe.RECIPE_FILE and _differs(folder / name, content)
+    return must_be or not (folder / name).exists() or known.get(name) != _digest(content)
+
+
+def _numbers(folder: Path) -> dict[str, int]:
+    """The numbers of a project; none if they are gone or damaged."""
+    with suppress(KdpipeError, OSError):
+        return recipe.read(folder / recipe.RECIPE_FILE)
+    return {}
 
 
 def _is_edited(folder: Path, name: str, known: Mapping[str, str]) -> bool:

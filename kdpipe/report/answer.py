@@ -39,7 +39,7 @@ def _answer(line: Line, new: Line | None, question: Question, images: str) -> st
     if pd.isna(line["gain"]):
         return f"{what}: {line['verdict']}."
     last = line if new is None else new
-    if _nothing_learned(last):
+    if nothing_learned(last):
         return outcome(last, question.label, "", what)
     seeds = counted(int(last["seeds"]), "seed" if new is None else "new seed")
     before = "" if new is None else f"; the seeds that it was chosen by had {_gain(line)}"
@@ -47,7 +47,7 @@ def _answer(line: Line, new: Line | None, question: Question, images: str) -> st
     return f"{said} {_next(last, question.smallest, confirmed=new is not None)}".strip()
 
 
-def _nothing_learned(line: Line) -> bool:
+def nothing_learned(line: Line) -> bool:
     """Whether neither model finds anything, so that their difference says nothing about distillation."""
     return bool(max(line["baseline"], line["distilled"]) < LEAST_AP)
 
@@ -61,7 +61,7 @@ def outcome(line: Line, label: str, measured_on: str, what: str = "") -> str:
         measured_on: The end of the sentence, such as "5 seeds, 384 test images".
         what: What is compared, if that must be said.
     """
-    if _nothing_learned(line):
+    if nothing_learned(line):
         shares = f"{percent(line['baseline'])} % alone and {percent(line['distilled'])} % distilled"
         verdict = "Nothing learned"
         found = f"{label} {shares} say nothing about distillation; train longer"

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from kdpipe.errors import counted
-from kdpipe.report.answer import enough_seeds, outcome
+from kdpipe.report.answer import enough_seeds, nothing_learned, outcome
 from kdpipe.report.formatting import gain, markdown, p_value, percent, signed, spread
 from kdpipe.report.gains import UNDECIDED, Gain, Measurement, Summary, paired_gain, summarise
 from kdpipe.report.planning import planned
@@ -70,7 +70,7 @@ class Arms:
         """The verdict with its numbers in a sentence, and what would decide it."""
         seeds, images = counted(len(self.gain.per_seed), "seed"), counted(self.images, "image")
         said = outcome(self._line, self.label, f"{seeds}, {images}")
-        return f"{said} {self._next()}".strip()
+        return said if nothing_learned(self._line) else f"{said} {self._next()}".strip()
 
     def __str__(self) -> str:
         """Return the answer, and the arms and their seeds as tables."""

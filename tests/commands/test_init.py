@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +10,7 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 from kdpipe.checks.preflight import preflight
-from kdpipe.commands import template
-from kdpipe.commands.init import Question, init, tell
+from kdpipe.commands.init import Question, init
 from kdpipe.commands.presets import presets
 from kdpipe.errors import KdpipeError
 from kdpipe.params.load import load
@@ -33,7 +30,7 @@ def made(folder: Path, question: Question | None = None) -> str:
     """Make a project; return what was printed."""
     console = Console(width=500)
     with console.capture() as said:
-        init(folder, question or Question(), console)
+        init(folder, question or Question(), Path.cwd(), console)
     return said.get()
 
 
@@ -110,71 +107,6 @@ def test_twice_is_as_good_as_once_and_gitignore_is_kept(tmp_path: Path) -> None:
     assert files(tmp_path) == before
 
 
-@pytest.fixture
-def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A kdpipe in which the pipeline and a number of the recipe are newer than in the project `old`."""
-    made(tmp_path / "old")
-    theirs = tmp_path / "theirs"
-    for name in ("dvc.yaml", ".dvcignore", "pipelines", ".dvc/plots"):
-        source, target = template_dir() / name, theirs / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
-    for name, old, new in (
-        ("dvc.yaml", "stages:", "# newer\nstages:"),
-        ("pipelines/train.py", "def main", "# newer\ndef main"),
-        ("pipelines/recipe.yaml", "TRAINING: 1", "TRAINING: 2"),
-    ):
-        text = (theirs / name).read_text()
-        assert old in text
-        (theirs / name).write_text(text.replace(old, new, 1))
-    template.recipe.installed.cache_clear()
-    for module in ("kdpipe.commands.template", "kdpipe.cells.recipe"):
-        monkeypatch.setattr(f"{module}.template_dir", lambda: theirs)
-    yield theirs
-    template.recipe.installed.cache_clear()
-
-
-def test_an_upgrade_says_what_becomes_stale(newer: Path, tmp_path: Path) -> None:
-    with pytest.raises(KdpipeError, match=r"another version .*\(TRAINING\); run `kdpipe init --upgrade`"):
-        preflight()
-    done = template.upgrade(tmp_path / "old")
-    assert done.written == ["dvc.yaml", "pipelines/recipe.yaml", "pipelines/train.py"]
-    assert done.kept == []
-    (number, stages), *others = done.stale.items()
-    assert (number, others) == ("TRAINING 1 -> 2", [])
-    assert stages[:4] == ["teacher", "paired_teacher", "baseline", "distill"]
-    assert {stage.removeprefix("confirm_") for stage in stages[4:]} == set(stages[1:4])
-    for name in done.written:
-        assert (tmp_path / "old" / name).read_bytes() == (newer / name).read_bytes()
-    preflight()
-    console = Console(width=500)
-    with console.capture() as said:
-        tell(done, console)
-        tell(template.upgrade(tmp_path / "old"), console)
-    assert "TRAINING 1 -> 2: teacher, paired_teacher, baseline, distill, " in said.get()
-    assert "nothing to upgrade" in said.get()
-
-
-def test_an_upgrade_keeps_edits(newer: Path, tmp_path: Path) -> None:
-    old = tmp_path / "old"
-    for name in ("dvc.yaml", "pipelines/validate.py", "pipelines/recipe.yaml"):
-        (old / name).write_text((old / name).read_text() + "\n# mine\n")
-    done = template.upgrade(old)
-    assert done.kept == ["dvc.yaml"]
-    assert (old / "dvc.yaml").read_text().endswith("# mine\n")
-    assert (old / "dvc.yaml.new").read_bytes() == (newer / "dvc.yaml").read_bytes()
-    assert (old / "pipelines/validate.py").read_text().endswith("# mine\n")
-    assert not (old / "pipelines/validate.py.new").exists()
-    assert (old / "pipelines/recipe.yaml").read_bytes() == (newer / "pipelines/recipe.yaml").read_bytes()
-
-
-def test_what_is_no_project_is_not_upgraded(tmp_path: Path) -> None:
-    with pytest.raises(KdpipeError, match="is no project of kdpipe; `kdpipe init` makes one"):
-        template.upgrade(tmp_path)
-    with pytest.raises(KdpipeError, match="own repository; `git pull` upgrades it"):
-        template.upgrade(template_dir())
-
-
 @pytest.mark.usefixtures("no_network")
 def test_own_data_gets_a_comparison_that_fits(tmp_path: Path) -> None:
     small_set(tmp_path / "photos")
@@ -226,6 +158,35 @@ def test_mistakes_leave_nothing_behind(question: Question, said: str, tmp_path: 
     with pytest.raises(KdpipeError, match=said):
         made(tmp_path / "study", question)
     assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_path_that_yaml_would_break_and_a_broken_image(tmp_path: Path) -> None:
+    photos = (
+        tmp_path
+        / "My pictures: of blood cells # from the microscope/second batch of the year 2025/all of them"
+    )
+    small_set(photos)
+    (photos / "images/train/0.png").write_bytes(b"")
+    made(tmp_path / "yes", Question(data=photos))
+    assert load().data.source == str(photos / "data.yaml").replace(str(tmp_path), "..")
+    assert load().tracking.experiment == "yes"
+
+
+def test_a_failed_init_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    voc(tmp_path / "photos")
+    (tmp_path / "study").mkdir()
+    with monkeypatch.context() as patch, pytest.raises(KdpipeError, match="git cannot be run"):
+        patch.setenv("PATH", "")
+        made(tmp_path / "study", Question(data=tmp_path / "photos"))
+    assert files(tmp_path / "study") == {}
+    made(tmp_path / "study", Question(data=tmp_path / "photos"))
+
+
+def test_a_preset_says_the_task(tmp_path: Path) -> None:
+    small_set(tmp_path / "photos")
+    made(tmp_path / "study", Question(data=tmp_path / "photos", preset="coco8-seg"))
+    assert load().data.task == "segment"
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
