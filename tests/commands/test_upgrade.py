@@ -80,7 +80,8 @@ def test_an_upgrade_keeps_edits(newer: Path, tmp_path: Path) -> None:
     assert (old / "pipelines/recipe.yaml").read_bytes() == (newer / "pipelines/recipe.yaml").read_bytes()
 
 
-def test_nothing_runs_before_an_edited_file_is_brought_up_to_date(newer: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("newer")
+def test_nothing_runs_before_an_edited_file_is_brought_up_to_date(tmp_path: Path) -> None:
     old = tmp_path / "old"
     (old / "dvc.yaml").write_text((old / "dvc.yaml").read_text() + "\n# mine\n")
     template.upgrade(old)
