@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from kdpipe.data.importing import ImportResult, import_data
+from kdpipe.data.prepare import prepare
 from kdpipe.errors import DataError
-from tests.data.exports import coco_and_yolo, xml_tools
-from tests.data.exports.truth import written
+from kdpipe.params.schema import Data
+from tests.data.exports import coco_and_yolo, others, xml_tools
+from tests.data.exports.truth import STEMS, written
 from tests.data.test_exports import expected, objects, same
 
 
@@ -119,3 +125,109 @@ def test_xml_of_an_encoding_that_is_not_known_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         imported(declared(tmp_path / "theirs", encoding, written_as, "镕€"), tmp_path / "out")
+
+
+def people(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """COCO whose categories name no keypoints, and whose first object of two keypoints can be changed."""
+    source = coco_and_yolo.coco_keypoints(folder)
+    content = json.loads(source.read_text())
+    for category in content["categories"]:
+        del category["keypoints"]
+    for entry in content["annotations"]:
+        entry["keypoints"] = [10, 12, 2, 20, 16, 1]
+    change(content["annotations"][0])
+    return written(source, json.dumps(content))
+
+
+def first_line(out: Path) -> list[float]:
+    [label] = (out / "labels").rglob("photo0.txt")
+    return [float(word) for word in label.read_text().splitlines()[0].split()]
+
+
+def test_keypoints_that_have_no_names_are_counted(tmp_path: Path) -> None:
+    source = people(tmp_path / "theirs", lambda entry: entry.pop("keypoints"))
+    done = imported(source, tmp_path / "out", "pose")
+    assert yaml.safe_load(done.yaml.read_text())["kpt_shape"] == [2, 3]
+    prepare(Data(source=str(done.yaml), task="pose"), tmp_path / "dataset")
+
+
+@pytest.mark.parametrize("values", [[10, 12, 2], [10, 12, 2, 20], [10, 12]])
+def test_keypoints_of_another_number_are_refused(values: list[int], tmp_path: Path) -> None:
+    source = people(tmp_path / "theirs", lambda entry: entry.update(id=77, keypoints=values))
+    assert sum(imported(source, tmp_path / "boxes").images.values()) == len(STEMS)
+    with pytest.raises(DataError, match=r"keypoints\.json, annotation \d+: photo0\.jpg: \d numbers for keyp"):
+        imported(source, tmp_path / "out", "pose")
+
+
+def test_keypoints_of_other_numbers_in_val_are_refused(tmp_path: Path) -> None:
+    folder = coco_and_yolo.roboflow_coco(tmp_path / "theirs")
+    for split, count in (("train", 1), ("valid", 2), ("test", 1)):
+        path = folder / split / "_annotations.coco.json"
+        content = json.loads(path.read_text())
+        for entry in content["annotations"]:
+            entry["keypoints"] = [10, 12, 2] * count
+        written(path, json.dumps(content))
+    message = r"`kpt_shape` must be the same in each split; found: .*\[1, 3\] in train, \[2, 3\] in val"
+    with pytest.raises(DataError, match=message):
+        imported(folder, tmp_path / "out", "pose")
+
+
+@pytest.mark.parametrize("outside", [[70, 20, 2], [-5, 20, 2], [10, 50, 1], [10, -9, 2]])
+def test_keypoints_outside_of_the_image_are_not_labelled(outside: list[int], tmp_path: Path) -> None:
+    change = {"keypoints": [*outside, 32, 12, 2]}
+    done = imported(people(tmp_path / "theirs", lambda entry: entry.update(change)), tmp_path / "out", "pose")
+    assert first_line(tmp_path / "out")[5:] == [0, 0, 0, 0.5, 0.25, 2]
+    assert done.warnings[0] == "1 keypoint is outside of the image, and not labelled therefore"
+    prepare(Data(source=str(done.yaml), task="pose"), tmp_path / "dataset")
+    change = {"keypoints": [*outside, 0, 0, 0]}
+    done = imported(
+        people(tmp_path / "more", lambda entry: entry.update(change)), tmp_path / "more-out", "pose"
+    )
+    assert "objects that are left out: 1 of 9 (1 without a labelled keypoint)" in done.warnings
+
+
+def without_objects(folder: Path, split: str) -> None:
+    path = folder / split / "_annotations.coco.json"
+    written(path, json.dumps(json.loads(path.read_text()) | {"annotations": []}))
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_split_of_background_images_is_read(split: str, tmp_path: Path) -> None:
+    folder = coco_and_yolo.roboflow_coco(tmp_path / "theirs")
+    without_objects(folder, split)
+    done = imported(folder, tmp_path / "out")
+    assert done.images == {"train": 3, "val": 2, "test": 1}
+    assert f"{folder}/{split}/_annotations.coco.json: no object is annotated" in done.warnings
+    written_as = {"valid": "val"}.get(split, split)
+    assert {path.read_text() for path in (tmp_path / f"out/labels/{written_as}").iterdir()} == {""}
+
+
+@pytest.mark.parametrize("parts", [["train"], ["train", "valid", "test"]])
+def test_a_train_split_without_objects_is_refused(parts: list[str], tmp_path: Path) -> None:
+    folder = coco_and_yolo.roboflow_coco(tmp_path / "theirs")
+    for split in parts:
+        without_objects(folder, split)
+    with pytest.raises(DataError, match=r"training images have no object; .*json: no object is annotated"):
+        imported(folder, tmp_path / "out")
+
+
+def test_turned_boxes_that_reach_out_stay_as_they_are(tmp_path: Path) -> None:
+    folder = others.dota(tmp_path / "theirs")
+    written(folder / "train/labelTxt/photo0.txt", "-32 12 32 12 32 36 -32 36 cat 0\n")
+    done = imported(folder, tmp_path / "obb", "obb")
+    assert first_line(tmp_path / "obb") == [0, -0.5, 0.25, 0.5, 0.25, 0.5, 0.75, -0.5, 0.75]
+    assert done.warnings == []
+    done = imported(folder, tmp_path / "boxes")
+    assert done.warnings == ["1 object reaches out of the image and is clipped to it"]
+
+
+@pytest.mark.parametrize(("left", "said"), [(-0.2, True), (-0.03, True), (-0.01, False)])
+def test_boxes_in_shares_that_reach_out_are_said(left: float, said: bool, tmp_path: Path) -> None:
+    """A pixel is 1 / 64 of the width."""
+    folder = coco_and_yolo.fiftyone(tmp_path / "theirs")
+    content = json.loads((folder / "labels.json").read_text())
+    content["labels"]["photo0"][0]["bounding_box"] = [left, 0.25, 0.5 - left, 0.5]
+    written(folder / "labels.json", json.dumps(content))
+    done = imported(folder, tmp_path / "out")
+    assert first_line(tmp_path / "out")[1:] == [0.25, 0.5, 0.5, 0.5]
+    assert ("1 object reaches out of the image and is clipped to it" in done.warnings) is said
