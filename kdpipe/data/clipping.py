@@ -31,9 +31,11 @@ def _clipped(line: str, rules: LabelRules) -> str | None:
         return None
     if len(values) == BOX_VALUES or rules.task == "pose" or (rules.kpt_shape and rules.task == "detect"):
         box, rest = values[:BOX_VALUES], words[1 + BOX_VALUES :]
-        return _joined(words[0], _cut_box(box), rest) if _is_a_little_outside(box) else None
+        cut = _cut_box(box) if _is_a_little_outside(box) else None
+        return _joined(words[0], cut, rest) if cut else None
     if len(values) >= POLYGON_VALUES and len(values) % 2 == 0 and _is_a_little_outside(values):
-        return _joined(words[0], [min(max(value, 0.0), 1.0) for value in values], [])
+        cut = [min(max(value, 0.0), 1.0) for value in values]
+        return _joined(words[0], cut, []) if _has_area(cut) else None
     return None
 
 
@@ -42,10 +44,17 @@ def _is_a_little_outside(values: Sequence[float]) -> bool:
     return within and any(not -OUTSIDE <= value <= 1 + OUTSIDE for value in values)
 
 
-def _cut_box(box: Sequence[float]) -> list[float]:
+def _has_area(outline: Sequence[float]) -> bool:
+    return all(min(values) < max(values) for values in (outline[0::2], outline[1::2]))
+
+
+def _cut_box(box: Sequence[float]) -> list[float] | None:
+    """The part of a box that is in the image; None if there is none."""
     x, y, width, height = box
     left, top = max(x - width / 2, 0.0), max(y - height / 2, 0.0)
     right, bottom = min(x + width / 2, 1.0), min(y + height / 2, 1.0)
+    if right <= left or bottom <= top:
+        return None
     return [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
 
 

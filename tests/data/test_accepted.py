@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kdpipe.data.clipping import clipped_text
+from kdpipe.data.labels import LabelRules
 from kdpipe.data.manifest import Manifest
 from kdpipe.data.prepare import prepare
 from kdpipe.errors import DataError
@@ -56,6 +58,22 @@ def test_labels_that_reach_a_little_out_are_clipped(
     said = [line for line in manifest.warnings if "out of the image" in line]
     assert said[0].startswith("train: labels that reach out of the image are clipped at its edge: 2: ")
     assert said[1].startswith("val: labels that reach out of the image are clipped at its edge: 1: ")
+
+
+@pytest.mark.parametrize(
+    ("task", "line"),
+    [
+        ("detect", "0 1.05 0.5 0.05 0.2"),  # from 1.025 on
+        ("detect", "0 0.5 -0.05 0.2 0.1"),
+        ("segment", "0 1.02 0.1 1.09 0.1 1.09 0.6"),
+    ],
+)
+def test_labels_wholly_outside_are_wrong(task: str, line: str) -> None:
+    rules = LabelRules(task, classes=1)
+    assert clipped_text(f"{line}\n", rules) == (f"{line}\n", 0)
+    assert rules.parse(line)[1] == [
+        "line 1: coordinates outside 0..1 (they must be shares of width and height)"
+    ]
 
 
 @pytest.mark.parametrize("line", ["0 0.5 0.5 1.009 1.005", "0 0.99 0.5 0.9 0.4", "0 -0.009 0.5 0.2 0.4"])

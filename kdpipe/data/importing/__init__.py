@@ -47,6 +47,7 @@ def import_data(
     with opened(source, out) as place:
         parts, warnings = read_all(place, task, images, unpacked=place != source)
         splits, said = _splits(parts, groups, seed)
+        _check(parts, source, warnings)
         names = parts["train"].names
         content: dict[str, object] = {split: f"images/{split}" for split in splits}
         content |= {"names": names, **parts["train"].extra}
@@ -56,6 +57,16 @@ def import_data(
     said = [line.replace(str(place), str(source)) for line in dict.fromkeys([*warnings, *said])]
     counts = {split: len(its_images) for split, its_images in splits.items()}
     return ImportResult(out / "data.yaml", counts, objects_of(splits, names), said)
+
+
+def _check(parts: Mapping[str, Annotations], source: Path, warnings: Sequence[str]) -> None:
+    """Refuse splits without an object to train with, or with other keypoints than train."""
+    if not any(image.labels.strip() for image in parts["train"].images):
+        raise DataError("; ".join([f"{source}: the training images have no object", *warnings]))
+    shapes = {split: part.extra["kpt_shape"] for split, part in parts.items() if "kpt_shape" in part.extra}
+    if len(set(map(str, shapes.values()))) > 1:
+        found = ", ".join(f"{shape} in {split}" for split, shape in shapes.items())
+        raise DataError(f"{source}: `kpt_shape` must be the same in each split; found: {found}")
 
 
 def _splits(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -17,6 +19,17 @@ MOST_BYTES = 200 * 2**30  # of all files together
 MOST_TIMES = 200  # by how much a file may grow; pictures hardly do
 SMALL = 100 * 2**20  # bytes that any archive may have
 ENCRYPTED = 0x1
+NAME_SHOWN = 60  # characters
+# What zipfile raises at damaged bytes; names that are no UTF-8 are ValueErrors.
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @contextmanager
@@ -49,8 +62,13 @@ def _extract(source: Path, folder: Path) -> None:
             members = [one for one in archive.infolist() if not one.filename.startswith(MAC_FOLDER)]
             _check(source, members, folder)
             archive.extractall(folder, members)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except BROKEN as error:
         raise DataError(f"{source}: a broken zip ({error}); download it again") from error
+    except OSError as error:  # such as names that are too long, or one of a file and of a folder
+        name = str(error.filename or "").removeprefix(f"{folder}/")
+        place = f"{name[:NAME_SHOWN]}: " if name else ""
+        why = error.strerror or error
+        raise DataError(f"{source} cannot be unpacked ({place}{why}); unpack it yourself") from error
 
 
 def _check(source: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:

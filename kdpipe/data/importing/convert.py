@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from rich.progress import track
 
 from kdpipe.data.importing.annotations import Annotations, Image, check_names, listed
 from kdpipe.data.importing.finding import BESIDE, find_images
-from kdpipe.data.importing.lines import Tally, is_finite, label_text
+from kdpipe.data.importing.lines import KEYPOINT_VALUES, Tally, is_finite, label_text
 from kdpipe.data.importing.objects import Picture, Read, Shape, wrong
 from kdpipe.data.importing.sizes import Sizes
-from kdpipe.errors import DataError
+from kdpipe.errors import DataError, counted
 
 # What a task needs beside boxes.
 WANTED: dict[str, tuple[str, Callable[[Shape], bool]]] = {
@@ -38,7 +39,8 @@ def annotations_of(read: Read, task: str, images: Sequence[Path]) -> Annotations
             or nothing can be learned for the task.
     """
     check_names(read.names, read.file)
-    _require_objects(read, task)
+    _require_shapes(read, task)
+    extra = _keypoint_shape(read) if task == "pose" else {}
     paths, said = find_images(read, images)
     sizes, tally = Sizes(read), Tally()
     found = []
@@ -46,33 +48,43 @@ def annotations_of(read: Read, task: str, images: Sequence[Path]) -> Annotations
     shown = track(pairs, "converting labels") if len(pairs) > MANY else pairs
     folders = cache(partial(_folders, read.folder, tuple(images)))
     for picture, path in shown:
-        size = sizes.of(picture, path)
         try:
-            text = label_text(picture, _classes(picture, read), size, task, tally)
+            size = sizes.of(picture, path)
+            text = label_text(picture, _classes(picture, read), size, task, tally, pixel=sizes.pixel(path))
         except ValueError as error:
             raise wrong(read.tool, read.file, f"{picture.names[0]}: {error}") from error
         found.append(Image(path, text, (picture.subset, *folders(path.parent))))
         picture.shapes = []
     said = [*read.said, *_skipped(read), *said, *sizes.messages(), *tally.messages()]
     if not any(image.labels for image in found):
-        raise DataError(
-            f"{read.file}: no object of {tally.total} can be learned from; {'; '.join(said)} ({read.tool})"
-        )
-    extra = {"kpt_shape": [read.keypoints, 3]} if task == "pose" else {}
+        what = f"no object of {tally.total} can be learned from" if tally.total else "no object is annotated"
+        said = [f"{read.file}: {what}", *said]
     return Annotations(read.names, found, extra, said, lists_all=False)
 
 
-def _require_objects(read: Read, task: str) -> None:
-    """Refuse annotations without an object, or without what the task learns from."""
+def _require_shapes(read: Read, task: str) -> None:
+    """Refuse objects of which none has what the task learns from."""
     shapes = [shape for picture in read.pictures for shape in picture.shapes]
-    if not shapes:
-        raise DataError(
-            f"{'; '.join([f'{read.file}: no object is annotated', *_skipped(read)])} ({read.tool})"
-        )
-    if task in WANTED:
+    if shapes and task in WANTED:
         what, has = WANTED[task]
         if not any(has(shape) for shape in shapes):
             raise DataError(f"{read.file} has no {what}, which {task} learns from ({read.tool})")
+
+
+def _keypoint_shape(read: Read) -> dict[str, Any]:
+    """The key of a data yaml for the keypoints, of which each object has as many."""
+    count = 0
+    for picture in read.pictures:
+        for shape in picture.shapes:
+            values = len(shape.keypoints)
+            if shape.skip or not values or not is_finite(shape):
+                continue
+            count = count or max(values // KEYPOINT_VALUES, 1)
+            if values != count * KEYPOINT_VALUES:
+                needed = f"x, y and visibility of {counted(count, 'keypoint')}, as of objects before"
+                what = f"{picture.names[0]}: {counted(values, 'number')} for keypoints; write {needed}"
+                raise wrong(read.tool, read.file, what, _place(shape, read))
+    return {"kpt_shape": [count, KEYPOINT_VALUES]} if count else {}
 
 
 def _skipped(read: Read) -> Iterator[str]:

@@ -15,10 +15,11 @@ WORDS = {
     **dict.fromkeys(("val", "valid", "validate", "validation", "dev", "eval", "evaluation"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-# A word of those with what often follows it (train2017, test_images), and any beginning (instances_, obj_).
+# A word of those with what often follows it (train2017, test_images), and any beginning (instances_, obj_);
+# Open Images sets its version before the names of some splits only (oidv6-train).
 AFTER = r"set|split|data|images?|labels?|annotations|bbox|list|20\d\d"
 NAMED = re.compile(
-    rf"(.*[-_. ])?({'|'.join(WORDS)})(?:[-_ ]?(?:{AFTER}))*",
+    rf"(?:oidv\d-)?(.*[-_. ])?({'|'.join(WORDS)})(?:[-_ ]?(?:{AFTER}))*",
     re.IGNORECASE,
 )
 LOOKS_LIKE = re.compile(rf"(?<![a-z])({'|'.join(WORDS)})(?![a-z])", re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -70,7 +71,6 @@ class Read:
         folder: Folder in which the images are looked for.
         numbers: Index in `names` by the label of a shape; by name if empty.
         shares: Whether coordinates are shares of width and height.
-        keypoints: Number of keypoints of each object.
         place: What `where` of its shapes is the number of.
         skipped: Numbers of shapes that cannot be read, by kind.
         said: Messages for the user.
@@ -83,7 +83,6 @@ class Read:
     folder: Path
     numbers: dict[Hashable, int] = field(default_factory=dict)
     shares: bool = False
-    keypoints: int = 0
     place: str = "line"
     skipped: Counter[str] = field(default_factory=Counter)
     said: list[str] = field(default_factory=list)
@@ -106,24 +105,33 @@ def wrong(tool: str, file: Path, what: str, line: object = None) -> DataError:
     return DataError(f"{place}: {what} ({tool})")
 
 
-def numbers_of(words: Sequence[object], tool: str, file: Path, line: object = None) -> list[float]:
-    """Finite numbers of words.
+def finite(words: object) -> list[float] | None:
+    """Finite numbers of a list of numbers, or of words for them; None if it is something else."""
+    if not isinstance(words, (list, tuple)):
+        return None
+    try:
+        values = [float(word) for word in words]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return values if all(map(math.isfinite, values)) else None
+
+
+def numbers_of(words: object, tool: str, file: Path, line: object = None) -> list[float]:
+    """Finite numbers of what a file has where a list of them should be.
 
     Args:
-        words: The words.
+        words: Numbers, or words for them.
         tool: What the file was taken for.
         file: The file.
         line: Its line.
 
     Raises:
-        DataError: naming the first word that is none.
+        DataError: naming the words, if they are no list of finite numbers.
     """
-    try:
-        values = [float(word) for word in words]  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        values = [np.nan]
-    if not np.isfinite(values).all():
-        shown = ", ".join(str(word)[:20] for word in words)[:60]
+    values = finite(words)
+    if values is None:
+        shown = ", ".join(str(word)[:20] for word in (words if isinstance(words, (list, tuple)) else [words]))
+        shown = shown[:60]
         raise wrong(tool, file, f"{shown!r}: write finite numbers", line)
     return values
 

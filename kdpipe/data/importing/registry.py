@@ -10,7 +10,8 @@ from typing import Any
 from kdpipe.data.importing.annotations import listed
 from kdpipe.data.importing.finding import is_junk
 from kdpipe.data.importing.objects import Read, wrong
-from kdpipe.data.importing.readers import coco, cvat, fiftyone, labelme, lines, table, via, voc
+from kdpipe.data.importing.readers import coco, cvat, fiftyone, labelme, table, via, voc
+from kdpipe.data.importing.readers import kitti_dota as lines
 from kdpipe.data.importing.readers.json_file import content_of
 from kdpipe.data.importing.readers.xml_file import line_of, root_of
 from kdpipe.errors import DataError

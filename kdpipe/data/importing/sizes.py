@@ -12,9 +12,11 @@ from kdpipe.data.images import EXIF_ORIENTATION, EXIF_TURNED, shown_size
 from kdpipe.data.importing.annotations import listed
 from kdpipe.data.importing.geometry import around, outlines_of
 from kdpipe.data.importing.objects import Picture, Read
+from kdpipe.data.labels import OUTSIDE
 from kdpipe.errors import DataError, counted
 
 Size = tuple[float, float]
+UNREADABLE = (OSError, ImportError, Image.DecompressionBombError)
 SAME_SHAPE = 0.02  # by how much width : height of a rescaled image may differ
 
 
@@ -40,7 +42,7 @@ class Sizes:
             return 1.0, 1.0
         try:
             shown = shown_size(path)
-        except (OSError, ImportError, Image.DecompressionBombError):
+        except UNREADABLE:
             return self._of_broken(picture, path)
         size = picture.size
         if size is None or min(size) <= 0 or tuple(size) == shown:
@@ -54,6 +56,16 @@ class Sizes:
             return size[1], size[0]
         self.unlike.append(f"{path} is {shown[0]} x {shown[1]}, annotated at {size[0]:g} x {size[1]:g}")
         return size
+
+    def pixel(self, path: Path) -> Size:
+        """Width and height of a pixel of an image, in the unit of the coordinates."""
+        if not self.read.shares:
+            return 1.0, 1.0
+        try:
+            width, height = shown_size(path)
+        except UNREADABLE:
+            return OUTSIDE, OUTSIDE
+        return 1 / width, 1 / height
 
     def _of_broken(self, picture: Picture, path: Path) -> Size:
         if picture.size is None or min(picture.size) <= 0:
@@ -113,8 +125,8 @@ def turn(picture: Picture, tag: int, size: Size) -> None:
             shape.box = around(_points(shape.box, tag, size))
         shape.corners = _points(shape.corners, tag, size)
         x, y, seen = (shape.keypoints[start::3] for start in range(3))
-        moved = _points([value for pair in zip(x, y, strict=True) for value in pair], tag, size)
-        rows = zip(moved[0::2], moved[1::2], seen, strict=True)
+        moved = _points([value for pair in zip(x, y, strict=False) for value in pair], tag, size)
+        rows = zip(moved[0::2], moved[1::2], seen, strict=False)
         shape.keypoints = [value for row in rows for value in row]
     picture.size = size[1], size[0]
 

@@ -126,6 +126,12 @@ READ = [
         others.open_images,
         GIVEN,
     ),
+    Case(
+        "Open Images",
+        "the same with `oidv6-train-annotations-bbox.csv`, `oidv7-class-descriptions-boxable.csv`",
+        others.open_images_v7,
+        GIVEN,
+    ),
     Case("DOTA", IN_DOTA, others.dota, TRAIN_AND_VAL, BY_ALPHABET),
     Case("DOTA", IN_DOTA, others.dota, TRAIN_AND_VAL, BY_ALPHABET, "obb"),
 ]

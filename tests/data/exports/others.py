@@ -152,6 +152,20 @@ def open_images(folder: Path) -> Path:
     return folder
 
 
+def open_images_v7(folder: Path) -> Path:
+    """As it is downloaded since version 6: only train has the version, and columns of its own."""
+    open_images(folder)
+    clicks = [f"XClick{number}{axis}" for axis in "XY" for number in range(1, 5)]
+    first, *rows = (folder / "train-annotations-bbox.csv").read_text().splitlines()
+    lines = [",".join([first, *clicks]), *(row + ",0.5" * len(clicks) for row in rows)]
+    written(folder / "oidv6-train-annotations-bbox.csv", "".join(f"{line}\n" for line in lines))
+    (folder / "train-annotations-bbox.csv").unlink()
+    classes = (folder / "class-descriptions-boxable.csv").read_text()
+    written(folder / "oidv7-class-descriptions-boxable.csv", f"LabelName,DisplayName\n{classes}")
+    (folder / "class-descriptions-boxable.csv").unlink()
+    return folder
+
+
 def dota_lines(stem: str) -> str:
     return "imagesource:GoogleEarth\ngsd:0.146\n" + "".join(
         f"{left} {top} {right} {top} {right} {bottom} {left} {bottom} {name} 0\n"

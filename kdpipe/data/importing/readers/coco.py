@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kdpipe.data.importing.annotations import listed
-from kdpipe.data.importing.objects import Picture, Read, Shape, wrong
+from kdpipe.data.importing.objects import Picture, Read, Shape, finite, wrong
 from kdpipe.errors import DataError, counted
 
 TOOL = "COCO json"
@@ -57,7 +57,6 @@ def read(file: Path, content: dict[str, Any], folder: Path) -> Read:
         _pictures(tool, file, content, objects),
         folder,
         numbers=numbers,
-        keypoints=max((len(category.get("keypoints") or ()) for category in categories), default=0),
         place="annotation",
         said=said,
     )
@@ -78,7 +77,13 @@ def _entries(
         for name in needed:
             if not isinstance(entry, dict) or entry.get(name) in (None, ""):
                 raise wrong(tool, file, f"{key}[{number}] has no `{name}`")
+            _check_id(entry[name], name, tool, file, f"{key}[{number}]")
     return entries
+
+
+def _check_id(value: object, name: str, tool: str, file: Path, where: str) -> None:
+    if not isinstance(value, (str, int, float)):
+        raise wrong(tool, file, f"{where}: `{name}` must be a number or a text, not {str(value)[:20]}")
 
 
 def _objects(tool: str, file: Path, content: Mapping[str, Any]) -> dict[Any, list[Shape]]:
@@ -90,6 +95,10 @@ def _objects(tool: str, file: Path, content: Mapping[str, Any]) -> dict[Any, lis
             missing = "" if "caption" in what else " `image_id` or no `category_id`"
             raise wrong(tool, file, f"annotations[{number}] {what}{missing}; export objects with boxes")
         image, shape = entry
+        _check_id(image, "image_id", tool, file, f"annotations[{number}]")
+        _check_id(shape.label, "category_id", tool, file, f"annotations[{number}]")
+        if shape.where is None:
+            shape.where = f"annotations[{number}]"
         found[image].append(shape)
     return found
 
@@ -101,9 +110,9 @@ def _without_placeholder(
     if len(categories) < 2:  # noqa: PLR2004
         return categories, []
     first, others = categories[0], categories[1:]
-    groups = {one.get("supercategory") for one in others}
+    is_group = all(one.get("supercategory") == first["name"] for one in others)
     used = any(shape.label == first["id"] for shapes in objects.values() for shape in shapes)
-    if used or first["id"] != 0 or groups != {first["name"]} or first.get("supercategory") not in NOTHING:
+    if used or first["id"] != 0 or not is_group or first.get("supercategory") not in NOTHING:
         return categories, []
     why = "no object has it, and it is the name of the group of the others"
     return others, [f"class 0, {first['name']}, is left out, as in Roboflow's YOLO export: {why}"]
@@ -129,13 +138,12 @@ def _size(tool: str, file: Path, image: Mapping[str, Any]) -> tuple[float, float
     width, height = image.get("width"), image.get("height")
     if width is None or height is None:
         return None
-    try:
-        size = float(width), float(height)
-    except (TypeError, ValueError):
-        raise wrong(tool, file, f"{image['file_name']}: `width` and `height` must be numbers") from None
+    size = finite([width, height])
+    if size is None:
+        raise wrong(tool, file, f"{image['file_name']}: `width` and `height` must be numbers")
     if min(size) <= 0:
         raise wrong(tool, file, f"{image['file_name']} has width or height 0; write its size in pixels")
-    return size
+    return size[0], size[1]
 
 
 def refuse_panoptic(file: Path) -> DataError:

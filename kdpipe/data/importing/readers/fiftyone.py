@@ -28,9 +28,14 @@ def read(file: Path, content: Mapping[str, Any], folder: Path) -> Read:
     Raises:
         DataError: naming the object that is broken.
     """
-    classes = [str(name) for name in content["classes"] or ()]
+    found = content["classes"] or []
+    if not isinstance(found, list):
+        raise wrong(TOOL, file, "`classes` must be a list of names")
+    classes = [str(name) for name in found]
     pictures = []
     for name, objects in content["labels"].items():
+        if objects is not None and not isinstance(objects, list):
+            raise wrong(TOOL, file, "it needs a list of objects", name)
         shapes = [
             _shape(file, classes, one, f"{name}, object {n}") for n, one in enumerate(objects or (), start=1)
         ]
@@ -46,8 +51,10 @@ def _shape(file: Path, classes: list[str], entry: Any, where: str) -> Shape:
         if not 0 <= label < len(classes):
             raise wrong(TOOL, file, f"label {label} outside 0..{len(classes) - 1}", where)
         label = classes[label]
+    if not isinstance(label, str):
+        raise wrong(TOOL, file, "`label` must be the number or the name of a class", where)
     values = numbers_of(entry["bounding_box"], TOOL, file, where)
     if len(values) != BOX_VALUES:
         raise wrong(TOOL, file, f"a box of {len(values)} numbers; it needs left, top, width, height", where)
     left, top, width, height = values
-    return Shape(str(label), where, (left, top, left + width, top + height))
+    return Shape(label, where, (left, top, left + width, top + height))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,12 @@ from rich.markup import escape
 from kdpipe.console import console
 from kdpipe.data.importing.annotations import text_of
 from kdpipe.data.importing.geometry import turned
-from kdpipe.data.importing.objects import Box, Shape
+from kdpipe.data.importing.objects import Box, Shape, finite
+from kdpipe.data.labels import BOX_VALUES
 from kdpipe.errors import DataError
 
 LARGE = 20 * 2**20  # bytes of a file that takes seconds to read
-NOT_A_NUMBER = float("nan")  # refused with the name of the picture
+NOT_NUMBERS = (float("nan"),) * 4  # refused with the name of the picture
 
 
 def content_of(file: Path) -> Any:
@@ -50,30 +52,36 @@ def _compact(entry: dict[str, Any]) -> Any:
         shape.parts = _outlines(outline)
     elif isinstance(outline, dict):
         shape.mask = partial(_decoded, outline)
-    shape.keypoints = entry.get("keypoints") or ()
+    shape.keypoints = _numbers(entry.get("keypoints") or ())
     if entry.get("iscrowd"):
         shape.skip = "crowds (`iscrowd`)"
     attributes = entry.get("attributes")  # of CVAT
     if isinstance(attributes, dict) and attributes.get("rotation") and shape.box:
-        shape.corners = turned(shape.box, float(attributes["rotation"]))
+        degrees = finite([attributes["rotation"]])
+        shape.corners = turned(shape.box, degrees[0]) if degrees else NOT_NUMBERS
     return entry["image_id"], shape
 
 
 def _outlines(parts: list[Any]) -> list[array[float]]:
     try:
         return [array("d", part) for part in parts]
-    except TypeError:  # not lists of numbers
+    except (TypeError, OverflowError):  # not lists of numbers
         return []
+
+
+def _numbers(values: Any) -> Sequence[float]:
+    try:
+        return array("d", values)
+    except (TypeError, OverflowError):
+        return NOT_NUMBERS
 
 
 def _corners(bbox: Any) -> Box | None:
     if bbox is None or bbox == []:
         return None
-    try:
-        left, top, width, height = bbox
-        return left + 0.0, top + 0.0, left + width, top + height
-    except (TypeError, ValueError):
-        return NOT_A_NUMBER, NOT_A_NUMBER, NOT_A_NUMBER, NOT_A_NUMBER
+    values = _numbers(bbox)
+    left, top, width, height = values if len(values) == BOX_VALUES else NOT_NUMBERS
+    return left, top, left + width, top + height
 
 
 def _decoded(rle: dict[str, Any]) -> NDArray[np.uint8]:

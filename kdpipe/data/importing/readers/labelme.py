@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kdpipe.data.importing.geometry import CORNER_VALUES, around, ellipse
 from kdpipe.data.importing.objects import Picture, Read, Shape, numbers_of, seen_names, wrong
 from kdpipe.data.importing.readers.json_file import content_of
+from kdpipe.data.labels import XY
 
 TOOL = "labelme json"
 RECTANGLES = ("rectangle", "mask")
@@ -69,11 +70,11 @@ def _shape(
     where = f"shape {number}"
     if not isinstance(entry, dict) or not str(entry.get("label") or "").strip():
         raise wrong(TOOL, file, "it has no `label`", where)
-    kind = entry.get("shape_type") or "polygon"
+    kind = str(entry.get("shape_type") or "polygon")
     if kind in LINES or kind not in (*RECTANGLES, "polygon", "circle", "oriented_rectangle"):
         skipped[kind] += 1
         return None
-    points = numbers_of([value for point in entry.get("points") or () for value in point], TOOL, file, where)
+    points = numbers_of(_flat(entry.get("points") or []), TOOL, file, where)
     least = 6 if kind == "polygon" else 4
     if len(points) < least:
         raise wrong(TOOL, file, f"a {kind} of {len(points) // 2} points", where)
@@ -92,10 +93,18 @@ def _shape(
     return shape
 
 
+def _flat(points: Any) -> Any:
+    """Points as x, y, x, y, ...; what are no points stays as it is, and is refused as no numbers."""
+    if isinstance(points, list) and all(isinstance(point, list) and len(point) == XY for point in points):
+        return [value for point in points for value in point]
+    return points
+
+
 def _mask(png: str, box: Sequence[float], size: Sequence[float]) -> NDArray[np.uint8]:
     """The mask of a PNG within a box, in the size of the picture; raises a ValueError if it is broken."""
     left, top = round(box[0]), round(box[1])
-    inside = cv2.imdecode(np.frombuffer(base64.b64decode(png), np.uint8), cv2.IMREAD_GRAYSCALE)
+    content = np.frombuffer(base64.b64decode(png), np.uint8)
+    inside = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if content.size else None
     if inside is None:
         raise ValueError("a mask is no PNG")
     mask = np.zeros((int(size[1]), int(size[0])), np.uint8)

@@ -13,7 +13,7 @@ TOOL, OPEN_IMAGES = "TensorFlow csv", "Open Images csv"
 COLUMNS = ("filename", "class", "xmin", "ymin", "xmax", "ymax")
 SIZE = ("width", "height")
 OPEN_COLUMNS = ("ImageID", "LabelName", "XMin", "YMin", "XMax", "YMax")
-CLASS_FILES = ("class-descriptions*.csv", "metadata/classes.csv", "classes.csv")
+CLASS_FILES = ("*class-descriptions*.csv", "metadata/classes.csv", "classes.csv")
 Row = tuple[int, dict[str, str]]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,9 @@ def is_via(content: Any) -> bool:
     )
 
 
-def _entries(content: Mapping[str, Any]) -> Iterator[Any]:
-    yield from content.get(PROJECT, content).values()
+def _entries(content: Mapping[str, Any]) -> Iterable[Any]:
+    found = content.get(PROJECT, content)
+    return found.values() if isinstance(found, dict) else ()
 
 
 def read(file: Path, content: Mapping[str, Any], folder: Path) -> Read:
@@ -42,14 +43,31 @@ def read(file: Path, content: Mapping[str, Any], folder: Path) -> Read:
         DataError: naming the picture and the region that is broken, or if no attribute is surely the class.
     """
     entries = list(_entries(content))
+    for entry in entries:
+        _check(file, entry)
     key = _class_key(file, entries)
     skipped: Counter[str] = Counter()
     pictures = [
         Picture([entry["filename"]], None, list(_shapes(file, entry, key, skipped))) for entry in entries
     ]
-    options = content.get("_via_attributes", {}).get("region", {}).get(key, {}).get("options", {})
+    options: Any = content
+    for step in ("_via_attributes", "region", key, "options"):
+        options = options.get(step) if isinstance(options, dict) else None
     names = [name for name in options if name] if isinstance(options, dict) else []
     return Read(TOOL, file, seen_names(pictures, names), pictures, folder, skipped=skipped)
+
+
+def _check(file: Path, entry: Any) -> None:
+    """Refuse an entry that has not the form of VIA's."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("filename"), str):
+        raise wrong(TOOL, file, "a picture has no `filename`")
+    if not isinstance(entry.get("regions") or [], (dict, list)):
+        raise wrong(TOOL, file, "`regions` must be a list", entry["filename"])
+    for number, region in enumerate(_regions(entry), start=1):
+        for key in ("region_attributes", "shape_attributes"):
+            if not isinstance(region, dict) or not isinstance(region.get(key, {}), dict):
+                where = f"{entry['filename']}, region {number}"
+                raise wrong(TOOL, file, f"`{key}` must be names with values", where)
 
 
 def _regions(entry: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -108,8 +126,8 @@ def _place(shape: Shape, given: Mapping[str, Any], file: Path) -> bool:
         left, top, width, height = numbers("x", "y", "width", "height")
         shape.box = left, top, left + width, top + height
     elif kind == "polygon":
-        pairs = zip(given["all_points_x"], given["all_points_y"], strict=False)
-        shape.parts = [numbers_of([value for pair in pairs for value in pair], TOOL, file, shape.where)]
+        xs, ys = (numbers_of(given[f"all_points_{axis}"], TOOL, file, shape.where) for axis in ("x", "y"))
+        shape.parts = [[value for pair in zip(xs, ys, strict=False) for value in pair]]
     elif kind == "circle":
         x, y, radius = numbers("cx", "cy", "r")
         shape.parts = [ellipse(x, y, (radius, radius))]
