@@ -18,7 +18,6 @@ from kdpipe.data.listing import is_utf8, printable
 from kdpipe.errors import DataError, counted
 
 READ = IMAGE_SUFFIXES | {".csv", ".json", ".names", ".txt", ".xml", ".yaml", ".yml"}
-YAML = (".yaml", ".yml")
 
 
 def read_all(
@@ -46,8 +45,13 @@ def read_all(
         _check_files(given)
     place = source if source.is_file() else with_content(source)
     if yaml := data_set.yaml_of(place):
-        return data_set.read(yaml, task, unpacked=unpacked)
+        if images:
+            raise DataError(f"{yaml} says where the images are; correct it instead of giving --images")
+        return data_set.read(yaml, task, source if unpacked else None)
     parts, warnings = _read_splits(place, task, images)
+    if unpacked:
+        found = (image.path for part in parts.values() for image in part.images)
+        data_set.refuse_outside(found, [source, *([images] if images else [])], source)
     return parts, [*warnings, *_without_annotations(parts, place)]
 
 
