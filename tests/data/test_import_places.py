@@ -10,7 +10,7 @@ import pytest
 
 from kdpipe.data.importing import ImportResult, import_data
 from kdpipe.errors import DataError
-from tests.data.exports import coco_and_yolo
+from tests.data.exports import coco_and_yolo, others, xml_tools
 from tests.data.exports.truth import NAMES, STEMS, picture, written, yolo_lines
 
 BOX = "0 0.5 0.5 0.5 0.5\n"
@@ -147,3 +147,41 @@ def test_lists_with_paths_of_any_kind(tmp_path: Path) -> None:
         DataError, match=r"data\.yaml says where the images are; correct it instead of giving"
     ):
         imported(folder, tmp_path / "again", folder / "images")
+
+
+def test_a_test_folder_with_a_readme_has_no_annotations(tmp_path: Path) -> None:
+    folder = xml_tools.roboflow_voc(tmp_path / "theirs")
+    (folder / "test/photo5.xml").unlink()
+    written(folder / "test/readme.txt", "Images of the challenge.")
+    written(folder / "test/info.json", "{}")
+    done = imported(folder, tmp_path / "out")
+    assert done.images == {"train": 3, "val": 2}
+    assert f"{folder}/test has no annotations, so there is no test split" in done.warnings
+
+
+def test_images_called_like_lists_keep_their_labels(tmp_path: Path) -> None:
+    folder = tmp_path / "theirs"
+    for number, stem in enumerate(STEMS):
+        picture(folder / f"images/{stem}.jpg").rename(folder / f"images/test.{number}.jpg")
+        written(folder / f"labelTxt/test.{number}.txt", others.dota_lines(stem))
+    written(folder / "labelTxt/README.dataset.txt", "as it was downloaded")
+    assert sum(imported(folder, tmp_path / "out").images.values()) == len(STEMS)
+
+
+def test_images_in_folders_below_without_annotations_are_said(tmp_path: Path) -> None:
+    folder = others.labelme(tmp_path / "theirs")
+    picture(folder / "sub/more.jpg")
+    picture(folder / "SegmentationClass/photo0.png")
+    said = f"images without annotations are left out: 1 ({folder}/sub/more.jpg)"
+    assert said in imported(folder, tmp_path / "out").warnings
+
+
+def test_annotations_in_folders_below_that_are_not_read_are_said(tmp_path: Path) -> None:
+    for write in (others.labelme, xml_tools.voc):
+        folder = write(tmp_path / write.__name__)
+        suffix = ".json" if write is others.labelme else ".xml"
+        first = next(path for path in sorted(folder.rglob(f"*{suffix}")))
+        (first.parent / "sub").mkdir()
+        shutil.copy(first, first.parent / "sub" / first.name)
+        said = f"files of annotations in other folders are not read: 1 ({first.parent / 'sub' / first.name})"
+        assert said in imported(folder, tmp_path / f"out{write.__name__}").warnings

@@ -85,7 +85,7 @@ def _refuse_other_names(file: Path, folder: Path) -> None:
 
 def _other_name_files(file: Path, folder: Path) -> list[Path]:
     others = (other for name in NAME_FILES for other in folder.rglob(name) if other != file)
-    return sorted(other for other in others if other.is_file() and not _looks_like_labels(other))
+    return sorted(other for other in others if other.is_file() and not looks_like_labels(other))
 
 
 def _label_files(
@@ -156,7 +156,7 @@ def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], cla
     if not any(text_of(file, "labels").strip() for file in used):
         raise DataError(f"{folder}: no image has a label file of its name")
     unused = sorted({*folder.rglob("*.txt")} - set(used) - set(no_labels))
-    unused = [file for file in unused if _looks_like_labels(file) and not is_junk(file, folder)]
+    unused = [file for file in unused if looks_like_labels(file) and not is_junk(file, folder)]
     if not unused:
         return []
     files = counted(len(unused), "label file belongs", "label files belong")
@@ -168,7 +168,7 @@ def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], cla
     return [said]
 
 
-def _looks_like_labels(file: Path) -> bool:
+def looks_like_labels(file: Path) -> bool:
     """Whether a text file begins with a class id and a box, and not with a name or a path."""
     if not file.is_file():
         return False
