@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -176,12 +177,31 @@ def test_images_in_folders_below_without_annotations_are_said(tmp_path: Path) ->
     assert said in imported(folder, tmp_path / "out").warnings
 
 
-def test_annotations_in_folders_below_that_are_not_read_are_said(tmp_path: Path) -> None:
-    for write in (others.labelme, xml_tools.voc):
-        folder = write(tmp_path / write.__name__)
-        suffix = ".json" if write is others.labelme else ".xml"
-        first = next(path for path in sorted(folder.rglob(f"*{suffix}")))
-        (first.parent / "sub").mkdir()
-        shutil.copy(first, first.parent / "sub" / first.name)
-        said = f"files of annotations in other folders are not read: 1 ({first.parent / 'sub' / first.name})"
-        assert said in imported(folder, tmp_path / f"out{write.__name__}").warnings
+def test_annotations_of_another_format_below_are_said(tmp_path: Path) -> None:
+    folder = others.labelme(tmp_path / "theirs")
+    written(folder / "sub/photo0.xml", xml_tools.voc_text("photo0"))
+    said = f"files of annotations in other folders are not read: 1 ({folder}/sub/photo0.xml)"
+    assert said in imported(folder, tmp_path / "out").warnings
+
+
+@pytest.mark.parametrize("write", [others.labelme, xml_tools.voc])
+def test_annotations_in_folders_below_are_read(write: Callable[[Path], Path], tmp_path: Path) -> None:
+    folder = write(tmp_path / "theirs")
+    (source,) = {path.parent for path in folder.rglob("*") if path.suffix in (".json", ".xml")}
+    beside = source if source == folder else folder / "JPEGImages"
+    for path in [*source.glob("*.json"), *source.glob("*.xml"), *beside.glob("*.jpg")]:
+        (path.parent / "sub").mkdir(exist_ok=True)
+        shutil.copy(path, path.parent / "sub" / path.name)
+    assert sum(imported(folder, tmp_path / "out").images.values()) == 2 * len(STEMS)
+    for path in [*source.glob("*.json"), *source.glob("*.xml"), *beside.glob("*.jpg")]:
+        path.unlink()
+    assert sum(imported(folder, tmp_path / "again").images.values()) == len(STEMS)
+
+
+def test_splits_of_folders_of_annotations_are_kept(tmp_path: Path) -> None:
+    folder = xml_tools.voc(tmp_path / "theirs")
+    for number, file in enumerate(sorted((folder / "Annotations").glob("*.xml"))):
+        split = file.parent / ("train", "val")[number % 2]
+        split.mkdir(exist_ok=True)
+        file.rename(split / file.name)
+    assert imported(folder, tmp_path / "out").images == {"train": 3, "val": 3}

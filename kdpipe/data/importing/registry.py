@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kdpipe.data.images import SUFFIXES
+from kdpipe.data.importing import per_image
 from kdpipe.data.importing.annotations import listed
 from kdpipe.data.importing.finding import is_junk
 from kdpipe.data.importing.objects import Read, wrong
@@ -20,7 +21,6 @@ from kdpipe.errors import DataError
 NOTES = "notes.json"  # of Label Studio, beside YOLO files; no annotations
 # Folders in which formats keep their files, below the folder that is given.
 BELOW = ("", "Annotations", "annotations", "labels", "label_2", "labelTxt", "labelTxt-v1.0/labelTxt")
-NOT_LINES = ("classes", "train", "val", "valid", "test", "trainval", "notes")
 
 
 @dataclass(frozen=True)
@@ -142,23 +142,29 @@ def read_folder(folder: Path) -> Read | None:
     """
     if files := files_in(folder, ".xml"):
         if root_of(files[0]).tag == "annotation":
-            return voc.read(files, folder)
+            return per_image.read(per_image.VOC, files, files[0].parent, folder)
         return read_file(_only(files, folder), folder)
     if files := files_in(folder, ".json"):
         return _read_jsons(files, folder)
     if files := [path for path in files_in(folder, ".csv") if table.is_known(path)]:
         return read_file(_only(files, folder), folder)
-    texts = [path for path in files_in(folder, ".txt") if not _is_note(path)]
-    kinds = {path: kind for path in texts if (kind := lines.kind_of(path))}
-    if not kinds:
-        csvs = files_in(folder, ".csv")
-        return read_file(csvs[0], folder) if csvs and not texts else None
-    return lines.read(texts, next(iter(kinds.values())), folder)
+    return _read_lines(folder) or _read_below(folder)
 
 
-def _is_note(file: Path) -> bool:
-    """Whether a text file is called like a list or a readme, such as README.dataset.txt of Roboflow."""
-    return file.stem in NOT_LINES or file.name.lower().startswith("readme.")
+def _read_lines(folder: Path) -> Read | None:
+    """Read text files of KITTI or DOTA; without any text, refuse a csv of unknown columns."""
+    texts = [path for path in files_in(folder, ".txt") if not per_image.is_note(path)]
+    if kinds := [kind for path in texts if (kind := lines.kind_of(path))]:
+        return per_image.read(per_image.of_lines(kinds[0]), texts, texts[0].parent, folder)
+    csvs = files_in(folder, ".csv")
+    return read_file(csvs[0], folder) if csvs and not texts else None
+
+
+def _read_below(folder: Path) -> Read | None:
+    """Read files of images that are only in folders below, if none is a label file of YOLO."""
+    if any(looks_like_labels(path) and not lines.kind_of(path) for path in folder.rglob("*.txt")):
+        return None
+    return per_image.read_below([folder / name for name in (*BELOW[1:], BELOW[0])], folder)
 
 
 def has_annotations(folder: Path) -> bool:
@@ -168,12 +174,12 @@ def has_annotations(folder: Path) -> bool:
     return any(is_annotated(path) or (path.suffix == ".txt" and path.stem in images) for path in paths)
 
 
-def unread(folder: Path) -> list[str]:
+def unread(folder: Path, read: Container[Path]) -> list[str]:
     """A warning if files of annotations are in folders below those that are read."""
     suffixes = (".xml", ".json", ".csv", ".txt")
     places = {files[0].parent for suffix in suffixes if (files := files_in(folder, suffix))}
     others = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
-    others = [path for path in others if path.parent not in places and path.is_file()]
+    others = [path for path in others if path.parent not in places and path not in read and path.is_file()]
     found = [path for path in others if not is_junk(path, folder) and is_annotated(path)]
     said = f"files of annotations in other folders are not read: {len(found)} ({listed(found)})"
     return [said] if found else []
@@ -198,10 +204,10 @@ def _read_jsons(files: Sequence[Path], folder: Path) -> Read | None:
     """The only json file of a known format, or all of labelme's; None if there is none."""
     first = content_of(files[0])
     if labelme.is_labelme(first):
-        return labelme.read(files, folder)
+        return per_image.read(per_image.LABELME, files, files[0].parent, folder)
     contents = {files[0]: first} | {file: content_of(file) for file in files[1:]}
-    if per_image := [file for file, content in contents.items() if labelme.is_labelme(content)]:
-        return labelme.read(per_image, folder)
+    if of_images := [file for file, content in contents.items() if labelme.is_labelme(content)]:
+        return per_image.read(per_image.LABELME, of_images, files[0].parent, folder)
     known = [file for file, content in contents.items() if _json_format(content)]
     if not known:
         return None
