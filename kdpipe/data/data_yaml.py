@@ -76,7 +76,7 @@ def read(yaml: Path, task: str, base: Path | None = None) -> Source:
     fields = read_fields(yaml)
     root = root_of(yaml, fields.get("path"), base)
     entries = {split: entry_of(fields, split) for split in SPLITS}
-    absent = _absent_test(yaml, root, entries)
+    absent = take_out_absent(yaml, root, entries, ["test"])
     listings = {split: list_images(yaml, split, root, entry) for split, entry in entries.items()}
     images = {split: listing.images for split, listing in listings.items()}
     warnings = [*absent, *(line for listing in listings.values() for line in listing.warnings)]
@@ -101,13 +101,27 @@ def read(yaml: Path, task: str, base: Path | None = None) -> Source:
     )
 
 
-def _absent_test(yaml: Path, root: Path, entries: dict[str, object]) -> list[str]:
-    """A warning if the test split is not there, which is then taken out: Ultralytics does not ask for it."""
-    test = entries["test"]
-    if not isinstance(test, str) or not test or is_there(root, test):
-        return []
-    entries["test"] = None
-    return [f"{yaml.name}: test: {test}: no such folder or list, so there is no test split"]
+def take_out_absent(yaml: Path, root: Path, entries: dict[str, object], splits: Sequence[str]) -> list[str]:
+    """Take splits out whose folder or list is not there, such as test, which Ultralytics does not ask for.
+
+    Args:
+        yaml: The data yaml.
+        root: Root folder of the data set.
+        entries: What it says of each split; those that are not there become None.
+        splits: The splits that may be absent.
+
+    Returns:
+        A warning for each that was taken out.
+    """
+    warnings = []
+    for split in splits:
+        entry = entries[split]
+        if isinstance(entry, str) and entry and not is_there(root, entry):
+            entries[split] = None
+            hint = pull_hint(root / entry)
+            what = f"no such folder or list, so there is no {split} split{hint}"
+            warnings.append(f"{yaml.name}: {split}: {entry}: {what}")
+    return warnings
 
 
 def header(yaml: Path) -> tuple[list[str], int]:

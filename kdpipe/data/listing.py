@@ -56,7 +56,7 @@ def list_images(yaml: Path, split: str, root: Path, entry: object) -> Listing:
                 (hidden if path.name.startswith(".") else files).append(path)
         else:
             files += _listed(f"{yaml}: {split}: {item}", place)
-    return _of_files(f"{yaml}: {split}", f"{split}: ", files, hidden)
+    return of_files(f"{yaml}: {split}", f"{split}: ", files, hidden)
 
 
 def images_below(folder: Path) -> Listing:
@@ -69,11 +69,21 @@ def images_below(folder: Path) -> Listing:
     hidden: list[Path] = []
     for path in _walk(folder) if folder.is_dir() else ():
         (hidden if path.name.startswith(".") else files).append(path)
-    return _of_files(str(folder), "", files, hidden)
+    return of_files(str(folder), "", files, hidden)
 
 
-def _of_files(where: str, prefix: str, files: Sequence[Path], hidden: Sequence[Path]) -> Listing:
-    """The images among files; `where` and `prefix` begin the messages of errors and warnings."""
+def of_files(where: str, prefix: str, files: Sequence[Path], hidden: Sequence[Path] = ()) -> Listing:
+    """The images among files.
+
+    Args:
+        where: Beginning of the messages of errors.
+        prefix: Beginning of the warnings.
+        files: The files.
+        hidden: Files that Ultralytics does not see.
+
+    Raises:
+        DataError: if an image cannot be read at all.
+    """
     images = [path for path in files if path.suffix.lower() in SUFFIXES]
     _check_files(where, images)
     return Listing(sorted(set(images)), [f"{prefix}{said}" for said in _excluded(files, hidden, images)])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from kdpipe.data import data_yaml
-from kdpipe.data.images import SUFFIXES
 from kdpipe.data.importing.annotations import Annotations, Image, label_problem, listed, text_of
 from kdpipe.data.label_files import label_path
-from kdpipe.data.listing import is_binary, list_images
+from kdpipe.data.listing import Listing, is_binary, list_images, of_files
 from kdpipe.data.names import class_names, read_fields
-from kdpipe.errors import DataError
+from kdpipe.errors import DataError, counted
 from kdpipe.params.schema import SPLITS
+from kdpipe.paths import pull_hint
 
 
 def yaml_of(place: Path) -> Path | None:
@@ -22,31 +23,38 @@ def yaml_of(place: Path) -> Path | None:
     return place if place.suffix.lower() in (".yaml", ".yml") else None
 
 
-def read(yaml: Path, task: str, *, unpacked: bool) -> tuple[dict[str, Annotations], list[str]]:
+def read(yaml: Path, task: str, unpacked: Path | None) -> tuple[dict[str, Annotations], list[str]]:
     """Annotations by split of a data yaml.
 
     Args:
         yaml: The data yaml.
         task: Task of the labels.
-        unpacked: Whether it is from an archive, so that there is no such file.
+        unpacked: The folder of the archive that it is from, if it is from one; nothing else is read.
 
     Raises:
-        DataError: if it can be used as it is, or images or labels are missing or broken.
+        DataError: if it can be used as it is, leads out of the archive, or images or labels are missing or
+            broken.
     """
     fields = read_fields(yaml)
     root = data_yaml.root_of(yaml, fields.get("path"))
     if not unpacked and _is_usable(yaml, task):
         raise DataError(f"{yaml.parent} has a data yaml already: write data.source: {yaml} into params.yaml")
     names = list(class_names(yaml, fields).values())
-    parts, said = {}, []
-    for split in SPLITS:
-        entry = data_yaml.entry_of(fields, split)
+    extra = {key: value for key, value in fields.items() if key not in data_yaml.NOT_CARRIED}
+    entries = {split: data_yaml.entry_of(fields, split) for split in SPLITS}
+    if unpacked:
+        entries = {split: _inside(yaml, root, entry, unpacked) for split, entry in entries.items()}
+    said = data_yaml.take_out_absent(yaml, root, entries, ["val", "test"])
+    parts = {}
+    for split, entry in entries.items():
         if entry is None:
             continue
-        paths = _listed(root, entry) or list_images(yaml, split, root, entry).images
-        extra = {key: value for key, value in fields.items() if key not in data_yaml.NOT_CARRIED}
-        parts[split] = Annotations(names, [_image(path, len(names)) for path in paths], extra)
-        if not paths:
+        listing = _listing(yaml, split, root, entry)
+        said += listing.warnings
+        if unpacked:
+            refuse_outside(listing.images, [unpacked], yaml)
+        parts[split] = Annotations(names, [_image(path, len(names)) for path in listing.images], extra)
+        if not listing.images:
             said.append(f"{yaml}: {split} has no images, so it is left out")
     parts = {split: part for split, part in parts.items() if part.images}
     if "train" not in parts:
@@ -62,21 +70,62 @@ def _is_usable(yaml: Path, task: str) -> bool:
         return False
 
 
-def _listed(root: Path, entry: object) -> list[Path]:
-    """Images of a list whose paths begin with folders that are not there, such as `data/` in CVAT's."""
-    place = root / str(entry)
-    if not isinstance(entry, str) or not place.is_file() or is_binary(place):
-        return []
+def _inside(yaml: Path, root: Path, entry: object, unpacked: Path) -> object:
+    """What a data yaml says of a split, without the step up that Roboflow writes if it leads out."""
+    if isinstance(entry, list):
+        return [_inside(yaml, root, item, unpacked) for item in entry]
+    if not isinstance(entry, str) or _is_inside(root / entry, unpacked):
+        return entry
+    below = entry.removeprefix("../")
+    if below != entry and _is_inside(root / below, unpacked):
+        return below
+    raise DataError(f"{yaml}: {entry} leads out of the archive; do not use this zip")
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def refuse_outside(paths: Iterable[Path], folders: Sequence[Path], where: Path) -> None:
+    """Refuse files of this machine that an archive names.
+
+    Args:
+        paths: The files.
+        folders: Folders in which they may be.
+        where: What names them.
+
+    Raises:
+        DataError: naming the first ones.
+    """
+    if outside := [path for path in paths if not any(_is_inside(path, folder) for folder in folders)]:
+        files = counted(len(outside), "image", "images")
+        raise DataError(f"{where} names {files} out of the archive ({listed(outside)}); do not use this zip")
+
+
+def _listing(yaml: Path, split: str, root: Path, entry: object) -> Listing:
+    """Images of a split, also of a list whose paths begin with folders that are not there, as in CVAT's."""
+    try:
+        return list_images(yaml, split, root, entry)
+    except DataError:
+        if not isinstance(entry, str) or not (root / entry).is_file() or is_binary(root / entry):
+            raise
+    files = _stripped(root / entry, root)
+    return of_files(f"{yaml}: {split}", f"{split}: ", files)
+
+
+def _stripped(place: Path, root: Path) -> list[Path]:
+    """The files of a list, without leading folders where there is no such file."""
     lines = [line.strip().replace("\\", "/") for line in text_of(place, "a list of images").splitlines()]
-    found = {line: _below(root, line) for line in lines if line}
+    found = {line: _below(place.parent, line) or _below(root, line) for line in lines if line}
     if missing := [line for line, path in found.items() if path is None]:
-        raise DataError(f"{place} lists images that are not there: {len(missing)} ({listed(missing)})")
-    return sorted({path for path in found.values() if path and path.suffix.lower() in SUFFIXES})
+        hint = pull_hint(place.parent / missing[0])
+        raise DataError(f"{place} lists images that are not there: {len(missing)} ({listed(missing)}){hint}")
+    return [path for path in found.values() if path]
 
 
-def _below(root: Path, line: str) -> Path | None:
+def _below(folder: Path, line: str) -> Path | None:
     parts = [part for part in PurePosixPath(line).parts if part not in ("/", ".", "..")]
-    options = (root.joinpath(*parts[start:]) for start in range(len(parts)))
+    options = (folder / line, *(folder.joinpath(*parts[start:]) for start in range(len(parts))))
     return next((path for path in options if path.is_file()), None)
 
 

@@ -17,8 +17,8 @@ from kdpipe.data.importing.yolo import from_yolo
 from kdpipe.data.listing import is_utf8, printable
 from kdpipe.errors import DataError, counted
 
+MASKS = {"SegmentationClass", "SegmentationObject"}  # folders of Pascal VOC, whose images are masks
 READ = IMAGE_SUFFIXES | {".csv", ".json", ".names", ".txt", ".xml", ".yaml", ".yml"}
-YAML = (".yaml", ".yml")
 
 
 def read_all(
@@ -46,8 +46,13 @@ def read_all(
         _check_files(given)
     place = source if source.is_file() else with_content(source)
     if yaml := data_set.yaml_of(place):
-        return data_set.read(yaml, task, unpacked=unpacked)
+        if images:
+            raise DataError(f"{yaml} says where the images are; correct it instead of giving --images")
+        return data_set.read(yaml, task, source if unpacked else None)
     parts, warnings = _read_splits(place, task, images)
+    if unpacked:
+        found = (image.path for part in parts.values() for image in part.images)
+        data_set.refuse_outside(found, [source, *([images] if images else [])], source)
     return parts, [*warnings, *_without_annotations(parts, place)]
 
 
@@ -55,7 +60,7 @@ def _read_splits(place: Path, task: str, images: Path | None) -> tuple[dict[str,
     places = places_of(place)
     if places:
         said = []
-        if "test" in places and _has_no_annotations(places["test"]):
+        if "test" in places and places["test"].is_dir() and not registry.has_annotations(places["test"]):
             said = [f"{places.pop('test')} has no annotations, so there is no test split"]
         parts = {
             split: _read(its_place, task, images_of(split, its_place, images), place)
@@ -84,13 +89,6 @@ def _check_files(source: Path) -> None:
         raise DataError(f"{files} (pipes, devices, broken links): {listed(endless)}; remove what is not read")
     if garbled := [printable(path) for path in paths if not is_utf8(path)]:
         raise DataError(f"{listed(garbled)}; file names must be UTF-8; rename what is not")
-
-
-def _has_no_annotations(place: Path) -> bool:
-    """Whether a folder has nothing but images, as the test images of a challenge."""
-    return place.is_dir() and not any(
-        path.suffix.lower() in READ - IMAGE_SUFFIXES and not is_junk(path, place) for path in place.rglob("*")
-    )
 
 
 def _with_same_classes(
@@ -125,6 +123,7 @@ def _read(place: Path, task: str, images: tuple[Path, ...], source: Path) -> Ann
     try:
         found = registry.read_file(place, place.parent) if place.is_file() else registry.read_folder(place)
         if found:
+            found.said += registry.unread(place, found.below) if place.is_dir() else []
             return annotations_of(found, task, images)
     except OSError as error:
         raise DataError(f"{place} cannot be read: {error}") from error
@@ -134,10 +133,17 @@ def _read(place: Path, task: str, images: tuple[Path, ...], source: Path) -> Ann
 
 
 def _without_annotations(parts: Mapping[str, Annotations], place: Path) -> Iterator[str]:
-    """Say which images are beside those that are annotated, and in no file of annotations."""
-    known = {str(image.path) for part in parts.values() for image in part.images}
-    folders = {image.path.parent for part in parts.values() if not part.lists_all for image in part.images}
-    beside = sorted(entry.path for folder in folders for entry in os.scandir(folder) if entry.name[0] != ".")
-    others = [path for path in beside if path not in known and path != str(place)]
-    if others := [path for path in others if Path(path).suffix.lower() in IMAGE_SUFFIXES]:
+    """Say which images are in the folder or beside annotated ones, and in no file of annotations."""
+    some_only = [part for part in parts.values() if not part.lists_all]
+    known = {image.path for part in parts.values() for image in part.images}
+    folders = {image.path.parent for part in some_only for image in part.images}
+    beside = {Path(entry.path) for folder in folders for entry in os.scandir(folder) if entry.name[0] != "."}
+    if some_only and place.is_dir():
+        test = None if "test" in parts else places_of(place).get("test")  # which has its own message
+        below = (path for path in place.rglob("*") if not is_junk(path, place))
+        beside |= {path for path in below if not (test and path.is_relative_to(test))}
+    others = sorted(
+        path for path in beside - known if path.suffix.lower() in IMAGE_SUFFIXES and path != place
+    )
+    if others := [path for path in others if not MASKS & {*path.parts}]:
         yield f"images without annotations are left out: {len(others)} ({listed(others)})"

@@ -74,6 +74,7 @@ class Read:
         place: What `where` of its shapes is the number of.
         skipped: Numbers of shapes that cannot be read, by kind.
         said: Messages for the user.
+        below: Files that were read in folders below the one with the others.
     """
 
     tool: str
@@ -86,6 +87,7 @@ class Read:
     place: str = "line"
     skipped: Counter[str] = field(default_factory=Counter)
     said: list[str] = field(default_factory=list)
+    below: Sequence[Path] = ()
 
     def __post_init__(self) -> None:
         """Number the classes by their names, unless the tool has ids of its own."""

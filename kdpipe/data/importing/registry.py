@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kdpipe.data.images import SUFFIXES
+from kdpipe.data.importing import per_image
 from kdpipe.data.importing.annotations import listed
 from kdpipe.data.importing.finding import is_junk
 from kdpipe.data.importing.objects import Read, wrong
@@ -14,12 +16,12 @@ from kdpipe.data.importing.readers import coco, cvat, fiftyone, labelme, table, 
 from kdpipe.data.importing.readers import kitti_dota as lines
 from kdpipe.data.importing.readers.json_file import content_of
 from kdpipe.data.importing.readers.xml_file import line_of, root_of
+from kdpipe.data.importing.yolo import looks_like_labels
 from kdpipe.errors import DataError
 
 NOTES = "notes.json"  # of Label Studio, beside YOLO files; no annotations
 # Folders in which formats keep their files, below the folder that is given.
 BELOW = ("", "Annotations", "annotations", "labels", "label_2", "labelTxt", "labelTxt-v1.0/labelTxt")
-NOT_LINES = ("README", "readme", "classes", "train", "val", "valid", "test", "trainval", "notes")
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,13 @@ class JsonFormat:
         tool: Its name.
         fits: Whether content is of it.
         read: Reads the file, its content and the folder of its images.
+        refused: Whether it is only known to be refused.
     """
 
     tool: str
     fits: Callable[[Any], bool]
     read: Callable[[Path, Any, Path], Read]
+    refused: bool = False
 
 
 def _refuse_panoptic(file: Path, _content: Any, _folder: Path) -> Read:
@@ -46,7 +50,7 @@ def _refuse_tasks(file: Path, _content: Any, _folder: Path) -> Read:
 
 
 JSON = (
-    JsonFormat("COCO panoptic", coco.is_panoptic, _refuse_panoptic),
+    JsonFormat("COCO panoptic", coco.is_panoptic, _refuse_panoptic, refused=True),
     JsonFormat(coco.TOOL, coco.is_coco, coco.read),
     JsonFormat(fiftyone.TOOL, fiftyone.is_fiftyone, fiftyone.read),
     JsonFormat(labelme.TOOL, labelme.is_labelme, lambda file, _, folder: labelme.read([file], folder)),
@@ -58,9 +62,10 @@ JSON = (
             and any(isinstance(one, dict) and "data" in one and "annotations" in one for one in content)
         ),
         _refuse_tasks,
+        refused=True,
     ),
 )
-JSON_TOOLS = [one.tool for one in JSON[1:-1]]
+JSON_TOOLS = [one.tool for one in JSON if not one.refused]
 
 
 def read_file(file: Path, folder: Path) -> Read:
@@ -138,30 +143,72 @@ def read_folder(folder: Path) -> Read | None:
     """
     if files := files_in(folder, ".xml"):
         if root_of(files[0]).tag == "annotation":
-            return voc.read(files, folder)
+            return per_image.read(per_image.VOC, files, files[0].parent, folder)
         return read_file(_only(files, folder), folder)
     if files := files_in(folder, ".json"):
         return _read_jsons(files, folder)
-    if files := [
-        path for path in files_in(folder, ".csv") if table.is_table(path) or table.is_open_images(path)
-    ]:
+    if files := [path for path in files_in(folder, ".csv") if table.is_known(path)]:
         return read_file(_only(files, folder), folder)
-    texts = [path for path in files_in(folder, ".txt") if path.stem.split(".")[0] not in NOT_LINES]
-    kinds = {path: kind for path in texts if (kind := lines.kind_of(path))}
-    if not kinds:
-        csvs = files_in(folder, ".csv")
-        return read_file(csvs[0], folder) if csvs and not texts else None
-    return lines.read(texts, next(iter(kinds.values())), folder)
+    return _read_lines(folder) or _read_below(folder)
+
+
+def _read_lines(folder: Path) -> Read | None:
+    """Read text files of KITTI or DOTA; without any text, refuse a csv of unknown columns."""
+    texts = [path for path in files_in(folder, ".txt") if not per_image.is_note(path)]
+    if kinds := [kind for path in texts if (kind := lines.kind_of(path))]:
+        return per_image.read(per_image.of_lines(kinds[0]), texts, texts[0].parent, folder)
+    csvs = files_in(folder, ".csv")
+    return read_file(csvs[0], folder) if csvs and not texts else None
+
+
+def _read_below(folder: Path) -> Read | None:
+    """Read files of images that are only in folders below, if none is a label file of YOLO."""
+    if any(looks_like_labels(path) and not lines.kind_of(path) for path in folder.rglob("*.txt")):
+        return None
+    return per_image.read_below([folder / name for name in (*BELOW[1:], BELOW[0])], folder)
+
+
+def has_annotations(folder: Path) -> bool:
+    """Whether a folder has files of annotations, or text files named after its images or like labels."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and not is_junk(path, folder)]
+    images = {path.stem for path in paths if path.suffix.lower() in SUFFIXES}
+    return any(is_annotated(path) or (path.suffix == ".txt" and path.stem in images) for path in paths)
+
+
+def unread(folder: Path, read: Container[Path]) -> list[str]:
+    """A warning if files of annotations are in folders below those that are read."""
+    suffixes = (".xml", ".json", ".csv", ".txt")
+    places = {files[0].parent for suffix in suffixes if (files := files_in(folder, suffix))}
+    others = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+    others = [path for path in others if path.parent not in places and path not in read and path.is_file()]
+    found = [path for path in others if not is_junk(path, folder) and is_annotated(path)]
+    said = f"files of annotations in other folders are not read: {len(found)} ({listed(found)})"
+    return [said] if found else []
+
+
+def is_annotated(file: Path) -> bool:
+    """Whether a file is of a known format, or so broken that nobody can say."""
+    suffix = file.suffix.lower()
+    try:
+        if suffix == ".json":
+            return _json_format(content_of(file)) is not None
+        if suffix == ".xml":
+            return root_of(file).tag in ("annotation", "annotations")
+        if suffix == ".csv":
+            return table.is_known(file) or "#filename" in table.header_of(file)
+    except DataError:
+        return True
+    return suffix == ".txt" and (looks_like_labels(file) or bool(lines.kind_of(file)))
 
 
 def _read_jsons(files: Sequence[Path], folder: Path) -> Read | None:
     """The only json file of a known format, or all of labelme's; None if there is none."""
     first = content_of(files[0])
     if labelme.is_labelme(first):
-        return labelme.read(files, folder)
+        return per_image.read(per_image.LABELME, files, files[0].parent, folder)
     contents = {files[0]: first} | {file: content_of(file) for file in files[1:]}
-    if per_image := [file for file, content in contents.items() if labelme.is_labelme(content)]:
-        return labelme.read(per_image, folder)
+    if of_images := [file for file, content in contents.items() if labelme.is_labelme(content)]:
+        return per_image.read(per_image.LABELME, of_images, files[0].parent, folder)
     known = [file for file, content in contents.items() if _json_format(content)]
     if not known:
         return None

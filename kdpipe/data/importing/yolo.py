@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from kdpipe.data.importing.annotations import (
@@ -50,7 +50,7 @@ def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = No
         raise DataError(f"{root}: there are no images; say where they are with --images")
     no_labels = {names_file, *_other_name_files(names_file, folder)}
     no_labels |= set(lists(folder, (path.stem for path in paths)).values())
-    files = {path: _label_file(path, root, folder, no_labels) for path in paths}
+    files = _label_files(paths, root, folder, no_labels)
     files |= _uploaded(files, folder, no_labels)
     warnings = _check_labels([file for file in files.values() if file], folder, no_labels, len(names))
     found = [
@@ -85,15 +85,43 @@ def _refuse_other_names(file: Path, folder: Path) -> None:
 
 def _other_name_files(file: Path, folder: Path) -> list[Path]:
     others = (other for name in NAME_FILES for other in folder.rglob(name) if other != file)
-    return sorted(other for other in others if other.is_file() and not _looks_like_labels(other))
+    return sorted(other for other in others if other.is_file() and not looks_like_labels(other))
 
 
-def _label_file(image: Path, root: Path, folder: Path, no_labels: set[Path]) -> Path | None:
-    """Label file of an image: beside it, in the folder of labels, or at the same place below `folder`."""
-    relative = image.relative_to(root).with_suffix(".txt")
-    places = [image.with_suffix(".txt"), label_path(image)]
-    places += [start / name for name in (relative, relative.name) for start in (folder, folder / "labels")]
-    return next((path for path in places if path.is_file() and path not in no_labels), None)
+def _label_files(
+    images: Sequence[Path], root: Path, folder: Path, no_labels: set[Path]
+) -> dict[Path, Path | None]:
+    """Label file of each image: of its own place, or of its name alone if no other image is called so."""
+    starts = (folder, folder / "labels")
+    same_place = [
+        lambda image: (image.with_suffix(".txt"), label_path(image)),
+        lambda image: (start / image.relative_to(root).with_suffix(".txt") for start in starts),
+    ]
+    files: dict[Path, Path | None] = dict.fromkeys(images)
+    for places in same_place:
+        files |= _free(places, [image for image in images if not files[image]], files, no_labels)
+    times = Counter(place.name for place in {image.with_suffix("") for image in images})
+    unique = [image for image in images if not files[image] and times[image.stem] == 1]
+    return files | _free(
+        lambda image: (start / f"{image.stem}.txt" for start in starts), unique, files, no_labels
+    )
+
+
+def _free(
+    places: Callable[[Path], Iterable[Path]],
+    images: Iterable[Path],
+    files: Mapping[Path, Path | None],
+    no_labels: Container[Path],
+) -> dict[Path, Path | None]:
+    """The first of the places of each image that has a label file which no other image has."""
+    used = {*files.values()}
+    return {
+        image: next(
+            (path for path in places(image) if path not in used and path not in no_labels and path.is_file()),
+            None,
+        )
+        for image in images
+    }
 
 
 def _uploaded(
@@ -107,7 +135,7 @@ def _uploaded(
             free[before_upload(file.stem)].append(file)
     missing = [image for image, file in files.items() if file is None]
     same = {image: free[before_upload(image.stem)] for image in missing}
-    times = Counter(before_upload(image.stem) for image in missing)
+    times = Counter(before_upload(image.stem) for image in files)
     return {
         image: found[0]
         for image, found in same.items()
@@ -128,7 +156,7 @@ def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], cla
     if not any(text_of(file, "labels").strip() for file in used):
         raise DataError(f"{folder}: no image has a label file of its name")
     unused = sorted({*folder.rglob("*.txt")} - set(used) - set(no_labels))
-    unused = [file for file in unused if _looks_like_labels(file) and not is_junk(file, folder)]
+    unused = [file for file in unused if looks_like_labels(file) and not is_junk(file, folder)]
     if not unused:
         return []
     files = counted(len(unused), "label file belongs", "label files belong")
@@ -140,7 +168,7 @@ def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], cla
     return [said]
 
 
-def _looks_like_labels(file: Path) -> bool:
+def looks_like_labels(file: Path) -> bool:
     """Whether a text file begins with a class id and a box, and not with a name or a path."""
     if not file.is_file():
         return False
