@@ -9,7 +9,7 @@ from pathlib import Path
 from kdpipe.data.importing.finding import is_junk
 from kdpipe.data.importing.given import LOOKS_LIKE, NAMED
 from kdpipe.data.importing.objects import Read
-from kdpipe.data.importing.readers import labelme, lines, voc
+from kdpipe.data.importing.readers import kitti_dota, labelme, voc
 from kdpipe.data.importing.readers.json_file import content_of
 from kdpipe.data.importing.readers.xml_file import root_of
 
@@ -39,8 +39,8 @@ def of_lines(kind: str) -> PerImage:
     """KITTI or DOTA; below, files without objects are not known to be of it."""
     return PerImage(
         ".txt",
-        lambda file: not is_note(file) and lines.kind_of(file) == kind,
-        lambda files, folder: lines.read(files, kind, folder),
+        lambda file: not is_note(file) and kitti_dota.kind_of(file) == kind,
+        lambda files, folder: kitti_dota.read(files, kind, folder),
     )
 
 
@@ -72,7 +72,7 @@ def read(kind: PerImage, files: Sequence[Path], place: Path, folder: Path) -> Re
 
 def read_below(places: Sequence[Path], folder: Path) -> Read | None:
     """Read files that are only in folders below the first place that has some; None if there are none."""
-    kinds = (VOC, LABELME, of_lines(lines.KITTI), of_lines(lines.DOTA))
+    kinds = (VOC, LABELME, of_lines(kitti_dota.KITTI), of_lines(kitti_dota.DOTA))
     pairs = ((kind, place) for place in places for kind in kinds)
     return next((read(kind, [], place, folder) for kind, place in pairs if _below(kind, place, folder)), None)
 

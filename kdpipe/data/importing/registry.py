@@ -12,8 +12,7 @@ from kdpipe.data.importing import per_image
 from kdpipe.data.importing.annotations import listed
 from kdpipe.data.importing.finding import is_junk
 from kdpipe.data.importing.objects import Read, wrong
-from kdpipe.data.importing.readers import coco, cvat, fiftyone, labelme, table, via, voc
-from kdpipe.data.importing.readers import kitti_dota as lines
+from kdpipe.data.importing.readers import coco, cvat, fiftyone, kitti_dota, labelme, table, via, voc
 from kdpipe.data.importing.readers.json_file import content_of
 from kdpipe.data.importing.readers.xml_file import line_of, root_of
 from kdpipe.data.importing.yolo import looks_like_labels
@@ -155,7 +154,7 @@ def read_folder(folder: Path) -> Read | None:
 def _read_lines(folder: Path) -> Read | None:
     """Read text files of KITTI or DOTA; without any text, refuse a csv of unknown columns."""
     texts = [path for path in files_in(folder, ".txt") if not per_image.is_note(path)]
-    if kinds := [kind for path in texts if (kind := lines.kind_of(path))]:
+    if kinds := [kind for path in texts if (kind := kitti_dota.kind_of(path))]:
         return per_image.read(per_image.of_lines(kinds[0]), texts, texts[0].parent, folder)
     csvs = files_in(folder, ".csv")
     return read_file(csvs[0], folder) if csvs and not texts else None
@@ -163,7 +162,7 @@ def _read_lines(folder: Path) -> Read | None:
 
 def _read_below(folder: Path) -> Read | None:
     """Read files of images that are only in folders below, if none is a label file of YOLO."""
-    if any(looks_like_labels(path) and not lines.kind_of(path) for path in folder.rglob("*.txt")):
+    if any(looks_like_labels(path) and not kitti_dota.kind_of(path) for path in folder.rglob("*.txt")):
         return None
     return per_image.read_below([folder / name for name in (*BELOW[1:], BELOW[0])], folder)
 
@@ -198,7 +197,7 @@ def is_annotated(file: Path) -> bool:
             return table.is_known(file) or "#filename" in table.header_of(file)
     except DataError:
         return True
-    return suffix == ".txt" and (looks_like_labels(file) or bool(lines.kind_of(file)))
+    return suffix == ".txt" and (looks_like_labels(file) or bool(kitti_dota.kind_of(file)))
 
 
 def _read_jsons(files: Sequence[Path], folder: Path) -> Read | None:
@@ -229,5 +228,5 @@ def _only(files: Sequence[Path], folder: Path) -> Path:
 
 def known() -> str:
     """Names of all formats, for a message."""
-    others = (voc.TOOL, cvat.TOOL, table.TOOL, table.OPEN_IMAGES, lines.KITTI, lines.DOTA)
+    others = (voc.TOOL, cvat.TOOL, table.TOOL, table.OPEN_IMAGES, kitti_dota.KITTI, kitti_dota.DOTA)
     return ", ".join([*JSON_TOOLS, *others, "YOLO txt"])
