@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+IMPORTED = Path("data/imported")  # data sets that were imported
+
 
 def project_root() -> Path:
     """The root of the user's repository, also inside a temporary workspace of `dvc exp run`.

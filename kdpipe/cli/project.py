@@ -10,8 +10,7 @@ import typer
 from kdpipe.console import FAILED, console
 from kdpipe.errors import KdpipeError, did_you_mean
 from kdpipe.params.limits import MOST_SEED
-
-IMPORTED = Path("data/imported")
+from kdpipe.paths import IMPORTED
 
 app = typer.Typer()
 

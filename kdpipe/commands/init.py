@@ -25,10 +25,10 @@ from kdpipe.models.tasks import TASKS
 from kdpipe.parallel.trials import rewriting
 from kdpipe.params.schema import PARAMS_FILE, Data
 from kdpipe.params.yaml_text import value_of
+from kdpipe.paths import IMPORTED
 
 DEFAULT = "digits"
 BUDGET = 2 * HOUR
-IMPORTED = Path("data/imported")
 YAMLS = (".yaml", ".yml")
 
 
