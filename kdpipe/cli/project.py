@@ -57,8 +57,8 @@ def init(
         str | None, typer.Option(help="Task of the data: detect, segment, pose or obb; default: by its yaml.")
     ] = None,
     budget: Annotated[
-        str, typer.Option(help="Time for the trainings on own data, such as 90m or 2h.")
-    ] = "2h",
+        str | None, typer.Option(help="Time for the trainings on own data, such as 90m; default: 2h.")
+    ] = None,
     upgrade: Annotated[
         bool, typer.Option("--upgrade", help="Bring a project's files up to the installed kdpipe.")
     ] = False,
@@ -71,8 +71,8 @@ def init(
     if upgrade:
         init.tell(template.upgrade(start / folder), console)
         return
-    seconds = seconds_of(budget)
-    question = init.Question(preset, (start / data).resolve() if data else None, task, seconds or init.BUDGET)
+    where = (start / data).resolve() if data else None
+    question = init.Question(preset, where, task, seconds_of(budget) or init.BUDGET)
     init.init((start / folder).resolve(), question, start, console)
 
 
@@ -113,7 +113,7 @@ def import_(
     without val. docs/own-data.md lists what is read of each.
     """
     from kdpipe.checks.places import refuse_output
-    from kdpipe.commands.init import tell_import
+    from kdpipe.commands.imported import tell
     from kdpipe.data.importing import import_data
     from kdpipe.models.tasks import TASKS
 
@@ -123,7 +123,7 @@ def import_(
     start: Path = context.obj
     where = start / images if images else None
     done = import_data(start / source, out, task, images=where, groups=groups, seed=seed)
-    tell_import(done, console)
+    tell(done, console)
     console.print(
         f"data yaml -> {done.yaml}; next: data.source: {done.yaml} in params.yaml, then run `kdpipe check`"
     )

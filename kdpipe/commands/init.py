@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from kdpipe.cells import recipe
+from kdpipe.commands import imported
 from kdpipe.commands.presets import text_of
 from kdpipe.commands.proposal import propose
 from kdpipe.commands.template import Upgrade, check_folder, make_project
 from kdpipe.data.data_yaml import find_yaml, read
-from kdpipe.data.importing import ImportResult, import_data
+from kdpipe.data.importing import import_data
 from kdpipe.data.names import read_fields
 from kdpipe.errors import HOUR, DataError, KdpipeError, ParamsError, did_you_mean
 from kdpipe.models.tasks import TASKS
@@ -109,27 +110,20 @@ def _data(folder: Path, question: Question, text: str, console: Console) -> Data
     return Data(_seen_from(folder, yaml), task)
 
 
-def _data_yaml(data: Path, task: str, imported: Path, console: Console) -> Path:
+def _data_yaml(data: Path, task: str, out: Path, console: Console) -> Path:
     """The data yaml of the user, if it can be used as it is; all else is imported."""
     with suppress(ParamsError, DataError):  # which import mends, or says again
         yaml = find_yaml(data)
         if yaml.suffix in YAMLS and read(yaml, task).splits.get("val"):
             return yaml
-    done = import_data(data, imported, task, images=None, groups=None, seed=0)
-    tell_import(done, console)
+    done = import_data(data, out, task, images=None, groups=None, seed=0)
+    imported.tell(done, console)
     return done.yaml
 
 
 def _seen_from(folder: Path, yaml: Path) -> str:
     """The path of a data yaml as params.yaml has it: relative, unless it is far away."""
     return os.path.relpath(yaml, folder) if yaml.is_relative_to(folder.parent) else str(yaml)
-
-
-def tell_import(done: ImportResult, console: Console) -> None:
-    """Print what an import has found: images and objects, and what is notable about them."""
-    for line in done.warnings:
-        console.print(f"[yellow]warning:[/] {escape(line)}")
-    console.print(done.table())
 
 
 def tell(done: Upgrade, console: Console) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from kdpipe.data.importing.objects import finite
 from kdpipe.data.names import has_controls
 from kdpipe.errors import DataError, counted
 
@@ -94,7 +94,7 @@ def label_problem(text: str, classes: int) -> str | None:
     """
     for number, line in enumerate(text.splitlines(), start=1):
         for word in line.split():
-            if not _is_finite(word):
+            if finite([word]) is None:
                 return f"line {number}: {word[:20]!r} is no number"
         if line.strip():
             class_id = float(line.split()[0])
@@ -102,13 +102,6 @@ def label_problem(text: str, classes: int) -> str | None:
                 known = f"0..{classes - 1} ({counted(classes, 'class name')})"
                 return f"line {number}: class id {class_id:g} outside {known}"
     return None
-
-
-def _is_finite(word: str) -> bool:
-    try:
-        return math.isfinite(float(word))
-    except ValueError:
-        return False
 
 
 def text_of(path: Path, what: str) -> str:
