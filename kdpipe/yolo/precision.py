@@ -20,7 +20,7 @@ from torch import nn
 from kdpipe.cells.cell import RUNS_DIR, TEACHERS_DIR
 from kdpipe.cells.record import RECORD_FILE, load_record
 from kdpipe.environment import processor, training_versions
-from kdpipe.errors import KdpipeError, counted
+from kdpipe.errors import KdpipeError
 from kdpipe.paths import state_dir
 
 FASTER = 0.9  # of the time in float32: for less, bfloat16 is too coarse
@@ -67,7 +67,20 @@ def precision(imgsz: int) -> Precision:
 
 
 def ratio(imgsz: int) -> float:
-    """Time of some convolutions in bfloat16, forward and backward, as a multiple of that in float32."""
+    """Time of some convolutions in bfloat16, forward and backward, as a multiple of that in float32.
+
+    It is CPU time of one thread: several would wait for each other where other work runs beside them, in both
+    types alike.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _ratio(imgsz)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _ratio(imgsz: int) -> float:
     best = dict.fromkeys((FLOAT32, BFLOAT16), float("inf"))
     blocks = [(_block(channels), _images(channels, imgsz // stride)) for channels, stride in LEVELS]
     rounds, end = 0, time.perf_counter() + AT_LEAST
@@ -81,7 +94,7 @@ def ratio(imgsz: int) -> float:
 def measured(imgsz: int) -> Precision:
     """The type that is faster here, whatever earlier trainings have used."""
     found = ratio(imgsz)
-    where = f"{processor()}, {counted(torch.get_num_threads(), 'thread')}, {imgsz} px"
+    where = f"{processor()}, 1 thread, {imgsz} px"
     why = f"convolutions in bfloat16 take {found:.2f} of the time in float32 ({where})"
     return Precision(BFLOAT16 if found <= FASTER else FLOAT32, why)
 
@@ -133,9 +146,9 @@ def _images(channels: int, side: int) -> torch.Tensor:
 
 
 def _seconds(blocks: list[tuple[nn.Module, torch.Tensor]], *, mixed: bool) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     for block, images in blocks:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
             found = block(images)
         found.float().sum().backward()
-    return time.perf_counter() - began
+    return time.process_time() - began

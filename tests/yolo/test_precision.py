@@ -41,18 +41,44 @@ def save(record: Record) -> None:
     record.save(folder)
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the limit is one of oneDNN for x86")
-def test_a_processor_that_is_slower_with_it_computes_in_float32() -> None:
-    """oneDNN without the instructions for bfloat16, while the processor's flags still name them."""
-    code = "from kdpipe.yolo.precision import measured; print(measured(320))"
+WITHOUT = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+"""oneDNN without the instructions for bfloat16, while the processor's flags still name them."""
+
+
+BUSY = """
+import subprocess, sys
+from kdpipe.yolo.precision import measured
+others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range({others})]
+print(measured({imgsz}))
+for other in others:
+    other.kill()
+"""
+
+
+def measured_here(imgsz: int, others: int = 0, **environment: str) -> str:
+    """What is chosen in a process of its own, with others that compute beside it."""
     answer = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "PYTHONPATH": str(REPOSITORY)},
+        [sys.executable, "-c", BUSY.format(imgsz=imgsz, others=others)],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert answer.stdout.startswith(f"{FLOAT32}: convolutions in bfloat16 take ")
+    return answer.stdout
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the limit is one of oneDNN for x86")
+def test_a_processor_that_is_slower_with_it_computes_in_float32() -> None:
+    assert measured_here(320, **WITHOUT).startswith(f"{FLOAT32}: convolutions in bfloat16 take ")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the limit is one of oneDNN for x86")
+def test_other_work_on_the_machine_does_not_change_the_choice() -> None:
+    """Threads that wait for each other took as long in both types, so bfloat16 seemed to be no slower."""
+    cores = os.cpu_count() or 1
+    answer = measured_here(96, 2 * cores, OMP_NUM_THREADS=str(max(2, cores)), **WITHOUT)
+    assert answer.startswith(f"{FLOAT32}: ")
+    assert float(answer.split(" take ")[1].split()[0]) > 2, "without other work it takes four times as long"
 
 
 @pytest.mark.parametrize(("ratio", "name"), [(0.5, BFLOAT16), (0.95, FLOAT32), (1.9, FLOAT32)])
