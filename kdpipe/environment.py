@@ -8,7 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -36,7 +36,7 @@ def describe_environment() -> dict[str, str]:
     """Package versions, Python, operating system, processor, git commit and DVC experiment of this run."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     found |= {"processor": processor(), "git_commit": git_commit()}
-    found |= {package: installed for package in PACKAGES if (installed := _version(package))}
+    found |= versions_of(PACKAGES)
     for name, variable in (("dvc_experiment", "DVC_EXP_NAME"), ("dvc_baseline", "DVC_EXP_BASELINE_REV")):
         if os.environ.get(variable):
             found[name] = os.environ[variable]
@@ -51,6 +51,11 @@ def ultralytics_version() -> str:
 def training_versions() -> dict[str, str]:
     """Versions of the packages that train, because results depend on them."""
     return {"ultralytics": ultralytics_version(), "torch": _version("torch") or "none"}
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of the installed ones of these packages."""
+    return {package: found for package in packages if (found := _version(package))}
 
 
 def check_packages() -> None:

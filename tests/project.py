@@ -29,6 +29,7 @@ TINY = {
     "train": {"epochs": 2, "imgsz": 64, "batch": 16, "nbs": 16, "mosaic": 0.0, "device": "cpu"},
     "validate": {"splits": ["val", "test"], "batch": 16},
     "evaluate": {"resamples": 100},
+    "export": {"formats": []},
     "tracking": {"uri": "sqlite:///mlflow.db", "experiment": "test"},
 }
 """The smallest comparison: one pair, one dis, one seed."""

@@ -203,10 +203,10 @@ def this_cell(params: Params, given: Sequence[str]) -> Cell:
 
 
 def this_item(axis: str, known: Iterable[str], given: Sequence[str]) -> str:
-    """The student or pair for this process: the given one, or else the one of the current DVC stage.
+    """The student, pair or format for this process: the given one, or else that of the current DVC stage.
 
     Args:
-        axis: Where params.yaml has it, such as `pairs`.
+        axis: Where params.yaml has it, such as `pairs` or `export.formats`.
         known: The names there.
         given: Arguments of the command line.
 
@@ -215,7 +215,8 @@ def this_item(axis: str, known: Iterable[str], given: Sequence[str]) -> str:
     """
     name = given[0] if given else this_stage().partition("@")[2]
     if name not in (names := list(known)):
-        raise ParamsError(axis, f"no {axis.removesuffix('s')} {name!r}; {did_you_mean(name, names)}")
+        kind = axis.rpartition(".")[2].removesuffix("s")
+        raise ParamsError(axis, f"no {kind} {name!r}; {did_you_mean(name, names)}")
     return name
 
 

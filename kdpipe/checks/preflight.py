@@ -11,6 +11,7 @@ from typing import Any
 from kdpipe.cells.cell import DATASET_DIR, this_stage
 from kdpipe.cells.recipe import check_recipe
 from kdpipe.checks.checkpoints import inspect_all
+from kdpipe.checks.exports import export_problems
 from kdpipe.checks.finished_students import check_distilled, repetitions
 from kdpipe.checks.methods import check_backbone, method_problems
 from kdpipe.checks.own_models import check_building
@@ -58,6 +59,7 @@ def preflight(path: Path | str = PARAMS_FILE) -> Preflight:
         problems += _arguments(params)
         problems += _models_and_pairs(params)
         problems += repetitions(params)
+        problems += export_problems(params.export)
         problems += tracking_problems(params.tracking)
     raise_all(problems)
     assert params is not None

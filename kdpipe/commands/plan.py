@@ -147,6 +147,8 @@ def _to_run(params: Params, to_train: set[Cell], stale: set[str]) -> tuple[dict[
         "pick_teacher": {f"pick_teacher@{name}" for name in params.pairs},
         "validate": {f"validate_{cell.stage}" for cell in cells},
         "evaluate": {f"evaluate_{cell.stage}" for cell in cells},
+        "export": {f"export@{name}" for name in params.export.formats},
+        "validate_export": {f"validate_export@{name}" for name in params.export.formats},
         "report": {"report"},
         "page": {"page"},
     }
@@ -159,7 +161,7 @@ def _to_run(params: Params, to_train: set[Cell], stale: set[str]) -> tuple[dict[
     if run & (stages["start"] | measured):  # a choice depends on all teachers
         run |= stages["pick_teacher"]
     if run & (stages["evaluate"] | stages["pick_teacher"] | stages["report"]):
-        run |= stages["report"] | stages["page"]
+        run |= stages["export"] | stages["validate_export"] | stages["report"] | stages["page"]
     return stages, run
 
 

@@ -23,6 +23,8 @@ SECTIONS: Mapping[str, tuple[float, float]] = {
     "evaluate.smallest": (0.01, 100),
     "evaluate.resamples": (-math.inf, 100_000),  # another check says why there must be some
     "evaluate.seed": (0, MOST_SEED),
+    "export.imgsz": (32, 16_384),
+    "export.fraction": (1e-6, 1),
 }
 """Limits of numbers outside `train`, by key."""
 

@@ -23,9 +23,11 @@ NAMED_BY_DVC = {
     "train.imgsz": "imgsz: 640",
     "validate.splits": "splits: [val, test]",
     "evaluate": "evaluate: {resamples: 1000}",
+    "export": "export: {formats: []}",
+    "export.formats": "formats: []",
     "tracking": "tracking: {experiment: kdpipe}",
 }
-SECTIONS = ("data", "sweep", "confirm", "train", "validate", "evaluate", "tracking")
+SECTIONS = ("data", "sweep", "confirm", "train", "validate", "evaluate", "export", "tracking")
 LONGEST_PART = 255  # bytes of the name of a file
 # A name of a student, a teacher or a pair. One with other characters is refused when names are checked.
 NAMED = re.compile(r"(students|teachers|pairs)\.[A-Za-z0-9][A-Za-z0-9_-]*")

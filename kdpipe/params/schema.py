@@ -147,8 +147,7 @@ class Validate:
     """Settings for the validation of every checkpoint, once per split and head.
 
     Attributes:
-        splits: The first split selects the best `dis` and the best teacher, the last one gives the final
-            metrics.
+        splits: The first one selects the best `dis` and the best teacher, the last one gives the metrics.
         batch: Images per batch.
         conf: Confidence threshold; predictions below it are dropped.
         iou: IoU threshold of the NMS after the classical head.
@@ -164,12 +163,7 @@ class Validate:
 
 @dataclass
 class Primary:
-    """The comparison that decides; all others are secondary.
-
-    Attributes:
-        head: `e2e` or `nms`; by default e2e where the family has it.
-        metric: `AP` (mAP50-95), `AP50` or `AP75`, by COCO's evaluation.
-    """
+    """What decides: the head `e2e` (the default where there is one) or `nms`, and `AP`, `AP50` or `AP75`."""
 
     head: str | None = None
     metric: str = METRICS[0]
@@ -190,6 +184,23 @@ class Evaluate:
     smallest: float = 0.5
     resamples: int = 1000
     seed: int = 0
+
+
+@dataclass
+class Export:
+    """What is exported and measured again: students at their best `dis`, their baselines and teachers.
+
+    Attributes:
+        formats: Such as `onnx`, `openvino` or `openvino-int8`; none by default.
+        imgsz: Image size of the exported files; that of the training if omitted.
+        calibrate: The split whose images INT8 is calibrated on, `train` or `val`.
+        fraction: Share of these images.
+    """
+
+    formats: list[str] = field(default_factory=list)
+    imgsz: int | None = None
+    calibrate: str = SPLITS[0]
+    fraction: float = 1.0
 
 
 @dataclass
@@ -222,6 +233,7 @@ class Params:
         train: Ultralytics train arguments.
         validate: Settings for the validation of every checkpoint.
         evaluate: The question, and settings for the uncertainty of a gain.
+        export: What is exported and measured again.
         tracking: MLflow server and experiment for the runs.
     """
 
@@ -234,4 +246,5 @@ class Params:
     train: dict[str, Any] = MISSING
     validate: Validate = field(default_factory=Validate)
     evaluate: Evaluate = field(default_factory=Evaluate)
+    export: Export = field(default_factory=Export)
     tracking: Tracking = field(default_factory=Tracking)

@@ -13,6 +13,7 @@ from kdpipe.cells.cell import PAIRED
 from kdpipe.models.names import HEADS
 from kdpipe.report.breakdown import SIZES, class_gains, part_gain
 from kdpipe.report.comparisons import DISTILLED_BASELINE, Comparison
+from kdpipe.report.exports import export_rows
 from kdpipe.report.planning import planned
 from kdpipe.report.results import COCO, PairAt, Results, Setting
 from kdpipe.report.selection import holm
@@ -43,6 +44,7 @@ def numbers(
         "costs": costs(results),
         "classes": _classes(results),
         "sizes": _sizes(results),
+        "exports": export_rows(results, comparisons),
         "curves": [{"cell": cell, **row} for cell, rows in histories.items() for row in rows],
     }
     return {name: pd.DataFrame(of_one) for name, of_one in lines.items()}

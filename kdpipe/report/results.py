@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kdpipe.cells.cell import PAIRED, arm
+from kdpipe.cells.record import Metrics
 from kdpipe.models.entries import AND
 from kdpipe.models.names import HEADS, preferred_head
 from kdpipe.models.tasks import Task
@@ -34,6 +35,10 @@ Line = Mapping[Hashable, Any]
 
 class Files(Protocol):
     """What is read from the files of a training, because MLflow does not have it."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Metrics by split and head."""
 
     def deviations(self, split: str, head: str, metric: str) -> NDArray[np.float64]:
         """Return the deviations of a metric over half samples of the images, (samples,)."""
@@ -94,7 +99,7 @@ class Results:
     `table` has one row per run, split and head, with the columns cell, kind, pair, student, teacher,
     dis (text, as in params.yaml), seed, data, model, init, method, epochs, imgsz, experiment_id, run_id,
     split, head, the costs, and one per overall metric. `splits` are in the order of params.yaml. `files` are
-    by training id.
+    by training id. `exported` are those of exported files, by format; `skipped` says why others are not.
     """
 
     table: pd.DataFrame
@@ -102,6 +107,8 @@ class Results:
     files: Mapping[str, Files]
     task: Task
     question: Question = field(default_factory=Question)
+    exported: Mapping[str, Mapping[str, Files]] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def choice_split(self) -> str:

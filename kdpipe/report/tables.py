@@ -10,7 +10,7 @@ import pandas as pd
 from kdpipe.models.names import HEADS
 from kdpipe.models.tasks import TASKS
 from kdpipe.params.schema import L2
-from kdpipe.report import batch_statistics, breakdown, figure_data, teachers, verdicts
+from kdpipe.report import batch_statistics, breakdown, exports, figure_data, teachers, verdicts
 from kdpipe.report.against_published import against_published
 from kdpipe.report.comparisons import (
     DIS_DIS,
@@ -69,6 +69,7 @@ def benchmark(
     gains: pd.DataFrame,
     confirmed: pd.DataFrame,
     *,
+    exported: pd.DataFrame,
     answers: Sequence[str],
     notes: Sequence[str],
 ) -> str:
@@ -79,6 +80,7 @@ def benchmark(
         comparisons: Every one that the results allow.
         gains: A line per pair, `dis` and head, of `kdpipe.report.figure_data`.
         confirmed: The same of seeds that played no part in a choice; empty if there are none.
+        exported: A line per pair, head and format; empty if nothing is exported.
         answers: A sentence per pair.
         notes: Warnings that stand above the tables.
     """
@@ -88,6 +90,7 @@ def benchmark(
         "Verdicts": [question, verdicts.table(gains, confirmed)],
         "On new seeds": [verdicts.CONFIRMED, verdicts.on_new_seeds(confirmed)],
         "Every `dis`": [over_dis(gains)],
+        "Exported": [exports.HOW_TO_READ, exports.table(exported, results.skipped)],
         "Teachers": [teachers.table(results)],
     }
     details = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from kdpipe.errors import counted
-from kdpipe.report import tables
+from kdpipe.report import exports, tables
 from kdpipe.report.answer import answers
 from kdpipe.report.batch_statistics import checkpoints, misfits
 from kdpipe.report.comparisons import (
@@ -72,9 +72,11 @@ def write_report(
     new = gain_rows(confirmed, at_looks(confirmed, unlike)) if confirmed else pd.DataFrame()
     measured_on = counted(images, f"{results.split} image")
     said = answers(gains, new, results.question, measured_on)
-    (out / "benchmark.md").write_text(
-        tables.benchmark(results, comparisons, gains, new, answers=said, notes=warnings), encoding="utf-8"
+    said += exports.answers(figure_data["exports"])
+    text = tables.benchmark(
+        results, comparisons, gains, new, exported=figure_data["exports"], answers=said, notes=warnings
     )
+    (out / "benchmark.md").write_text(text, encoding="utf-8")
     results.table.to_csv(out / "benchmark.csv", index=False)
     (out / "benchmark.json").write_text(
         _lines(_benchmark(results, comparisons, said, warnings, images)), encoding="utf-8"

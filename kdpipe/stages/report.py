@@ -6,12 +6,14 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice
+from pathlib import Path
 
 from rich.markup import escape
 
 from kdpipe.cells.cell import DATASET_DIR, all_cells
+from kdpipe.cells.exported import RESULTS_DIR, SKIPPED_FILE, measured_as
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest, measured_splits
 from kdpipe.errors import KdpipeError
@@ -151,7 +153,32 @@ def read_results(
     cells = {done.cell.id: done for done in chosen}
     runs = [synced.runs[done.record.fingerprint].to_dictionary() for done in chosen]
     tried = {} if confirms else params.sweep.tried  # new seeds played no part in a choice
-    return tidy(runs, splits, cells, question_of(params.evaluate, tried))
+    results = tidy(runs, splits, cells, question_of(params.evaluate, tried))
+    return results if confirms else with_exports(params, results)
+
+
+def with_exports(params: Params, results: Results) -> Results:
+    """Add the results of exported checkpoints.
+
+    Raises:
+        KdpipeError: if what was exported is not what is compared.
+    """
+    exported, skipped = {}, {}
+    wanted = {
+        line["cell"]
+        for it in results.best
+        for of in (it.baseline, it.distilled)
+        for line in results.cells(of)
+    }
+    for name in params.export.formats:
+        if (reason := RESULTS_DIR / name / SKIPPED_FILE).exists():
+            skipped[name] = reason.read_text(encoding="utf-8").strip()
+            continue
+        found = (FinishedCell(measured_as(cell, name), Path()) for cell in all_cells(params))
+        exported[name] = {one.cell.id: one for one in found if one.evaluated}
+        if missing := sorted(wanted - exported[name].keys()):
+            raise KdpipeError(f"not exported to {name} yet: {', '.join(missing)}; run `dvc repro`")
+    return replace(results, exported=exported, skipped=skipped)
 
 
 def register_best(params: Params, finished: Iterable[FinishedCell], results: Results) -> list[str]:

@@ -35,6 +35,19 @@ def opened(weights: Path) -> YOLO:
         return YOLO(weights)
 
 
+def exported_model(file: Path, task: str) -> YOLO:
+    """Open an exported file for validation.
+
+    Args:
+        file: The file or folder.
+        task: Its task.
+    """
+    configure()
+    from ultralytics import YOLO
+
+    return YOLO(file, task=task)
+
+
 def validate(
     given: YOLO,
     data: Path,

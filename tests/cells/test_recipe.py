@@ -30,6 +30,14 @@ BEHIND = {
     "EVALUATION": ["evaluation/*.py", "stages/evaluate.py"],
     "START": ["stages/start.py", "yolo/selection.py"],
     "CHOICE": ["stages/pick_teacher.py"],
+    "EXPORT": [
+        "stages/export.py",
+        "stages/validate_exported.py",
+        "yolo/export.py",
+        "yolo/exported.py",
+        "models/formats.py",
+        "models/to_export.py",
+    ],
     "REPORT": ["report/*.py", "stages/report.py", "models/published.py"],
     "PAGE": ["page/**/*.py", "page/*.html", "page/*.css", "stages/page.py"],
 }

@@ -1,0 +1,62 @@
+"""Formats that students are exported to, under Ultralytics' names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kdpipe.errors import did_you_mean
+from kdpipe.models.names import HEADS
+
+BITS = {"": 32, "-fp16": 16, "-int8": 8}  # by what follows the name of a format
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format in one precision, such as `openvino-int8`.
+
+    `argument` is its name in Ultralytics, `bits` are those of a weight, `packages` are the modules that
+    exporting and running it import. `gpu` says that it needs one; `heads` are those that it can hold.
+    """
+
+    name: str
+    argument: str
+    bits: int
+    packages: tuple[str, ...] = ()
+    gpu: bool = False
+    heads: tuple[str, ...] = HEADS
+
+    @property
+    def quantize(self) -> int | None:
+        """Ultralytics' export argument `quantize`; None is the precision of the checkpoint."""
+        return None if self.bits == BITS[""] else self.bits
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether an export looks at images, to choose the ranges of integers."""
+        return self.bits == BITS["-int8"]
+
+
+_ALL = (
+    Format("torchscript", "torchscript", 32),
+    Format("onnx", "onnx", 32, ("onnx", "onnxruntime")),
+    Format("openvino", "openvino", 32, ("openvino",)),
+    Format("openvino-fp16", "openvino", 16, ("openvino",)),
+    Format("openvino-int8", "openvino", 8, ("openvino", "nncf")),
+    Format("tensorrt", "engine", 32, ("tensorrt", "onnx"), gpu=True),
+    Format("tensorrt-fp16", "engine", 16, ("tensorrt", "onnx"), gpu=True),
+    Format("tensorrt-int8", "engine", 8, ("tensorrt", "onnx", "modelopt"), gpu=True),
+    Format("ncnn", "ncnn", 32, ("ncnn", "pnnx"), heads=("nms",)),
+    Format("ncnn-fp16", "ncnn", 16, ("ncnn", "pnnx"), heads=("nms",)),
+)
+FORMATS = {found.name: found for found in _ALL}
+
+
+def format_of(name: str) -> Format:
+    """Return a format by its name.
+
+    Raises:
+        ValueError: if there is none; suggests the nearest name.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"{name!r} is no format; {did_you_mean(name, FORMATS)}")
+    return FORMATS[name]

@@ -1,0 +1,130 @@
+"""Export the trainings that the report's answer compares to a format, with each of their heads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kdpipe.cells import recipe
+from kdpipe.cells.cell import BEST_FILE, DATASET_DIR
+from kdpipe.cells.exported import EXPORT_FILE, EXPORTED_DIR, SKIPPED_FILE, Exported, read_export
+from kdpipe.cells.record import Record, load_record
+from kdpipe.console import console
+from kdpipe.data.manifest import load_manifest, measured_splits
+from kdpipe.environment import training_versions, versions_of
+from kdpipe.models.formats import Format, format_of
+from kdpipe.models.names import DEFAULT_IMGSZ
+from kdpipe.models.to_export import heads_of, to_export
+from kdpipe.params.schema import Params
+from kdpipe.yolo.device import device, gpus
+from kdpipe.yolo.export import LOG_FILE, Settings, export
+from kdpipe.yolo.exported import check_exported, sample_images
+
+DATA_YAML = DATASET_DIR / "data.yaml"
+
+
+def export_to(params: Params, name: str) -> list[Exported]:
+    """Export to one format; a file that is there already, of the same checkpoint and settings, stays.
+
+    Each folder has the file and export.json. A machine that cannot export to the format leaves a file that
+    says why.
+
+    Args:
+        params: All of params.yaml.
+        name: The format.
+
+    Returns:
+        What is exported.
+
+    Raises:
+        KdpipeError: if Ultralytics cannot export a checkpoint, or a file has the wrong head or computes
+            something else than its checkpoint.
+    """
+    wanted, folder = format_of(name), EXPORTED_DIR / name
+    folder.mkdir(parents=True, exist_ok=True)
+    if reason := cannot_export(wanted):
+        shutil.rmtree(folder)
+        folder.mkdir()
+        (folder / SKIPPED_FILE).write_text(f"{reason}\n", encoding="utf-8")
+        console.print(f"{name} is skipped: {reason}")
+        return []
+    cells = to_export(params, measured_splits(params, load_manifest(DATASET_DIR))[0])
+    found = [Exported(cell, name, head) for cell in cells for head in heads_of(cell) if head in wanted.heads]
+    _remove_others(folder, found)
+    for number, one in enumerate(found, start=1):
+        record = load_record(one.cell.train_dir)
+        made_of = _made_of(params, record, one, wanted)
+        if (there := read_export(one.folder)) and there["made_of"] == made_of:
+            continue
+        console.print(f"{name} {number} of {len(found)}: {one.cell.id} {one.head}")
+        _export(params, record, one, wanted, made_of)
+    return found
+
+
+def cannot_export(wanted: Format) -> str:
+    """Why this machine cannot export to a format; an empty text if it can."""
+    return "it needs a GPU, and this machine has none" if wanted.gpu and not gpus() else ""
+
+
+def _export(params: Params, record: Record, one: Exported, wanted: Format, made_of: dict[str, Any]) -> None:
+    """Export, check the file, and write its record last."""
+    weights, imgsz = one.cell.train_dir / BEST_FILE, made_of["imgsz"]
+    settings = Settings(
+        imgsz=imgsz,
+        max_det=params.validate.max_det,
+        device=params.train.get("device"),
+        data=DATA_YAML,
+        calibrate=params.export.calibrate,
+        fraction=params.export.fraction,
+    )
+    note = f"{record.identity.data} by kdpipe, {record.fingerprint}"
+    file = export(weights, wanted, one.head, settings, note=note, folder=one.folder)
+    difference = check_exported(
+        file,
+        weights,
+        one.head,
+        wanted.bits,
+        sample_images(DATA_YAML, imgsz),
+        device=device(settings.device) if wanted.gpu else "cpu",
+        log=one.folder.parent / LOG_FILE,
+    )
+    content = {"file": file.name, "bytes": size_of(file), "difference": asdict(difference)}
+    text = json.dumps({**content, "made_of": made_of}, indent=2)
+    (one.folder / EXPORT_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _made_of(params: Params, record: Record, one: Exported, wanted: Format) -> dict[str, Any]:
+    """Everything that can change an exported file."""
+    chosen = params.export
+    calibration = {"split": chosen.calibrate, "fraction": chosen.fraction}
+    return {
+        "cell": one.cell.id,
+        "fingerprint": record.fingerprint,
+        "weights": record.weights_digest,
+        "format": wanted.name,
+        "head": one.head,
+        "imgsz": chosen.imgsz or int(record.arguments.get("imgsz", DEFAULT_IMGSZ)),
+        "max_det": params.validate.max_det,
+        "data": load_manifest(DATASET_DIR).digest,
+        "calibration": calibration if wanted.calibrated else None,
+        "recipe": recipe.installed()["EXPORT"],
+        "versions": {**training_versions(), **versions_of(wanted.packages)},
+    }
+
+
+def _remove_others(folder: Path, found: Sequence[Exported]) -> None:
+    """Remove what is not exported any more."""
+    kept = {one.folder for one in found}
+    for path in sorted(folder.rglob(EXPORT_FILE)):
+        if path.parent not in kept:
+            shutil.rmtree(path.parent)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files: Iterator[Path] = path.rglob("*") if path.is_dir() else iter([path])
+    return sum(file.stat().st_size for file in files if file.is_file())
