@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdpipe.cells.cell import Cell
+from kdpipe.cells.exported import LATENCY, RESULTS_DIR, SIZE, measured_as
 from kdpipe.cells.history import HISTORY_FILE, read_history, read_rows
 from kdpipe.cells.record import (
     CLASS,
@@ -30,7 +31,7 @@ from kdpipe.tracking.parents import State, state_of
 from kdpipe.tracking.system_metrics import SYSTEM_FILE
 
 # Only those by which runs are compared: all of them are the artifact metrics.json.
-LOGGED = ("mAP50-95", "coco/AP", "coco/AP50", "coco/AP75", "ms/inference")
+LOGGED = ("mAP50-95", "coco/AP", "coco/AP50", "coco/AP75", "ms/inference", LATENCY[1], SIZE)
 KEPT = (RECORD_FILE, PARAMS_FILE, HISTORY_FILE, SYSTEM_FILE, "train.log")
 
 
@@ -49,7 +50,7 @@ class FinishedCell:
     def read_ahead(self) -> None:
         """Read the files that a report needs, so that the operating system has them in its cache."""
         resamples = self.root / self.cell.eval_dir / RESAMPLES_FILE
-        for path in (self.folder / RECORD_FILE, *self._metrics_files, resamples):
+        for path in (self.folder / RECORD_FILE, *self.metrics_files, resamples):
             with suppress(FileNotFoundError):
                 path.read_bytes()
 
@@ -82,7 +83,7 @@ class FinishedCell:
     def metrics(self) -> Metrics:
         """Metrics by split and head, as far as validation and evaluation have run."""
         metrics: Metrics = {}
-        for path in filter(Path.exists, self._metrics_files):
+        for path in filter(Path.exists, self.metrics_files):
             for split, heads in load_metrics(path.parent).items():
                 for head, values in heads.items():
                     metrics.setdefault(split, {}).setdefault(head, {}).update(values)
@@ -90,14 +91,22 @@ class FinishedCell:
 
     @property
     def overall_metrics(self) -> dict[str, float]:
-        """The metrics that are logged, by their names in MLflow, such as `val/e2e/mAP50-95`."""
-        return {
-            f"{split}/{head}/{name}": values[name]
-            for split, heads in self.metrics.items()
-            for head, values in heads.items()
-            for name in LOGGED
-            if name in values
-        }
+        """The metrics that are logged, by their names in MLflow, such as `val/e2e/mAP50-95`.
+
+        Those of exported files are such as `export/onnx/test/e2e/mAP50-95`.
+        """
+        found = dict(_logged(self.metrics))
+        for exported in self.exports:
+            prefix = f"export/{exported.cell.val_dir.relative_to(RESULTS_DIR).parts[0]}"
+            found |= {f"{prefix}/{name}": value for name, value in _logged(exported.metrics)}
+        return found
+
+    @cached_property
+    def exports(self) -> list[FinishedCell]:
+        """The same training with the results of its exported files, one per format."""
+        formats = sorted(path.name for path in (self.root / RESULTS_DIR).glob("*"))
+        cells = (FinishedCell(measured_as(self.cell, name), self.root) for name in formats)
+        return [cell for cell in cells if cell.evaluated]
 
     def details(self, split: str, head: str) -> dict[str, float]:
         """Return all metrics but those of single classes."""
@@ -126,7 +135,8 @@ class FinishedCell:
     def digest(self) -> str:
         """Digest of everything that the run shows; other outputs of a training change with its record."""
         digest = hashlib.sha256()
-        for path in (self.folder / RECORD_FILE, *self._metrics_files):
+        exported = [path for cell in self.exports for path in cell.metrics_files]
+        for path in (self.folder / RECORD_FILE, *self.metrics_files, *exported):
             with suppress(FileNotFoundError):
                 digest.update(path.read_bytes())
         return digest.hexdigest()[:32]
@@ -136,8 +146,16 @@ class FinishedCell:
         return load_resamples(self.root / self.cell.eval_dir / RESAMPLES_FILE)
 
     @property
-    def _metrics_files(self) -> list[Path]:
+    def metrics_files(self) -> list[Path]:
+        """The files with the metrics of validation and evaluation."""
         return [self.root / folder / METRICS_FILE for folder in (self.cell.val_dir, self.cell.eval_dir)]
+
+
+def _logged(metrics: Metrics) -> Iterator[tuple[str, float]]:
+    """The metrics that are logged, with split and head before their names."""
+    for split, heads in metrics.items():
+        for head, values in heads.items():
+            yield from ((f"{split}/{head}/{name}", values[name]) for name in LOGGED if name in values)
 
 
 def finished_cells(cells: Iterable[Cell], root: Path = Path()) -> list[FinishedCell]:
