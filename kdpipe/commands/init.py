@@ -137,6 +137,8 @@ def tell(done: Upgrade, console: Console) -> None:
             f"[yellow]warning:[/] {name} has edits of yours, so the new one is {name}{recipe.NEW}; take over "
             "what has changed, then remove that"
         )
+    for sentence in done.missing:
+        console.print(f"[yellow]warning:[/] {escape(sentence)}")
     for number, stages in done.stale.items():
         console.print(f"{number}: {', '.join(stages)} will run again")
     if done.written and not done.stale:

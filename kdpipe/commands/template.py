@@ -15,7 +15,8 @@ from pathlib import Path
 import yaml
 
 from kdpipe.cells import recipe
-from kdpipe.errors import KdpipeError
+from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.params.raw import missing_names, read
 from kdpipe.params.schema import PARAMS_FILE
 from kdpipe.paths import template_dir
 
@@ -52,11 +53,13 @@ class Upgrade:
         written: Files that are new or were replaced.
         kept: Files that the user has edited; the new one is beside each, with the suffix .new.
         stale: Stages that run again, by number of the recipe, such as "TRAINING 1 -> 2".
+        missing: What params.yaml lacks and the new dvc.yaml needs, a sentence each.
     """
 
     written: list[str]
     kept: list[str]
     stale: Mapping[str, list[str]]
+    missing: list[str]
 
 
 def check_folder(folder: Path, params: str) -> None:
@@ -118,7 +121,15 @@ def upgrade(folder: Path) -> Upgrade:
     written = {name: content for name, content in news.items() if name not in own}
     _write(folder, {**written, **{f"{name}{recipe.NEW}": news[name] for name in own}})
     _remember(folder)
-    return Upgrade(sorted(written), sorted(own), stale)
+    return Upgrade(sorted(written), sorted(own), stale, _missing(folder / PARAMS_FILE))
+
+
+def _missing(path: Path) -> list[str]:
+    """What params.yaml lacks; nothing if it cannot be read, which `kdpipe check` says."""
+    try:
+        return [str(problem) for problem in missing_names(read(path, ()))]
+    except ParamsError:
+        return []
 
 
 def _template() -> dict[str, bytes]:

@@ -52,6 +52,7 @@ def export_to(params: Params, name: str) -> list[Exported]:
         (folder / SKIPPED_FILE).write_text(f"{reason}\n", encoding="utf-8")
         console.print(f"{name} is skipped: {reason}")
         return []
+    (folder / SKIPPED_FILE).unlink(missing_ok=True)
     cells = to_export(params, measured_splits(params, load_manifest(DATASET_DIR))[0])
     found = [Exported(cell, name, head) for cell in cells for head in heads_of(cell) if head in wanted.heads]
     _remove_others(folder, found)

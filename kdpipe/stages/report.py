@@ -64,7 +64,7 @@ def report_cells(params: Params, suspicions: Sequence[str]) -> ReportResult:
     with ThreadPoolExecutor(2) as threads:  # reading many or remote files one by one is slow
         threads.map(FinishedCell.read_ahead, finished)
         synced = sync(params.tracking, finished)
-    results = read_results(params, finished, synced)
+    results = with_exports(params, read_results(params, finished, synced))
     confirmed = read_results(params, finished, synced, confirms=True) if params.confirm.seeds else None
     registered = register_best(params, finished, results)
     unlike = unlike_pairs(done.record for done in finished)
@@ -153,8 +153,7 @@ def read_results(
     cells = {done.cell.id: done for done in chosen}
     runs = [synced.runs[done.record.fingerprint].to_dictionary() for done in chosen]
     tried = {} if confirms else params.sweep.tried  # new seeds played no part in a choice
-    results = tidy(runs, splits, cells, question_of(params.evaluate, tried))
-    return results if confirms else with_exports(params, results)
+    return tidy(runs, splits, cells, question_of(params.evaluate, tried))
 
 
 def with_exports(params: Params, results: Results) -> Results:

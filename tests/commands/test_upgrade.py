@@ -110,3 +110,16 @@ def test_what_is_no_project_is_not_upgraded(tmp_path: Path) -> None:
         template.upgrade(tmp_path)
     with pytest.raises(KdpipeError, match="own repository; `git pull` upgrades it"):
         template.upgrade(template_dir())
+
+
+@pytest.mark.usefixtures("newer")
+def test_an_upgrade_names_what_params_yaml_lacks(tmp_path: Path) -> None:
+    """Keys that the new dvc.yaml reads, of which DVC would only say that it cannot find them."""
+    params = tmp_path / "old/params.yaml"
+    before, _, after = params.read_text().partition("export:")
+    params.write_text(f"{before}{after[after.index('tracking:') :]}")
+    done = template.upgrade(tmp_path / "old")
+    console = Console(width=500)
+    with console.capture() as said:
+        tell(done, console)
+    assert "export: missing; DVC reads it from here, so write it out: export: {formats: []}" in said.get()
