@@ -58,6 +58,27 @@ def compare(
 
 
 @app.command()
+def export(
+    pair: Annotated[str, typer.Argument(help="Name of a pair in params.yaml.")],
+    *,
+    format_: Annotated[str, typer.Option("--format", help="Such as onnx or openvino-int8.")] = "onnx",
+    head: Annotated[str | None, typer.Option(help="e2e or nms; default: the head that decides.")] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder; default: exports/PAIR-FORMAT-HEAD.")] = None,
+) -> None:
+    """Write the best student of a pair as a file to ship, with a model card and an example."""
+    from kdpipe.commands import ship
+    from kdpipe.stages.export import device_for, exported_file
+    from kdpipe.tracking import attach_export
+
+    choice = ship.choose(pair, format_, head)
+    folder = ship.folder_of(choice, out)
+    exported_file(choice.params, choice.exported)
+    ship.write(choice, folder, device_for(choice.params, format_))
+    console.print(f"{choice.exported.cell.id} -> {folder}; {folder / ship.CARD_FILE} is its model card")
+    attach_export(choice.params.tracking, choice.exported.cell, folder, console)
+
+
+@app.command()
 def table() -> None:
     """Write the benchmark table into README.md, between its markers."""
     from kdpipe.commands.readme import update

@@ -16,6 +16,7 @@ from kdpipe.cells.record import Record, load_record
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest, measured_splits
 from kdpipe.environment import training_versions, versions_of
+from kdpipe.errors import KdpipeError
 from kdpipe.models.formats import Format, format_of
 from kdpipe.models.names import DEFAULT_IMGSZ
 from kdpipe.models.to_export import heads_of, to_export
@@ -57,13 +58,34 @@ def export_to(params: Params, name: str) -> list[Exported]:
     found = [Exported(cell, name, head) for cell in cells for head in heads_of(cell) if head in wanted.heads]
     _remove_others(folder, found)
     for number, one in enumerate(found, start=1):
-        record = load_record(one.cell.train_dir)
-        made_of = _made_of(params, record, one, wanted)
-        if (there := read_export(one.folder)) and there["made_of"] == made_of:
-            continue
-        console.print(f"{name} {number} of {len(found)}: {one.cell.id} {one.head}")
-        _export(params, record, one, wanted, made_of)
+        exported_file(params, one, f"{number} of {len(found)}: ")
     return found
+
+
+def exported_file(params: Params, one: Exported, which: str = "") -> None:
+    """Export a checkpoint, unless its file is there already.
+
+    Args:
+        params: All of params.yaml.
+        one: Training, format and head.
+        which: The number that is printed with it.
+
+    Raises:
+        KdpipeError: if this machine or Ultralytics cannot export it, or the file is not what it should be.
+    """
+    wanted, record = format_of(one.format), load_record(one.cell.train_dir)
+    if reason := cannot_export(wanted):
+        raise KdpipeError(f"{one.format}: {reason}")
+    made_of = _made_of(params, record, one, wanted)
+    if (there := read_export(one.folder)) and there["made_of"] == made_of:
+        return
+    console.print(f"{one.format} {which}{one.cell.id} {one.head}")
+    _export(params, record, one, wanted, made_of)
+
+
+def device_for(params: Params, name: str) -> str:
+    """Where files of a format run."""
+    return device(params.train.get("device")) if format_of(name).gpu else "cpu"
 
 
 def cannot_export(wanted: Format) -> str:
@@ -90,7 +112,7 @@ def _export(params: Params, record: Record, one: Exported, wanted: Format, made_
         one.head,
         wanted.bits,
         sample_images(DATA_YAML, imgsz),
-        device=device(settings.device) if wanted.gpu else "cpu",
+        device=device_for(params, wanted.name),
         log=one.folder.parent / LOG_FILE,
     )
     content = {"file": file.name, "bytes": size_of(file), "difference": asdict(difference)}

@@ -4,7 +4,7 @@ from kdpipe.tracking.deadline import Deadline
 from kdpipe.tracking.errors import reachable, reason
 from kdpipe.tracking.finished import FinishedCell, finished_cells
 from kdpipe.tracking.live import LiveRun, RunStart
-from kdpipe.tracking.registry import register
+from kdpipe.tracking.registry import attach_export, register
 from kdpipe.tracking.revisions import experiments, finished_at
 from kdpipe.tracking.store import Store
 from kdpipe.tracking.summary import publish_report
@@ -21,6 +21,7 @@ __all__ = [
     "RunStart",
     "Store",
     "SyncResult",
+    "attach_export",
     "experiments",
     "finished_at",
     "finished_cells",

@@ -11,9 +11,12 @@ from typing import Any
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
+from rich.console import Console
+from rich.markup import escape
 
-from kdpipe.cells.cell import BEST_FILE
-from kdpipe.cells.record import DECISIVE_PACKAGES
+from kdpipe.cells.cell import BEST_FILE, Cell
+from kdpipe.cells.record import DECISIVE_PACKAGES, load_record
+from kdpipe.errors import KdpipeError
 from kdpipe.models.names import DEFAULT_IMGSZ
 from kdpipe.params.schema import Tracking
 from kdpipe.tracking import pyfunc_model
@@ -24,6 +27,7 @@ from kdpipe.tracking.store import Store
 
 ALIAS = "best"
 FOLDER = "model"
+EXPORTS = "export"  # folder of a run's artifacts, and beginning of a tag of a version
 DESCRIPTION = "Best student of a pair; older versions were the best before."
 NUMBERS = Array(DataType.double)
 BOX = dict.fromkeys(("x1", "y1", "x2", "y2"), DataType.double)
@@ -56,6 +60,41 @@ def register(tracking: Tracking, best: Mapping[str, FinishedCell]) -> list[str]:
             for name, found in wanted.items()
             if name not in known or known[name].tags.get(WEIGHTS_DIGEST) != found.record.weights_digest
         ]
+
+
+def attach_export(tracking: Tracking, cell: Cell, folder: Path, console: Console) -> None:
+    """Put an exported file beside the checkpoint: into the run of its training, named in the model's version.
+
+    What the store cannot take is said, and lost nothing by: the folder is on disk.
+
+    Args:
+        tracking: The MLflow settings of params.yaml.
+        cell: The training.
+        folder: The exported file with its model card.
+        console: Where it is said.
+    """
+    place = f"{EXPORTS}/{folder.name}"
+    try:
+        with reachable(tracking):
+            version = _attach(Store(tracking), cell, folder, place)
+    except KdpipeError as error:
+        console.print(f"[yellow]warning:[/] it is not in MLflow: {escape(str(error))}")
+    else:
+        console.print(f"{version} -> {place} in its run")
+
+
+def _attach(store: Store, cell: Cell, folder: Path, place: str) -> str:
+    """Log the files, tag the version of the model that has the checkpoint, and return its name."""
+    record = load_record(cell.train_dir)
+    runs, name = store.runs_of(record.fingerprint), store.model_name(cell.name)
+    versions = store.client.search_model_versions(f"name = '{name}'")
+    same = [found for found in versions if found.tags.get(WEIGHTS_DIGEST) == record.weights_digest]
+    if not runs or not same:
+        raise KdpipeError(f"{cell.id} is not there; `kdpipe sync` registers it")
+    run, number = runs[0].info.run_id, str(same[0].version)
+    store.client.log_artifacts(run, str(folder), place)
+    store.client.set_model_version_tag(name, number, f"{EXPORTS}.{folder.name}", f"runs:/{run}/{place}")
+    return f"{name} {number}"
 
 
 def _register(store: Store, name: str, best: FinishedCell, *, exists: bool) -> str:
