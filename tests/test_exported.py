@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import mlflow
@@ -92,6 +93,44 @@ def test_the_runs_have_it_too(exported: tuple[Project, str]) -> None:
     assert isinstance(runs, pd.DataFrame)
     own, found = (runs[f"metrics.{prefix}test/e2e/mAP50-95"].item() for prefix in ("", "export/onnx/"))
     assert found == pytest.approx(own, abs=1e-4)
+
+
+def test_the_best_student_is_written_ready_to_ship(exported: tuple[Project, str]) -> None:
+    project, _ = exported
+    said = project.run("kdpipe", "export", "n-s", "--format", "onnx").stdout
+    folder = project.folder / "exports/n-s-onnx-e2e"
+    assert "distill/n-s/1.0/0 -> exports/n-s-onnx-e2e" in said
+    assert {path.name for path in folder.iterdir()} == {"best.onnx", "example.py", "README.md"}
+    card = (folder / "README.md").read_text()
+    record = json.loads((project.folder / "runs/distill/n-s/1.0/0/train/record.json").read_text())
+    for text in (record["fingerprint"], record["identity"]["data_digest"], "e2e head", "AGPL-3.0", "| onnx"):
+        assert text in card
+    assert "scores differ by 0.0000" in card
+    image = next((project.folder / "data/dataset/images/test").glob("*"))
+    answer = project.run(sys.executable, str(folder / "example.py"), str(image))
+    assert str(image) in answer.stdout
+    mlflow.set_tracking_uri(f"sqlite:///{project.folder}/mlflow.db")
+    (version,) = mlflow.MlflowClient().search_model_versions("name = 'test-n-s'")
+    assert version.tags["export.n-s-onnx-e2e"] == f"runs:/{version.run_id}/export/n-s-onnx-e2e"
+    assert "export/n-s-onnx-e2e" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["n-s"], "exports/n-s-onnx-e2e exists; remove it, or name another folder with --out"),
+        (["n-m"], "no pair 'n-m' in params.yaml; did you mean 'n-s'"),
+        (["n-s", "--format", "onxx"], "error: --format 'onxx' is no format; did you mean 'onnx'"),
+        (["n-s", "--head", "e2"], "onnx of n-s has no e2 head; did you mean 'e2e'"),
+        (["n-s", "--format", "tensorrt-fp16"], "tensorrt-fp16: it needs a GPU, and this machine has none"),
+    ],
+)
+def test_each_mistake_is_said(exported: tuple[Project, str], arguments: list[str], words: str) -> None:
+    project, _ = exported
+    (project.folder / "exports/n-s-onnx-e2e").mkdir(parents=True, exist_ok=True)
+    answer = project.run("kdpipe", "export", *arguments, check=False)
+    assert answer.returncode == 2
+    assert words in " ".join((answer.stdout + answer.stderr).split())
 
 
 def test_another_format_leaves_what_is_exported(exported: tuple[Project, str]) -> None:

@@ -17,7 +17,7 @@ from kdpipe.cells.record import load_record
 from kdpipe.checks.exports import export_problems
 from kdpipe.checks.preflight import preflight
 from kdpipe.environment import processor
-from kdpipe.errors import KdpipeError, did_you_mean, raise_all
+from kdpipe.errors import KdpipeError, counted, did_you_mean, raise_all
 from kdpipe.models.formats import format_of
 from kdpipe.params.schema import Params
 from kdpipe.report import exports
@@ -70,11 +70,15 @@ def choose(pair: str, name: str, head: str | None) -> Choice:
     params = preflight().params
     if pair not in params.pairs:
         raise KdpipeError(f"no pair {pair!r} in params.yaml; {did_you_mean(pair, params.pairs)}")
+    try:
+        wanted_format = format_of(name)
+    except ValueError as error:
+        raise KdpipeError(f"--format {error}") from None
     raise_all(list(export_problems(replace(params.export, formats=[name]))))
     content = load_content()
     gains = content.gains[(content.gains["pair"] == pair) & content.gains["best"]]
     primary = str(gains[gains["primary"]]["head"].item())
-    possible = [found for found in format_of(name).heads if found in set(gains["head"])]
+    possible = [found for found in wanted_format.heads if found in set(gains["head"])]
     wanted = head or (primary if primary in possible else possible[0])
     if wanted not in possible:
         raise KdpipeError(f"{name} of {pair} has no {wanted} head; {did_you_mean(wanted, possible)}")
@@ -137,6 +141,7 @@ def _card(choice: Choice, export: Mapping[str, Any], times: tuple[float, float, 
     one, content, made_of = choice.exported, choice.content, export["made_of"]
     identity = load_record(one.cell.train_dir).identity
     low, middle, high = times
+    seeds = int(choice.gains["seeds"].max())
     environment = Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701
     return environment.from_string(CARD.read_text(encoding="utf-8")).render(
         name=f"{identity.student}, distilled",
@@ -145,7 +150,8 @@ def _card(choice: Choice, export: Mapping[str, Any], times: tuple[float, float, 
         imgsz=made_of["imgsz"],
         format=one.format,
         head=HEAD_NAMES[one.head],
-        seeds=int(choice.gains["seeds"].max()),
+        students=counted(seeds, "student"),
+        seeds=counted(seeds, "seed"),
         seed=one.cell.seed,
         pair=choice.pair,
         teacher=identity.teacher,

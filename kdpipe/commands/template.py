@@ -32,6 +32,7 @@ IGNORED = """\
 /models/
 /runs/
 /weights/
+/exports/
 /mlflow.db*
 /mlartifacts/
 /dvc_plots/
