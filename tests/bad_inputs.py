@@ -297,6 +297,9 @@ def arguments() -> Iterator[Bad]:
     quoted = "train.cache: 'true': write true without quotes"
     yield Bad("a cache in quotes", {"train__cache": "true"}, quoted)
     yield Bad("a cache in words", {"train__cache": "memory"}, "train.cache: 'memory': choose from: ram")
+    quantized = "students.yolo26n.train.quantize: kdpipe does not train with quantization"
+    arms = {"students": {"yolo26n": {"init": "scratch", "train": {"quantize": 8}}}}
+    yield Bad("training with quantization", arms, quantized)
     paste = {"train__copy_paste_mode": "mixin"}
     yield Bad("an unknown way to paste", paste, "train.copy_paste_mode: 'mixin': did you mean 'mixup'?")
     for batch in (-1, 0.7, "auto", True):
