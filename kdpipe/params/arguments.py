@@ -102,8 +102,8 @@ def argument_problems(arguments: Mapping[str, Any], key: str) -> Iterator[Params
     if arguments.get("quantize") is not None:
         yield ParamsError(
             f"{key}.quantize",
-            "kdpipe does not train with quantization: a checkpoint would be measured without it; remove it, and "
-            "write a format such as openvino-int8 into export.formats to measure quantization afterwards",
+            "kdpipe does not train with quantization: a checkpoint would be measured without it; remove it, "
+            "and write a format such as openvino-int8 into export.formats to measure quantization afterwards",
         )
     if "device" in arguments:
         yield from _device(arguments["device"], f"{key}.device")
