@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from kdpipe.cells.cell import this_item
-from kdpipe.cells.exported import EXPORTED_DIR
+from kdpipe.cells.cell import EXPORTED_DIR, this_item
 from kdpipe.cells.running import claimed
 from kdpipe.checks.preflight import preflight
 from kdpipe.console import console, reporting_mistakes

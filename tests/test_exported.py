@@ -77,7 +77,7 @@ def test_the_report_says_what_became_of_the_gain(exported: tuple[Project, str]) 
     project, printed = exported
     text = (project.folder / "reports/benchmark.md").read_text()
     assert "## Exported" in text
-    assert "- `tensorrt-fp16` was skipped: it needs a GPU, and this machine has none." in text
+    assert "- `tensorrt-fp16` was skipped: it needs an NVIDIA GPU, and train.device is cpu here." in text
     rows = pd.read_csv(project.folder / "reports/numbers/exports.csv")
     assert list(zip(rows["head"], rows["format"], strict=True)) == [
         (head, name) for head in HEADS for name in (".pt", "onnx")
@@ -122,7 +122,10 @@ def test_the_best_student_is_written_ready_to_ship(exported: tuple[Project, str]
         (["n-m"], "no pair 'n-m' in params.yaml; did you mean 'n-s'"),
         (["n-s", "--format", "onxx"], "error: --format 'onxx' is no format; did you mean 'onnx'"),
         (["n-s", "--head", "e2"], "onnx of n-s has no e2 head; did you mean 'e2e'"),
-        (["n-s", "--format", "tensorrt-fp16"], "tensorrt-fp16: it needs a GPU, and this machine has none"),
+        (
+            ["n-s", "--format", "tensorrt-fp16"],
+            "tensorrt-fp16: it needs an NVIDIA GPU, and train.device is cpu here",
+        ),
     ],
 )
 def test_each_mistake_is_said(exported: tuple[Project, str], arguments: list[str], words: str) -> None:

@@ -19,6 +19,8 @@ STARTS_DIR = Path("models/starts")
 PAIRS_DIR = Path("models/pairs")
 RUNS_DIR = Path("runs")
 DATASET_DIR = Path("data/dataset")
+EXPORTED_DIR = Path("models/exported")
+RESULTS_DIR = RUNS_DIR / "exported"  # of exported files
 
 BEST_FILE = "best.pt"
 START_FILE = "start.pt"
@@ -231,10 +233,13 @@ def abandoned(params: Params, root: Path) -> list[Path]:
     kept = {root / path for cell in cells for path in (cell.train_dir, cell.val_dir, cell.eval_dir)}
     kept |= {root / PAIRS_DIR / pair for pair in params.pairs}
     kept |= {root / STARTS_DIR / student for student in params.students}
+    kept |= {root / of / name for of in (EXPORTED_DIR, RESULTS_DIR) for name in params.export.formats}
     found = [
         *root.glob(f"{TEACHERS_DIR}/*"),
         *root.glob(f"{PAIRS_DIR}/*"),
         *root.glob(f"{STARTS_DIR}/*"),
+        *root.glob(f"{EXPORTED_DIR}/*"),
+        *root.glob(f"{RESULTS_DIR}/*"),
         *root.glob(f"{RUNS_DIR}/teacher/*/*"),
         *root.glob(f"{RUNS_DIR}/{PAIRED}/*/*/*"),
         *root.glob(f"{RUNS_DIR}/baseline/*/*/*"),

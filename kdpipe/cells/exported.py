@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kdpipe.cells.cell import RUNS_DIR, Cell
+from kdpipe.cells.cell import EXPORTED_DIR, RESULTS_DIR, Cell
 
-EXPORTED_DIR = Path("models/exported")
-RESULTS_DIR = RUNS_DIR / "exported"
 EXPORT_FILE = "export.json"
+DONE_FILE = "done.json"  # beside the results of a training's exported files: what they are of
 LATENCY = ("latency/low", "latency/median", "latency/high")  # metrics: quartiles, milliseconds per image
 SIZE = "file_bytes"  # metric: size of the exported file
 SKIPPED_FILE = "skipped.txt"  # of a format that the machine could not export to: why
@@ -48,3 +47,18 @@ def read_export(folder: Path) -> dict[str, Any] | None:
         return content if (folder / content["file"]).exists() and "made_of" in content else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def is_of(measured: Cell, weights_digest: str, root: Path) -> bool:
+    """Whether the results of exported files are of this checkpoint.
+
+    Args:
+        measured: The training, as from `measured_as`.
+        weights_digest: Digest of the checkpoint.
+        root: The folder of the project.
+    """
+    try:
+        done = json.loads((root / measured.val_dir.parent / DONE_FILE).read_text(encoding="utf-8"))
+        return bool(done["weights"] == weights_digest)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

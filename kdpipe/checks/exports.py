@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 
+from kdpipe.environment import versions_of
 from kdpipe.errors import ParamsError, did_you_mean
 from kdpipe.models.formats import FORMATS, format_of
 from kdpipe.params.schema import SPLITS, Export
@@ -21,8 +21,8 @@ def export_problems(export: Export) -> Iterator[ParamsError]:
             yield ParamsError(key, f"{name!r} is no format; {did_you_mean(name, FORMATS)}")
             continue
         wanted = format_of(name)
-        missing = [package for package in wanted.packages if find_spec(package) is None]
-        if missing and not wanted.gpu:  # without a GPU, those are skipped with a word
+        missing = [name for name in wanted.packages if name not in versions_of(wanted.packages)]
+        if missing and (not wanted.gpu or _gpu()):  # without a GPU, those are skipped with a word
             remedy = f"run `pip install {' '.join(missing)}`, or remove it"
             yield ParamsError(key, f"{name} needs {' and '.join(missing)}; {remedy}")
     if len(set(export.formats)) < len(export.formats):
@@ -32,3 +32,9 @@ def export_problems(export: Export) -> Iterator[ParamsError]:
         yield ParamsError("export.calibrate", f"{export.calibrate!r}: {hint}")
     if export.imgsz is not None and export.imgsz % STRIDE:
         yield ParamsError("export.imgsz", f"{export.imgsz} is no multiple of {STRIDE}")
+
+
+def _gpu() -> bool:
+    from kdpipe.yolo.device import gpus  # PyTorch takes seconds, and is needed for few formats
+
+    return bool(gpus())

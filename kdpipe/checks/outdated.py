@@ -39,6 +39,7 @@ def outdated() -> str | None:
     cells = list(all_cells(params))
     missing = [cell for cell in cells if cell.stage not in locked]
     stages = [f"{after}{cell.stage}" for cell in cells for after in ("", "validate_", "evaluate_")]
+    stages += [f"{stage}@{name}" for name in params.export.formats for stage in ("export", "validate_export")]
     used = {
         key: value for stage in ("prepare", *stages, "report") for key, value in _used(locked.get(stage, ""))
     }

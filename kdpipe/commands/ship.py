@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
-from kdpipe.cells.cell import DATASET_DIR, all_cells
+from kdpipe.cells.cell import BEST_FILE, DATASET_DIR, all_cells
 from kdpipe.cells.exported import Exported, read_export
-from kdpipe.cells.record import load_record
+from kdpipe.cells.record import METRICS_FILE, load_metrics, load_record
 from kdpipe.checks.exports import export_problems
+from kdpipe.checks.outdated import outdated
 from kdpipe.checks.preflight import preflight
 from kdpipe.environment import processor
 from kdpipe.errors import KdpipeError, counted, did_you_mean, raise_all
@@ -24,11 +25,13 @@ from kdpipe.report import exports
 from kdpipe.report.formatting import HEAD_NAMES, gain_row, markdown
 from kdpipe.report.question import question_of
 from kdpipe.report.read import Content, load_content
-from kdpipe.yolo.export import LOG_FILE
+from kdpipe.yolo.device import device_name
+from kdpipe.yolo.export import log_file
 from kdpipe.yolo.exported import Difference, loaded, milliseconds, sample_images
 
 CARD = Path(__file__).with_name("model_card.md.jinja")
 CARD_FILE, EXAMPLE_FILE = "README.md", "example.py"
+ROUNDED = 1e-6  # of a metric in the report
 SHIPPED_DIR = Path("exports")
 EXAMPLE = '''\
 """Print what the model finds in images: python example.py image.jpg ..."""
@@ -76,7 +79,11 @@ def choose(pair: str, name: str, head: str | None) -> Choice:
         raise KdpipeError(f"--format {error}") from None
     raise_all(list(export_problems(replace(params.export, formats=[name]))))
     content = load_content()
+    if why := outdated():
+        raise KdpipeError(why)
     gains = content.gains[(content.gains["pair"] == pair) & content.gains["best"]]
+    if gains.empty:
+        raise KdpipeError(f"the report does not have {pair} yet; run `dvc repro`")
     primary = str(gains[gains["primary"]]["head"].item())
     possible = [found for found in wanted_format.heads if found in set(gains["head"])]
     wanted = head or (primary if primary in possible else possible[0])
@@ -90,8 +97,16 @@ def choose(pair: str, name: str, head: str | None) -> Choice:
         & (rows["split"] == content.choice_split)
         & (rows["head"] == primary)
     ]
-    best = chosen.loc[chosen[question_of(params.evaluate, {}).column].idxmax(), "cell"]
-    cell = next(cell for cell in all_cells(params) if cell.id == best)
+    column = question_of(params.evaluate, {}).column
+    best = chosen.loc[chosen[column].idxmax()]
+    cell = next(cell for cell in all_cells(params) if cell.id == best["cell"])
+    if not (cell.train_dir / BEST_FILE).exists() or not (cell.eval_dir / METRICS_FILE).exists():
+        raise KdpipeError(
+            f"{cell.train_dir} or {cell.eval_dir} is not here; `dvc pull` or `dvc repro` brings it"
+        )
+    now = load_metrics(cell.eval_dir)[content.choice_split][primary][column]
+    if abs(now - best[column]) > ROUNDED:
+        raise KdpipeError(f"{cell.id} is not the one of the report any more; run `dvc repro`")
     return Choice(params, content, pair, gains, Exported(cell, name, wanted))
 
 
@@ -131,13 +146,15 @@ def write(choice: Choice, folder: Path, device: str) -> None:
         nms=", nms=False" if one.head == "e2e" else "",
     )
     (part / EXAMPLE_FILE).write_text(example, encoding="utf-8")
-    run = loaded(source, device, one.folder.parent / LOG_FILE)
+    run = loaded(source, device, log_file())
     times = milliseconds(run, sample_images(DATASET_DIR / "data.yaml", imgsz)[0])
-    (part / CARD_FILE).write_text(_card(choice, export, times), encoding="utf-8")
+    place = processor() if device == "cpu" else device_name(device)
+    (part / CARD_FILE).write_text(_card(choice, export, times, place), encoding="utf-8")
     part.rename(folder)
 
 
-def _card(choice: Choice, export: Mapping[str, Any], times: tuple[float, float, float]) -> str:
+def _card(choice: Choice, export: Mapping[str, Any], times: tuple[float, float, float], place: str) -> str:
+    """Return the model card: quartiles of the time of an image at `place`, and what is known of the file."""
     one, content, made_of = choice.exported, choice.content, export["made_of"]
     identity = load_record(one.cell.train_dir).identity
     low, middle, high = times
@@ -154,8 +171,9 @@ def _card(choice: Choice, export: Mapping[str, Any], times: tuple[float, float, 
         seeds=counted(seeds, "seed"),
         seed=one.cell.seed,
         pair=choice.pair,
-        teacher=identity.teacher,
-        dis=identity.dis,
+        taught=""
+        if identity.dis is None
+        else f", distilled from {identity.teacher} with `dis` {identity.dis}",
         answers=_answers(choice),
         label=content.label,
         metric=content.metric,
@@ -164,7 +182,7 @@ def _card(choice: Choice, export: Mapping[str, Any], times: tuple[float, float, 
         choice_split=content.choice_split,
         table=_table(choice),
         milliseconds=f"{middle:.1f} ({low:.1f} to {high:.1f})",
-        processor=processor(),
+        processor=place,
         file=export["file"],
         megabytes=f"{export['bytes'] / 1e6:.1f}",
         data=identity.data,

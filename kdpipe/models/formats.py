@@ -14,8 +14,8 @@ BITS = {"": 32, "-fp16": 16, "-int8": 8}  # by what follows the name of a format
 class Format:
     """A format in one precision, such as `openvino-int8`.
 
-    `argument` is its name in Ultralytics, `bits` are those of a weight, `packages` are the modules that
-    exporting and running it import. `gpu` says that it needs one; `heads` are those that it can hold.
+    `argument` is its name in Ultralytics, `bits` are those of a weight, `packages` are the ones that
+    exporting and running it need. `gpu` says that it needs one; `heads` are those that it can hold.
     """
 
     name: str
@@ -31,6 +31,11 @@ class Format:
         return None if self.bits == BITS[""] else self.bits
 
     @property
+    def computes(self) -> int:
+        """Bits that it computes with: OpenVINO takes 16 where a processor has instructions for them."""
+        return min(self.bits, 16) if self.argument == "openvino" else self.bits
+
+    @property
     def calibrated(self) -> bool:
         """Whether an export looks at images, to choose the ranges of integers."""
         return self.bits == BITS["-int8"]
@@ -44,7 +49,7 @@ _ALL = (
     Format("openvino-int8", "openvino", 8, ("openvino", "nncf")),
     Format("tensorrt", "engine", 32, ("tensorrt", "onnx"), gpu=True),
     Format("tensorrt-fp16", "engine", 16, ("tensorrt", "onnx"), gpu=True),
-    Format("tensorrt-int8", "engine", 8, ("tensorrt", "onnx", "modelopt"), gpu=True),
+    Format("tensorrt-int8", "engine", 8, ("tensorrt", "onnx", "nvidia-modelopt"), gpu=True),
     Format("ncnn", "ncnn", 32, ("ncnn", "pnnx"), heads=("nms",)),
     Format("ncnn-fp16", "ncnn", 16, ("ncnn", "pnnx"), heads=("nms",)),
 )

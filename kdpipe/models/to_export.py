@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import fmean
 
-from kdpipe.cells.cell import Cell, baseline_cell, distill_cell, teacher_cell
+from kdpipe.cells.cell import Cell, baseline_cell, distill_cell, teacher_for
 from kdpipe.cells.record import load_metrics, load_record
 from kdpipe.models import names
 from kdpipe.models.entries import AND, UNKNOWN, architecture
@@ -55,5 +55,6 @@ def _of_pair(params: Params, pair: str, split: str) -> Iterator[Cell]:
     yield from students
     named = load_record(students[0].train_dir).identity.teacher or UNKNOWN
     if named != UNKNOWN:
-        teachers = map(teacher_cell, named.split(AND))
-        yield from (teacher for teacher in teachers if heads_of(teacher))
+        for name in named.split(AND):
+            teachers = (teacher_for(params, name, seed) for seed in params.sweep.seeds)
+            yield from (teacher for teacher in teachers if heads_of(teacher))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from kdpipe.cells.cell import Cell, all_cells
 from kdpipe.cells.record import load_record
 from kdpipe.errors import KdpipeError, ParamsError
+from kdpipe.models.formats import FORMATS
 from kdpipe.models.start_weights import source_of
 from kdpipe.parallel.cluster import Need, RayCluster
 from kdpipe.params.arguments import AUTO, device_names
@@ -33,7 +34,7 @@ class Needs:
         trained = stage.removeprefix("validate_")
         cell = self._cells.get(trained)
         if cell is None:
-            return Need()
+            return Need(gpus=self._share if _exports_on_gpu(stage) else 0.0)
         gpus = self._gpus(cell)
         if trained != stage:
             return Need(gpus=min(gpus, self._share))
@@ -59,6 +60,11 @@ class Needs:
         if len(names) > there:
             raise ParamsError("train.device", f"{len(names)} GPUs are needed, but a machine has {there:g}")
         return self._share if len(names) == 1 else float(len(names))
+
+
+def _exports_on_gpu(stage: str) -> bool:
+    kind, _, name = stage.partition("@")
+    return kind in ("export", "validate_export") and name in FORMATS and FORMATS[name].gpu
 
 
 def _known_memory(cells: Iterable[Cell], like: Cell) -> int:

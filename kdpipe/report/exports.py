@@ -12,7 +12,7 @@ from kdpipe.cells.exported import LATENCY, SIZE
 from kdpipe.models.names import HEADS
 from kdpipe.report.comparisons import DISTILLED_BASELINE, Comparison
 from kdpipe.report.formatting import HEAD_NAMES, gain_of, markdown, percent
-from kdpipe.report.gains import BETTER, Gain, Measurement, paired_gain, summarise
+from kdpipe.report.gains import BETTER, UNDECIDED, Gain, Measurement, paired_gain, summarise
 from kdpipe.report.results import Files, PairAt, Results, Setting
 from kdpipe.report.selection import paid_for
 
@@ -78,9 +78,14 @@ def _answer(line: Mapping[Hashable, Any], before: Mapping[Hashable, Any]) -> str
     where = f"{line['pair']}, {HEAD_NAMES[line['head']]} head"
     if not str(before["verdict"]).startswith(BETTER):
         return f"No sure gain to keep in {line['format']} ({where}): {had} before, {has} after."
-    word = "survives" if str(line["verdict"]).startswith(BETTER) else "does not survive"
-    change = _interval(line, "change")
-    return f"The gain of {had} {word} {line['format']} ({where}): {has}, a change of {change} points."
+    change, name = _interval(line, "change"), f"{line['format']} ({where})"
+    if str(line["verdict"]).startswith(BETTER):
+        word = f"survives {name}"
+    elif str(line["verdict"]).startswith(UNDECIDED) and not line["change high"] < 0:
+        word = f"is not sure any more in {name}"
+    else:
+        word = f"does not survive {name}"
+    return f"The gain of {had} {word}: {has}, a change of {change} points."
 
 
 def _checkpoints(results: Results, item: PairAt, one: Comparison) -> dict[str, Any]:
@@ -101,15 +106,17 @@ def _row(
     seeds = one.gain.per_seed.keys() & before.keys() & after.keys()
     if not seeds:
         return None
+    before, after = ({seed: of[seed] for seed in sorted(seeds)} for of in (before, after))
     old_before, old_after = (results.measured(of, one.head) for of in (item.baseline, item.distilled))
     gain = paid_for(paired_gain(before, after), others, one.tried)
-    changed = paired_gain(_differences(old_before, old_after, seeds), _differences(before, after, seeds))
+    changed = paired_gain(_differences(old_before, old_after), _differences(before, after))
     row = _place(results, item, one)
     row |= {"baseline": summarise(before).mean, "distilled": summarise(after).mean}
     for name, old, new in (("baseline", old_before, before), ("distilled", old_after, after)):
         row |= _named(f"cost {name}", paired_gain(old, new))
     row |= _named("change", changed) | _gain(gain, one.smallest)
-    details = [files[line["cell"]].details(results.split, one.head) for line in _lines(results, item)]
+    cells = [line["cell"] for line in _lines(results, item) if int(line["seed"]) in seeds]
+    details = [files[cell].details(results.split, one.head) for cell in cells]
     return row | {name: median(one[name] for one in details) for name in (*LATENCY, SIZE)}
 
 
@@ -137,13 +144,13 @@ def _measured(
     return found
 
 
-def _differences(before: By_seed, after: By_seed, seeds: Iterator[int] | set[int]) -> dict[int, Measurement]:
+def _differences(before: By_seed, after: By_seed) -> dict[int, Measurement]:
     """What distilling changed, by seed, as a measurement of its own."""
     return {
         seed: Measurement(
             after[seed].value - before[seed].value, after[seed].deviations - before[seed].deviations
         )
-        for seed in seeds
+        for seed in before.keys() & after.keys()
     }
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kdpipe.cells import recipe
-from kdpipe.cells.cell import BEST_FILE, DATASET_DIR
-from kdpipe.cells.exported import EXPORT_FILE, EXPORTED_DIR, SKIPPED_FILE, Exported, read_export
+from kdpipe.cells.cell import BEST_FILE, DATASET_DIR, EXPORTED_DIR
+from kdpipe.cells.exported import EXPORT_FILE, SKIPPED_FILE, Exported, read_export
 from kdpipe.cells.record import Record, load_record
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest, measured_splits
@@ -21,8 +21,8 @@ from kdpipe.models.formats import Format, format_of
 from kdpipe.models.names import DEFAULT_IMGSZ
 from kdpipe.models.to_export import heads_of, to_export
 from kdpipe.params.schema import Params
-from kdpipe.yolo.device import device, gpus
-from kdpipe.yolo.export import LOG_FILE, Settings, export
+from kdpipe.yolo.device import device
+from kdpipe.yolo.export import Settings, export, log_file
 from kdpipe.yolo.exported import check_exported, sample_images
 
 DATA_YAML = DATASET_DIR / "data.yaml"
@@ -47,7 +47,7 @@ def export_to(params: Params, name: str) -> list[Exported]:
     """
     wanted, folder = format_of(name), EXPORTED_DIR / name
     folder.mkdir(parents=True, exist_ok=True)
-    if reason := cannot_export(wanted):
+    if reason := cannot_export(params, wanted):
         shutil.rmtree(folder)
         folder.mkdir()
         (folder / SKIPPED_FILE).write_text(f"{reason}\n", encoding="utf-8")
@@ -74,7 +74,7 @@ def exported_file(params: Params, one: Exported, which: str = "") -> None:
         KdpipeError: if this machine or Ultralytics cannot export it, or the file is not what it should be.
     """
     wanted, record = format_of(one.format), load_record(one.cell.train_dir)
-    if reason := cannot_export(wanted):
+    if reason := cannot_export(params, wanted):
         raise KdpipeError(f"{one.format}: {reason}")
     made_of = _made_of(params, record, one, wanted)
     if (there := read_export(one.folder)) and there["made_of"] == made_of:
@@ -88,9 +88,14 @@ def device_for(params: Params, name: str) -> str:
     return device(params.train.get("device")) if format_of(name).gpu else "cpu"
 
 
-def cannot_export(wanted: Format) -> str:
-    """Why this machine cannot export to a format; an empty text if it can."""
-    return "it needs a GPU, and this machine has none" if wanted.gpu and not gpus() else ""
+def cannot_export(params: Params, wanted: Format) -> str:
+    """Why it cannot be exported to a format here; an empty text if it can."""
+    here = device(params.train.get("device"))
+    return (
+        f"it needs an NVIDIA GPU, and train.device is {here} here"
+        if wanted.gpu and not here[0].isdigit()
+        else ""
+    )
 
 
 def _export(params: Params, record: Record, one: Exported, wanted: Format, made_of: dict[str, Any]) -> None:
@@ -110,10 +115,10 @@ def _export(params: Params, record: Record, one: Exported, wanted: Format, made_
         file,
         weights,
         one.head,
-        wanted.bits,
+        wanted.computes,
         sample_images(DATA_YAML, imgsz),
         device=device_for(params, wanted.name),
-        log=one.folder.parent / LOG_FILE,
+        log=log_file(),
     )
     content = {"file": file.name, "bytes": size_of(file), "difference": asdict(difference)}
     text = json.dumps({**content, "made_of": made_of}, indent=2)

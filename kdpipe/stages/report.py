@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from kdpipe.cells.cell import DATASET_DIR, all_cells
-from kdpipe.cells.exported import RESULTS_DIR, SKIPPED_FILE, measured_as
+from kdpipe.cells.cell import DATASET_DIR, RESULTS_DIR, all_cells
+from kdpipe.cells.exported import SKIPPED_FILE, is_of, measured_as
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest, measured_splits
 from kdpipe.errors import KdpipeError
@@ -174,7 +174,11 @@ def with_exports(params: Params, results: Results) -> Results:
             skipped[name] = reason.read_text(encoding="utf-8").strip()
             continue
         found = (FinishedCell(measured_as(cell, name), Path()) for cell in all_cells(params))
-        exported[name] = {one.cell.id: one for one in found if one.evaluated}
+        exported[name] = {
+            one.cell.id: one
+            for one in found
+            if one.evaluated and is_of(one.cell, one.record.weights_digest, Path())
+        }
         if missing := sorted(wanted - exported[name].keys()):
             raise KdpipeError(f"not exported to {name} yet: {', '.join(missing)}; run `dvc repro`")
     return replace(results, exported=exported, skipped=skipped)

@@ -9,11 +9,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from kdpipe.cells.cell import DATASET_DIR, Cell
+from kdpipe.cells import recipe
+from kdpipe.cells.cell import DATASET_DIR, EXPORTED_DIR, RESULTS_DIR, Cell
 from kdpipe.cells.exported import (
-    EXPORTED_DIR,
+    DONE_FILE,
     LATENCY,
-    RESULTS_DIR,
     SIZE,
     SKIPPED_FILE,
     Exported,
@@ -23,6 +23,7 @@ from kdpipe.cells.exported import (
 from kdpipe.cells.record import load_record, save_metrics
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest, measured_splits
+from kdpipe.errors import KdpipeError
 from kdpipe.evaluation import predictions_file, save_predictions
 from kdpipe.models.formats import format_of
 from kdpipe.models.to_export import heads_of, to_export
@@ -33,7 +34,6 @@ from kdpipe.yolo.exported import loaded, milliseconds, sample_images
 from kdpipe.yolo.validation import LOG_FILE, exported_model, validate
 
 DATA_YAML = DATASET_DIR / "data.yaml"
-DONE_FILE = "done.json"  # beside the results of a training: what they are of
 
 
 def validate_exported(params: Params, name: str) -> Iterator[Cell]:
@@ -68,7 +68,7 @@ def validate_exported(params: Params, name: str) -> Iterator[Cell]:
         measured = measured_as(cell, name)
         exports = [Exported(cell, name, head) for head in heads_of(cell) if head in heads]
         done = measured.val_dir.parent / DONE_FILE
-        wanted = _settings(params, exports)
+        wanted = _settings(params, cell, exports)
         if not done.exists() or done.read_text(encoding="utf-8") != wanted:
             console.print(f"{name} {number} of {len(cells)}: {cell.id}")
             _validate(params, measured, exports, splits[-1])
@@ -86,7 +86,8 @@ def _validate(params: Params, measured: Cell, exports: list[Exported], split: st
     metrics: dict[str, dict[str, float]] = {}
     for one in exports:
         export = read_export(one.folder)
-        assert export is not None, "the stage before has written it"
+        if export is None:
+            raise KdpipeError(f"{one.cell.id} is not exported to {one.format} yet; run `dvc repro`")
         file, imgsz = one.folder / export["file"], int(export["made_of"]["imgsz"])
         place = device_of(device) if format_of(one.format).gpu else "cpu"
         values, predictions = validate(
@@ -108,9 +109,10 @@ def _validate(params: Params, measured: Cell, exports: list[Exported], split: st
     save_metrics(measured.val_dir, {split: metrics})
 
 
-def _settings(params: Params, exports: list[Exported]) -> str:
+def _settings(params: Params, cell: Cell, exports: list[Exported]) -> str:
     """Everything that can change the results of a training's exported files, as text."""
-    content: dict[str, Any] = {"validate": asdict(params.validate)}
+    content: dict[str, Any] = {"weights": load_record(cell.train_dir).weights_digest}
+    content |= {"validate": asdict(params.validate), "recipe": recipe.installed()["VALIDATION"]}
     content |= {one.head: read_export(one.folder) for one in exports}
     return json.dumps(content, indent=2) + "\n"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kdpipe.cells.cell import Cell
-from kdpipe.cells.exported import LATENCY, RESULTS_DIR, SIZE, measured_as
+from kdpipe.cells.cell import RESULTS_DIR, Cell
+from kdpipe.cells.exported import LATENCY, SIZE, is_of, measured_as
 from kdpipe.cells.history import HISTORY_FILE, read_history, read_rows
 from kdpipe.cells.record import (
     CLASS,
@@ -103,10 +103,11 @@ class FinishedCell:
 
     @cached_property
     def exports(self) -> list[FinishedCell]:
-        """The same training with the results of its exported files, one per format."""
+        """The same training with the results of its exported files, one per format, if they are of it."""
         formats = sorted(path.name for path in (self.root / RESULTS_DIR).glob("*"))
         cells = (FinishedCell(measured_as(self.cell, name), self.root) for name in formats)
-        return [cell for cell in cells if cell.evaluated]
+        digest = self.record.weights_digest
+        return [one for one in cells if one.metrics_files[1].exists() and is_of(one.cell, digest, self.root)]
 
     def details(self, split: str, head: str) -> dict[str, float]:
         """Return all metrics but those of single classes."""

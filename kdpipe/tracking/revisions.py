@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from kdpipe.cells.cell import Cell, all_cells
+from kdpipe.cells.cell import all_cells
+from kdpipe.cells.exported import DONE_FILE, measured_as
 from kdpipe.cells.record import METRICS_FILE
 from kdpipe.environment import owner_problem
-from kdpipe.errors import KdpipeError
-from kdpipe.params.load import load
+from kdpipe.errors import KdpipeError, raise_all
+from kdpipe.params.load import read_params
 from kdpipe.params.schema import PARAMS_FILE
 from kdpipe.paths import project_root
 from kdpipe.tracking.finished import KEPT, FinishedCell, finished_cells
 
-NEEDED = (*KEPT, METRICS_FILE)  # no weights, no predictions
+NEEDED = (*KEPT, METRICS_FILE, DONE_FILE)  # no weights, no predictions
 
 
 def experiments() -> list[str]:
@@ -58,17 +59,22 @@ def finished_at(revision: str) -> Iterator[FinishedCell]:
         except Exception as error:
             problem = owner_problem() or f"no revision with a {PARAMS_FILE} ({error})"
             raise KdpipeError(f"{revision}: {problem}") from error
-        for cell in all_cells(load(root / PARAMS_FILE)):
-            _copy(files, project, cell, root)
+        params, problems = read_params(root / PARAMS_FILE)
+        if params is None:  # else it was good in its time, and may lack a key that is needed by now
+            raise_all(problems)
+            return
+        for cell in all_cells(params):
+            exported = (measured_as(cell, name).val_dir.parent for name in params.export.formats)
+            _copy(files, project, (cell.train_dir, cell.val_dir, cell.eval_dir, *exported), root)
             yield from finished_cells([cell], root)
 
 
-def _copy(files: Any, project: PurePosixPath, cell: Cell, root: Path) -> None:
-    for folder in (cell.train_dir, cell.val_dir, cell.eval_dir):
+def _copy(files: Any, project: PurePosixPath, folders: Iterable[Path], root: Path) -> None:
+    for folder in folders:
         if not files.isdir(str(project / folder)):
             continue
         for path in files.find(str(project / folder)):
-            target = root / folder / Path(path).name
+            target = root / PurePosixPath(path).relative_to(project)
             if target.name in NEEDED:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 files.get_file(path, str(target))

@@ -14,11 +14,15 @@ from typing import Any
 
 from kdpipe.errors import KdpipeError
 from kdpipe.models.formats import Format
+from kdpipe.paths import state_dir
 from kdpipe.yolo.device import device as device_of
 from kdpipe.yolo.log import log_to
 from kdpipe.yolo.validation import opened
 
-LOG_FILE = "export.log"
+
+def log_file() -> Path:
+    """The log of all exports, which is no output of a stage."""
+    return state_dir() / "export.log"
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def export(weights: Path, wanted: Format, head: str, settings: Settings, *, note
         KdpipeError: if Ultralytics cannot export it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    log = folder.parent / LOG_FILE
+    log = log_file()
     with TemporaryDirectory(dir=folder.parent) as temporary:
         copy = Path(temporary) / weights.name  # Ultralytics writes beside the checkpoint
         shutil.copyfile(weights, copy)

@@ -116,7 +116,14 @@ def loaded(file: Path, device: str, log: Path) -> Runs:
             model = AutoBackend(str(file), device=place)
         except Exception as error:  # every runtime raises its own
             raise KdpipeError(f"{file} cannot be opened: {error}; see {log}") from error
-    return lambda image: _first(model(image.to(place)))
+
+    def run(image: Tensor) -> Tensor:
+        found = _first(model(image.to(place)))
+        if found.is_cuda:
+            torch.cuda.synchronize()
+        return found
+
+    return run
 
 
 def milliseconds(run: Runs, image: Tensor) -> tuple[float, float, float]:
@@ -130,8 +137,6 @@ def milliseconds(run: Runs, image: Tensor) -> tuple[float, float, float]:
     for number in range(WARMUP + RUNS):
         began = time.perf_counter()
         run(image)
-        if image.is_cuda:
-            torch.cuda.synchronize()
         if number >= WARMUP:
             times.append(1000 * (time.perf_counter() - began))
     low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
@@ -194,9 +199,10 @@ def _head(given: Any, head: str) -> Runs:
 
 
 def _first(output: Any) -> Tensor:
-    """The predictions, of outputs that have masks or features too."""
-    found = output[0] if isinstance(output, list | tuple) else output
-    return torch.as_tensor(found)
+    """The predictions, of outputs that have masks or features too, in whatever order of nesting."""
+    while isinstance(output, list | tuple):
+        output = output[0]
+    return torch.as_tensor(output)
 
 
 def _places(head: str, output: Tensor) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,8 @@ import pandas as pd
 import pytest
 
 from kdpipe.cells.cell import Cell
-from kdpipe.cells.exported import LATENCY, SIZE, measured_as
-from kdpipe.cells.record import save_metrics
+from kdpipe.cells.exported import DONE_FILE, LATENCY, SIZE, measured_as
+from kdpipe.cells.record import load_record, save_metrics
 from kdpipe.errors import KdpipeError
 from kdpipe.evaluation import RESAMPLES_FILE, save_resamples
 from kdpipe.models.to_export import best_dis
@@ -52,6 +53,8 @@ def exported(cell: Cell, score: float, name: str, heads: tuple[str, ...] = ("e2e
     noise = np.random.default_rng(len(cell.id)).normal(0, 0.002, 200)
     samples = {f"test/{head}/{metric}": noise for head in heads for metric in METRICS}
     save_resamples(samples, measured.eval_dir / RESAMPLES_FILE)
+    digest = load_record(cell.train_dir).weights_digest
+    (measured.val_dir.parent / DONE_FILE).write_text(json.dumps({"weights": digest}))
 
 
 def exported_all(name: str, lost_alone: float, lost_taught: float, **options: tuple[str, ...]) -> None:
@@ -91,10 +94,38 @@ def test_the_gain_of_each_format_stands_beside_that_of_the_checkpoints(params: P
 def test_a_gain_survives_or_it_does_not(params: Params) -> None:
     exported_all("onnx", 0.0, 0.005)
     exported_all("openvino-int8", 0.0, 0.06)
-    kept, lost = answers(rows_of(params))
+    rows = rows_of(params)
+    kept, lost = answers(rows)
     assert "survives onnx (n-s, e2e head)" in kept
     assert "does not survive openvino-int8 (n-s, e2e head)" in lost
     assert "a change of -6.0 [-6.0, -6.0] points" in lost
+    unsure = rows["format"].eq("onnx")
+    rows.loc[unsure, ["verdict", "change high"]] = ["undecided", 0.001]
+    assert "is not sure any more in onnx (n-s, e2e head)" in answers(rows)[0]
+
+
+def test_seeds_that_must_not_be_compared_are_left_out_in_every_format(params: Params) -> None:
+    exported_all("onnx", 0.0, 0.0)
+    params.export.formats = ["onnx"]
+    results = results_of(params)
+    found = compare(results, {"distill/n-s/1.0/1": "trained with another torch"})
+    rows = pd.DataFrame(export_rows(results, found)).query("head == 'e2e'").set_index("format")
+    assert rows.loc["onnx", "gain"] == pytest.approx(rows.loc[CHECKPOINT, "gain"])
+    assert rows.loc["onnx", "baseline"] == pytest.approx((0.40 + 0.41) / 2)
+
+
+def test_results_of_another_checkpoint_are_none(params: Params) -> None:
+    """As after another training, before the stages of its exported files have run again."""
+    exported_all("onnx", 0.0, 0.0)
+    params.export.formats = ["onnx"]
+    for cell in SCORES:
+        if cell.id == "baseline/yolo26n/0":
+            (measured_as(cell, "onnx").val_dir.parent / DONE_FILE).write_text('{"weights": "another"}')
+    with pytest.raises(KdpipeError, match="not exported to onnx yet: baseline/yolo26n/0;"):
+        results_of(params)
+    logged = {one.cell.id: one.overall_metrics for one in finished_cells(SCORES)}
+    assert not any(name.startswith("export/") for name in logged["baseline/yolo26n/0"])
+    assert any(name.startswith("export/") for name in logged["baseline/yolo26n/1"])
 
 
 def test_nothing_is_said_to_survive_that_was_not_there(params: Params) -> None:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from kdpipe.errors import KdpipeError
 from kdpipe.models.formats import FORMATS
-from kdpipe.yolo.export import Settings, export
+from kdpipe.models.names import read
+from kdpipe.yolo.export import Settings, export, log_file
 from kdpipe.yolo.exported import check_exported, loaded, milliseconds
 from tests.project import REPOSITORY
 
@@ -57,6 +58,11 @@ def images() -> list[Tensor]:
     return [torch.rand(1, 3, SIDE, SIDE, generator=generator) for _ in range(4)]
 
 
+@pytest.fixture(autouse=True)
+def _logs_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def settings(data: Path = Path("data.yaml"), calibrate: str = "train") -> Settings:
     return Settings(imgsz=SIDE, max_det=300, device="cpu", data=data, calibrate=calibrate, fraction=1.0)
 
@@ -67,6 +73,19 @@ def files(place: Path, weights: Path) -> dict[str, Path]:
         head: export(weights, FORMATS["onnx"], head, settings(), note=NOTE, folder=place / "onnx" / head)
         for head in ("e2e", "nms")
     }
+
+
+@pytest.mark.parametrize("name", ["yolo26n-seg", "yolo26n-pose", "yolo26n-obb", "yolo11n"])
+def test_every_task_and_family_can_be_checked(name: str, place: Path, images: list[Tensor]) -> None:
+    """Masks and features come with the predictions; a family without the e2e head has one file."""
+    from ultralytics import YOLO
+
+    path = place / f"{name}.pt"
+    YOLO(f"{name}.yaml").save(path)
+    for head in read(name).heads:
+        folder = place / name / head
+        file = export(path, FORMATS["torchscript"], head, settings(), note=NOTE, folder=folder)
+        assert check(file, path, head, images) == "scores differ by 0.0000, boxes by 0.00 % of the image"
 
 
 def check(file: Path, weights: Path, head: str, images: list[Tensor]) -> str:
@@ -124,14 +143,15 @@ def test_what_cannot_be_exported_leaves_nothing(weights: Path, place: Path) -> N
     folder = place / "refused" / "e2e"
     with pytest.raises(KdpipeError, match=r"cannot be exported to torchscript-fp16: FP16 TorchScript"):
         export(weights, wanted, "e2e", settings(), note=NOTE, folder=folder)
-    assert [path.name for path in folder.parent.iterdir()] == ["export.log"]
+    assert list(folder.parent.iterdir()) == []
 
 
 FULL = """
 import resource, signal, sys
 from pathlib import Path
 from kdpipe.models.formats import FORMATS
-from kdpipe.yolo.export import Settings, export
+from kdpipe.models.names import read
+from kdpipe.yolo.export import Settings, export, log_file
 from kdpipe.yolo.hermetic import configure
 configure()
 import ultralytics.engine.exporter
@@ -155,7 +175,7 @@ def test_a_full_disk_leaves_no_half_file(weights: Path, place: Path) -> None:
     )
     assert answer.returncode
     assert not folder.exists()
-    assert [path.name for path in folder.parent.iterdir()] == ["export.log"]
+    assert list(folder.parent.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -178,7 +198,7 @@ def test_int8_is_calibrated_on_training_images(weights: Path, tmp_path: Path, he
     file = export(
         weights, FORMATS["openvino-int8"], head, settings(data), note=NOTE, folder=tmp_path / "int8" / head
     )
-    log = (tmp_path / "int8/export.log").read_text()
+    log = log_file().read_text()
     assert "found 4 images" in log
     images = [torch.rand(1, 3, SIDE, SIDE) for _ in range(4)]
     check_exported(file, weights, head, 8, images, device="cpu", log=tmp_path / "int8/export.log")
