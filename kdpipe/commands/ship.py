@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
-from kdpipe.cells.cell import BEST_FILE, DATASET_DIR, all_cells
+from kdpipe.cells.cell import BEST_FILE, DATASET_DIR, Cell, all_cells
 from kdpipe.cells.exported import Exported, read_export
 from kdpipe.cells.record import METRICS_FILE, load_metrics, load_record
 from kdpipe.checks.exports import export_problems
@@ -89,25 +89,33 @@ def choose(pair: str, name: str, head: str | None) -> Choice:
     wanted = head or (primary if primary in possible else possible[0])
     if wanted not in possible:
         raise KdpipeError(f"{name} of {pair} has no {wanted} head; {did_you_mean(wanted, possible)}")
-    rows = content.trainings
-    chosen = rows[
-        (rows["kind"] == "distill")
-        & (rows["pair"] == pair)
-        & (rows["dis"] == gains["dis"].iloc[0])
-        & (rows["split"] == content.choice_split)
-        & (rows["head"] == primary)
-    ]
-    column = question_of(params.evaluate, {}).column
-    best = chosen.loc[chosen[column].idxmax()]
+    cell = _best_cell(params, content, gains, primary)
+    return Choice(params, content, pair, gains, Exported(cell, name, wanted))
+
+
+def _best_cell(params: Params, content: Content, gains: pd.DataFrame, head: str) -> Cell:
+    """Return the training of the best seed, which is still the one of the report.
+
+    Args:
+        params: All of params.yaml.
+        content: The report.
+        gains: Its rows of the pair at the best `dis`.
+        head: The primary head.
+    """
+    rows, column = content.trainings, question_of(params.evaluate, {}).column
+    wanted = {"kind": "distill", "pair": gains["pair"].iloc[0], "dis": gains["dis"].iloc[0], "head": head}
+    for name, value in {**wanted, "split": content.choice_split}.items():
+        rows = rows[rows[name] == value]
+    best = rows.nlargest(1, column).iloc[0]
     cell = next(cell for cell in all_cells(params) if cell.id == best["cell"])
     if not (cell.train_dir / BEST_FILE).exists() or not (cell.eval_dir / METRICS_FILE).exists():
         raise KdpipeError(
             f"{cell.train_dir} or {cell.eval_dir} is not here; `dvc pull` or `dvc repro` brings it"
         )
-    now = load_metrics(cell.eval_dir)[content.choice_split][primary][column]
+    now = load_metrics(cell.eval_dir)[content.choice_split][head][column]
     if abs(now - best[column]) > ROUNDED:
         raise KdpipeError(f"{cell.id} is not the one of the report any more; run `dvc repro`")
-    return Choice(params, content, pair, gains, Exported(cell, name, wanted))
+    return cell
 
 
 def folder_of(choice: Choice, out: Path | None) -> Path:
