@@ -21,7 +21,7 @@ def export_problems(export: Export) -> Iterator[ParamsError]:
             yield ParamsError(key, f"{name!r} is no format; {did_you_mean(name, FORMATS)}")
             continue
         wanted = format_of(name)
-        missing = [name for name in wanted.packages if name not in versions_of(wanted.packages)]
+        missing = [package for package in wanted.packages if package not in versions_of(wanted.packages)]
         if missing and (not wanted.gpu or _gpu()):  # without a GPU, those are skipped with a word
             remedy = f"run `pip install {' '.join(missing)}`, or remove it"
             yield ParamsError(key, f"{name} needs {' and '.join(missing)}; {remedy}")

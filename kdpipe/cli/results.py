@@ -67,13 +67,13 @@ def export(
 ) -> None:
     """Write the best student of a pair as a file to ship, with a model card and an example."""
     from kdpipe.commands import ship
-    from kdpipe.stages.export import device_for, exported_file
+    from kdpipe.stages.export import exported_file
     from kdpipe.tracking import attach_export
 
     choice = ship.choose(pair, format_, head)
     folder = ship.folder_of(choice, out)
     exported_file(choice.params, choice.exported)
-    ship.write(choice, folder, device_for(choice.params, format_))
+    ship.write(choice, folder)
     console.print(f"{choice.exported.cell.id} -> {folder}; {folder / ship.CARD_FILE} is its model card")
     attach_export(choice.params.tracking, choice.exported.cell, folder, console)
 

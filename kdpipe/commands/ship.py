@@ -26,7 +26,7 @@ from kdpipe.report.formatting import HEAD_NAMES, gain_row, markdown
 from kdpipe.report.question import question_of
 from kdpipe.report.read import Content, load_content
 from kdpipe.yolo.device import device_name
-from kdpipe.yolo.export import log_file
+from kdpipe.yolo.export import log_file, runs_on
 from kdpipe.yolo.exported import Difference, loaded, milliseconds, sample_images
 
 CARD = Path(__file__).with_name("model_card.md.jinja")
@@ -131,15 +131,15 @@ def folder_of(choice: Choice, out: Path | None) -> Path:
     return folder
 
 
-def write(choice: Choice, folder: Path, device: str) -> None:
+def write(choice: Choice, folder: Path) -> None:
     """Write the exported file, its model card, and an example that runs.
 
     Args:
         choice: The student, which is exported already.
         folder: The folder, as from `folder_of`; it is there as a whole or not at all.
-        device: Where the time of an image is measured.
     """
     one = choice.exported
+    device = runs_on(format_of(one.format), choice.params.train.get("device"))
     export = read_export(one.folder)
     assert export is not None, "it was exported just now"
     source, imgsz = one.folder / export["file"], export["made_of"]["imgsz"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kdpipe.errors import did_you_mean
 from kdpipe.models.names import HEADS
 
-BITS = {"": 32, "-fp16": 16, "-int8": 8}  # by what follows the name of a format
+FLOAT32, FLOAT16, INT8 = 32, 16, 8  # bits
 
 
 @dataclass(frozen=True)
@@ -28,30 +28,30 @@ class Format:
     @property
     def quantize(self) -> int | None:
         """Ultralytics' export argument `quantize`; None is the precision of the checkpoint."""
-        return None if self.bits == BITS[""] else self.bits
+        return None if self.bits == FLOAT32 else self.bits
 
     @property
     def computes(self) -> int:
         """Bits that it computes with: OpenVINO takes 16 where a processor has instructions for them."""
-        return min(self.bits, 16) if self.argument == "openvino" else self.bits
+        return min(self.bits, FLOAT16) if self.argument == "openvino" else self.bits
 
     @property
     def calibrated(self) -> bool:
         """Whether an export looks at images, to choose the ranges of integers."""
-        return self.bits == BITS["-int8"]
+        return self.bits == INT8
 
 
 _ALL = (
-    Format("torchscript", "torchscript", 32),
-    Format("onnx", "onnx", 32, ("onnx", "onnxruntime")),
-    Format("openvino", "openvino", 32, ("openvino",)),
-    Format("openvino-fp16", "openvino", 16, ("openvino",)),
-    Format("openvino-int8", "openvino", 8, ("openvino", "nncf")),
-    Format("tensorrt", "engine", 32, ("tensorrt", "onnx"), gpu=True),
-    Format("tensorrt-fp16", "engine", 16, ("tensorrt", "onnx"), gpu=True),
-    Format("tensorrt-int8", "engine", 8, ("tensorrt", "onnx", "nvidia-modelopt"), gpu=True),
-    Format("ncnn", "ncnn", 32, ("ncnn", "pnnx"), heads=("nms",)),
-    Format("ncnn-fp16", "ncnn", 16, ("ncnn", "pnnx"), heads=("nms",)),
+    Format("torchscript", "torchscript", FLOAT32),
+    Format("onnx", "onnx", FLOAT32, ("onnx", "onnxruntime")),
+    Format("openvino", "openvino", FLOAT32, ("openvino",)),
+    Format("openvino-fp16", "openvino", FLOAT16, ("openvino",)),
+    Format("openvino-int8", "openvino", INT8, ("openvino", "nncf")),
+    Format("tensorrt", "engine", FLOAT32, ("tensorrt", "onnx"), gpu=True),
+    Format("tensorrt-fp16", "engine", FLOAT16, ("tensorrt", "onnx"), gpu=True),
+    Format("tensorrt-int8", "engine", INT8, ("tensorrt", "onnx", "nvidia-modelopt"), gpu=True),
+    Format("ncnn", "ncnn", FLOAT32, ("ncnn", "pnnx"), heads=("nms",)),
+    Format("ncnn-fp16", "ncnn", FLOAT16, ("ncnn", "pnnx"), heads=("nms",)),
 )
 FORMATS = {found.name: found for found in _ALL}
 

@@ -21,8 +21,7 @@ from kdpipe.models.formats import Format, format_of
 from kdpipe.models.names import DEFAULT_IMGSZ
 from kdpipe.models.to_export import heads_of, to_export
 from kdpipe.params.schema import Params
-from kdpipe.yolo.device import device
-from kdpipe.yolo.export import Settings, export, log_file
+from kdpipe.yolo.export import Settings, export, log_file, runs_on
 from kdpipe.yolo.exported import check_exported, sample_images
 
 DATA_YAML = DATASET_DIR / "data.yaml"
@@ -83,14 +82,9 @@ def exported_file(params: Params, one: Exported, which: str = "") -> None:
     _export(params, record, one, wanted, made_of)
 
 
-def device_for(params: Params, name: str) -> str:
-    """Where files of a format run."""
-    return device(params.train.get("device")) if format_of(name).gpu else "cpu"
-
-
 def cannot_export(params: Params, wanted: Format) -> str:
     """Why it cannot be exported to a format here; an empty text if it can."""
-    here = device(params.train.get("device"))
+    here = runs_on(wanted, params.train.get("device"))
     return (
         f"it needs an NVIDIA GPU, and train.device is {here} here"
         if wanted.gpu and not here[0].isdigit()
@@ -117,7 +111,7 @@ def _export(params: Params, record: Record, one: Exported, wanted: Format, made_
         one.head,
         wanted.computes,
         sample_images(DATA_YAML, imgsz),
-        device=device_for(params, wanted.name),
+        device=runs_on(wanted, settings.device),
         log=log_file(),
     )
     content = {"file": file.name, "bytes": size_of(file), "difference": asdict(difference)}

@@ -27,9 +27,8 @@ from kdpipe.errors import KdpipeError
 from kdpipe.evaluation import predictions_file, save_predictions
 from kdpipe.models.formats import format_of
 from kdpipe.models.to_export import heads_of, to_export
-from kdpipe.params import arguments
 from kdpipe.params.schema import Params
-from kdpipe.yolo.device import device as device_of
+from kdpipe.yolo.export import runs_on
 from kdpipe.yolo.exported import loaded, milliseconds, sample_images
 from kdpipe.yolo.validation import LOG_FILE, exported_model, validate
 
@@ -82,14 +81,13 @@ def _validate(params: Params, measured: Cell, exports: list[Exported], split: st
     measured.val_dir.mkdir(parents=True)
     record, images = load_record(measured.train_dir), load_manifest(DATASET_DIR).splits[split].images
     log = measured.val_dir / LOG_FILE
-    device = arguments.device_names(params.train.get("device"))[0]
     metrics: dict[str, dict[str, float]] = {}
     for one in exports:
         export = read_export(one.folder)
         if export is None:
             raise KdpipeError(f"{one.cell.id} is not exported to {one.format} yet; run `dvc repro`")
         file, imgsz = one.folder / export["file"], int(export["made_of"]["imgsz"])
-        place = device_of(device) if format_of(one.format).gpu else "cpu"
+        place = runs_on(format_of(one.format), params.train.get("device"))
         values, predictions = validate(
             exported_model(file, record.identity.task),
             DATA_YAML,

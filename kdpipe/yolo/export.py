@@ -14,6 +14,7 @@ from typing import Any
 
 from kdpipe.errors import KdpipeError
 from kdpipe.models.formats import Format
+from kdpipe.params.arguments import device_names
 from kdpipe.paths import state_dir
 from kdpipe.yolo.device import device as device_of
 from kdpipe.yolo.log import log_to
@@ -38,6 +39,11 @@ class Settings:
     data: Path
     calibrate: str
     fraction: float
+
+
+def runs_on(wanted: Format, device: object) -> str:
+    """Where files of a format are made and run: on the first device of the trainings, or on the CPU."""
+    return device_of(device_names(device)[0]) if wanted.gpu else "cpu"
 
 
 def export(weights: Path, wanted: Format, head: str, settings: Settings, *, note: str, folder: Path) -> Path:
@@ -102,7 +108,7 @@ def _arguments(wanted: Format, head: str, settings: Settings) -> dict[str, Any]:
         "format": wanted.argument,
         "imgsz": settings.imgsz,
         "max_det": settings.max_det,
-        "device": device_of(settings.device) if wanted.gpu else "cpu",
+        "device": runs_on(wanted, settings.device),
         # In Ultralytics, False keeps the end-to-end head, and None has the output of the other one as it is.
         "nms": False if head == "e2e" else None,
     }

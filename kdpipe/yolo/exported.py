@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,13 +74,12 @@ def check_exported(
     """
     run = loaded(file, device, log)
     outputs = [run(image) for image in images]
-    classes, heads = _heads_of(weights)
-    places = {name: _places(name, run_head(images[0])) for name, run_head in heads.items()}
-    fitting = [name for name, columns in places.items() if _places(name, outputs[0]) == columns]
-    if head not in fitting:
+    classes, checkpoint = _head_of(weights, head)
+    expected = [checkpoint(image) for image in images]
+    if _columns(head, outputs[0]) != _columns(head, expected[0]):
         raise KdpipeError(f"{file} has not the {head} head: its output is {tuple(outputs[0].shape)}")
     difference = difference_of(
-        [predictions(head, heads[head](image), classes) for image in images],
+        [predictions(head, output, classes) for output in expected],
         [predictions(head, output, classes) for output in outputs],
         side=images[0].shape[-1],
     )
@@ -179,15 +177,10 @@ def difference_of(expected: Sequence[Predictions], got: Sequence[Predictions], s
     return Difference(float(np.mean(scores)), float(np.median(boxes)))
 
 
-def _heads_of(weights: Path) -> tuple[int, dict[str, Runs]]:
-    """The number of classes of a checkpoint, and each of its heads."""
-    given = opened(weights).model
-    both = getattr(given.model[-1], "one2one_cv2", None) is not None
-    return len(given.names), {head: _head(given, head) for head in (HEADS if both else HEADS[1:])}
-
-
-def _head(given: Any, head: str) -> Runs:
-    model = deepcopy(given).float().eval()
+def _head_of(weights: Path, head: str) -> tuple[int, Runs]:
+    """The number of classes of a checkpoint, and one of its heads."""
+    model: Any = opened(weights).model
+    model.float().eval()
     model.end2end = head == HEADS[0]
     model.fuse(verbose=False)
 
@@ -195,7 +188,7 @@ def _head(given: Any, head: str) -> Runs:
         with torch.no_grad():
             return _first(model(image))
 
-    return run
+    return len(model.names), run
 
 
 def _first(output: Any) -> Tensor:
@@ -205,6 +198,6 @@ def _first(output: Any) -> Tensor:
     return torch.as_tensor(output)
 
 
-def _places(head: str, output: Tensor) -> int:
+def _columns(head: str, output: Tensor) -> int:
     """Numbers per prediction, which tell the heads apart."""
     return int(output.shape[-1 if head == HEADS[0] else -2])

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kdpipe.errors import KdpipeError
-from kdpipe.models.formats import FORMATS
+from kdpipe.models.formats import FORMATS, Format
 from kdpipe.models.names import read
 from kdpipe.yolo.export import Settings, export, log_file
 from kdpipe.yolo.exported import check_exported, loaded, milliseconds
@@ -139,7 +139,7 @@ def test_time_is_measured_as_quartiles(files: dict[str, Path], images: list[Tens
 
 def test_what_cannot_be_exported_leaves_nothing(weights: Path, place: Path) -> None:
     """Half precision of TorchScript needs a GPU."""
-    wanted = FORMATS["torchscript"].__class__("torchscript-fp16", "torchscript", 16)
+    wanted = Format("torchscript-fp16", "torchscript", 16)
     folder = place / "refused" / "e2e"
     with pytest.raises(KdpipeError, match=r"cannot be exported to torchscript-fp16: FP16 TorchScript"):
         export(weights, wanted, "e2e", settings(), note=NOTE, folder=folder)
