@@ -20,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -46,11 +47,15 @@ console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Variant:
-    """Whose trainer it is, how it distils (`method` is None without a teacher), and its own arguments."""
+    """Whose trainer it is, how it distils (`method` is None without a teacher), and its own arguments.
+
+    `without` are functions that do nothing, such as `kdpipe.runner.trainers.multiply_pointwise`.
+    """
 
     kdpipe: bool
     method: str | None
     arguments: Mapping[str, object] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
 
 def four(method: str, **arguments: object) -> dict[str, Variant]:
@@ -90,6 +95,9 @@ class Stepper:
 
         configure()
         torch.set_num_threads(cpu_threads())
+        for name in variant.without:
+            module, _, function = name.rpartition(".")
+            setattr(import_module(module), function, lambda *_: None)
         self._torch = torch
         self._cuda = setting.device != "cpu"
         overrides: dict[str, Any] = {

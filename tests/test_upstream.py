@@ -279,11 +279,13 @@ def test_an_attribute_is_set(path: str, names: str, without: str) -> None:
     assert not gone, f"{path} sets no {', '.join(gone)}: {without}"
 
 
-def test_validation_asks_eval_json() -> None:
-    """kdpipe replaces it, to compute COCO AP from the predictions itself."""
+def test_a_validation_that_has_ended_asks_again_whether_to_write_predictions() -> None:
+    """kdpipe says no then: it keeps them itself, and computes COCO AP from them."""
     from ultralytics.engine.validator import BaseValidator
 
-    assert "eval_json(" in inspect.getsource(BaseValidator.__call__)
+    _, ended, after = inspect.getsource(BaseValidator.__call__).partition('run_callbacks("on_val_end")')
+    assert ended
+    assert "if self.args.save_json and self.jdict:" in after
 
 
 def test_the_same_image_files_are_read() -> None:

@@ -86,8 +86,8 @@ def validate(
 
     seen: list[Any] = []
     model = deepcopy(given)  # Ultralytics fuses the layers of what it validates
-    model.add_callback("on_val_start", _leave_coco_out)
     model.add_callback("on_val_end", seen.append)
+    model.add_callback("on_val_end", _write_nothing)
     with log_to(log):
         model.val(
             data=str(data.resolve()),
@@ -110,9 +110,9 @@ def validate(
     return _metrics(validator.metrics, model.task), validator.jdict
 
 
-def _leave_coco_out(validator: Any) -> None:
-    """Skip Ultralytics' COCO AP, which `save_json` adds; kdpipe computes it later from the predictions."""
-    validator.eval_json = lambda stats: stats
+def _write_nothing(validator: Any) -> None:
+    """Skip Ultralytics' own file of the predictions, and the COCO AP that it computes from it."""
+    validator.args.save_json = False
 
 
 def _metrics(found: Any, task: str) -> dict[str, float]:

@@ -56,6 +56,7 @@ def test_each_head_is_the_one_that_was_asked_for(
             "ms/inference",
         } <= metrics.keys()
     assert used == [True, False]
+    assert not list(dataset.parent.parent.rglob("predictions.json")), "millions of lines for a large split"
 
 
 def test_a_family_without_the_head_is_refused(dataset: Path, tmp_path: Path) -> None:
