@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kdpipe.cells.cell import DATASET_DIR, PAIRED, PAIRS_DIR, RUNS_DIR, STARTS_DIR, TEACHERS_DIR, all_cells
 from kdpipe.data import shipped
-from kdpipe.data.data_yaml import find_yaml
+from kdpipe.data.data_yaml import entry_of, find_yaml
 from kdpipe.data.label_files import label_path
 from kdpipe.data.listing import is_binary
 from kdpipe.data.names import read_fields
@@ -90,7 +90,7 @@ def _named_by(yaml: Path) -> Iterator[Path]:
     fields = read_fields(yaml)
     root = yaml.parent / str(fields.get("path") or "")
     for split in SPLITS:
-        entry = fields.get(split)
+        entry = entry_of(fields, split)
         for item in entry if isinstance(entry, list) else [entry] if entry else []:
             options = (root / str(item), root / str(item).removeprefix("../"))  # as exported by Roboflow
             yield from [option for option in options if option.exists()][:1]

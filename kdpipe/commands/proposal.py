@@ -15,7 +15,9 @@ from jinja2 import Environment, StrictUndefined
 from kdpipe.cells.cell import all_cells
 from kdpipe.checks.downloads import SITE, unreachable
 from kdpipe.commands.estimate import estimated_seconds
+from kdpipe.data.examine import check_splits
 from kdpipe.data.images import shown_size
+from kdpipe.data.importing.sizes import UNREADABLE
 from kdpipe.data.prepare import open_source
 from kdpipe.data.source import Source
 from kdpipe.errors import about, counted
@@ -30,6 +32,7 @@ TEMPLATE = Path(__file__).with_name("proposal.yaml.jinja")
 METHOD = "predictions"
 PLAIN = re.compile(r"[A-Za-z./][A-Za-z0-9_./-]*")  # a path that needs no quotes
 STRIDE = 32  # pixels
+SMALLEST = 64  # pixels that can be trained on whatever the last batch has
 SAMPLE = 50  # images whose size is looked at
 TOO_LITTLE = 1.5  # a timed step counts no augmentation, loss and saving
 SEEDS = (5, 3)
@@ -85,7 +88,9 @@ def propose(data: Data, budget: float) -> list[str]:
     Raises:
         KdpipeError: if the data cannot be read.
     """
-    source, machine, released = open_source(data), _machine(), _has_released(data.task)
+    source = open_source(data)
+    check_splits(source)
+    machine, released = _machine(), _has_released(data.task)
     side = _side(source)
     for (imgsz, epochs), seeds in product(machine.settings, SEEDS):
         size = min(imgsz, side)
@@ -121,9 +126,9 @@ def _machine() -> Machine:
 
 def _side(source: Source) -> int:
     """The longest side of the first images, in whole strides."""
-    longest = STRIDE
+    longest = SMALLEST
     for example in source.splits["train"][:SAMPLE]:
-        with suppress(OSError, ImportError):  # broken, or not to be read here: stage prepare says so
+        with suppress(*UNREADABLE):  # broken, or not to be read here: stage prepare says so
             longest = max(longest, *shown_size(Path(example.where)))
     return -(-longest // STRIDE) * STRIDE
 

@@ -31,7 +31,7 @@ def _clipped(line: str, rules: LabelRules) -> str | None:
         return None
     if len(values) == BOX_VALUES or rules.task == "pose" or (rules.kpt_shape and rules.task == "detect"):
         box, rest = values[:BOX_VALUES], words[1 + BOX_VALUES :]
-        cut = _cut_box(box) if _is_a_little_outside(box) else None
+        cut = _cut_box(box) if len(box) == BOX_VALUES and _is_a_little_outside(box) else None
         return _joined(words[0], cut, rest) if cut else None
     if len(values) >= POLYGON_VALUES and len(values) % 2 == 0 and _is_a_little_outside(values):
         cut = [min(max(value, 0.0), 1.0) for value in values]

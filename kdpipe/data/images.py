@@ -6,7 +6,7 @@ import io
 import warnings
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from kdpipe.errors import counted
 
@@ -117,6 +117,20 @@ def _unknown(name: str) -> str:
     return "no image, or of an unknown format"
 
 
+def orientation_of(image: Image.Image) -> int:
+    """The orientation tag of an open image; as in Ultralytics, 0 without one or with EXIF that is damaged."""
+    try:
+        return int(image.getexif().get(EXIF_ORIENTATION, 0))
+    except Exception:  # Pillow's readers raise anything for broken content
+        return 0
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """An open image as its orientation tag says that it is shown, in RGB."""
+    turned = ImageOps.exif_transpose(image) if orientation_of(image) else image
+    return turned.convert("RGB")
+
+
 def shown_size(path: Path) -> Size:
     """Width and height in pixels as a model sees the image: after the rotation by its orientation tag.
 
@@ -125,7 +139,7 @@ def shown_size(path: Path) -> Size:
     """
     with Image.open(path) as image:
         size, kind = image.size, image.format
-        turned = image.getexif().get(EXIF_ORIENTATION) in EXIF_TURNED
+        turned = orientation_of(image) in EXIF_TURNED
     if not turned:
         return size
     if kind in TURNED_BY_ALL:

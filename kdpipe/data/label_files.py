@@ -42,19 +42,35 @@ def check_label_files(split: str, images: Sequence[Path]) -> list[str]:
         DataError: if there are labels for an image in another place or under a similar name, or if most
             images have none.
     """
-    missing = [image for image in images if not label_path(image).is_file()]
-    folders = [_Folder(folder) for folder in sorted({image.parent for image in images})]
-    if astray := list(_astray(missing, folders)):
-        pairs = [f"{label} for {image} (read from {label_path(image)})" for image, label in astray]
-        raise DataError(
-            f"{split}: label files under another name or in another place: {len(astray)}: {some(pairs)}"
-        )
+    refuse_astray(split, images)
+    missing = _without_file(images)
     if len(missing) > MOST * len(images):
         raise DataError(
             f"{split}: images without a label file: {len(missing)} of {len(images)}: {some(missing)}; looked "
             f"for {label_path(missing[0])}. An image without objects needs an empty one"
         )
-    return list(_warnings(split, images, missing, folders))
+    return list(_warnings(split, images, missing, _folders(images)))
+
+
+def refuse_astray(split: str, images: Sequence[Path]) -> None:
+    """Refuse a split with labels for an image in another place or under a similar name.
+
+    Raises:
+        DataError: naming the first ones.
+    """
+    if astray := list(_astray(_without_file(images), _folders(images))):
+        pairs = [f"{label} for {image} (read from {label_path(image)})" for image, label in astray]
+        raise DataError(
+            f"{split}: label files under another name or in another place: {len(astray)}: {some(pairs)}"
+        )
+
+
+def _without_file(images: Iterable[Path]) -> list[Path]:
+    return [image for image in images if not label_path(image).is_file()]
+
+
+def _folders(images: Iterable[Path]) -> list[_Folder]:
+    return [_Folder(folder) for folder in sorted({image.parent for image in images})]
 
 
 def _warnings(

@@ -104,7 +104,7 @@ def _detect(columns: list[float], _: LabelRules) -> Label:
     """Parse a box, or a polygon, from which Ultralytics uses the enclosing box."""
     values = columns[1:]
     if len(values) >= POLYGON_VALUES and len(values) % 2 == 0:
-        return Label(int(columns[0]), _enclosing(values), tuple(values))
+        return Label(int(columns[0]), enclosing(values), tuple(values))
     if len(values) != BOX_VALUES:
         raise ValueError(f"{counted(len(columns), 'column')}, where a detection label has 5")
     _check_inside(values)
@@ -117,7 +117,7 @@ def _segment(columns: list[float], _: LabelRules) -> Label:
         raise ValueError(
             f"{counted(len(columns), 'column')}, where an outline has a class and x y of 3 points or more"
         )
-    return Label(int(columns[0]), _enclosing(values), tuple(values))
+    return Label(int(columns[0]), enclosing(values), tuple(values))
 
 
 def _obb(columns: list[float], _: LabelRules) -> Label:
@@ -126,7 +126,7 @@ def _obb(columns: list[float], _: LabelRules) -> Label:
         raise ValueError(
             f"{counted(len(columns), 'column')}, where a rotated box has 9: a class and x y of 4 corners"
         )
-    return Label(int(columns[0]), _enclosing(values), tuple(values))
+    return Label(int(columns[0]), enclosing(values), tuple(values))
 
 
 def _pose(columns: list[float], rules: LabelRules) -> Label:
@@ -176,8 +176,12 @@ def _box(values: list[float]) -> Box:
     return x, y, width, height
 
 
-def _enclosing(values: list[float]) -> Box:
-    """Box around points, normalised. Single points may be outside the image, as in Ultralytics."""
+def enclosing(values: list[float]) -> Box:
+    """Return the box around points, normalised. Single points may be outside the image, as in Ultralytics.
+
+    Raises:
+        ValueError: if its centre is outside the image, or it is larger than it.
+    """
     xs, ys = values[0::2], values[1::2]
     box = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2, max(xs) - min(xs), max(ys) - min(ys)
     _check_inside(list(box))

@@ -52,7 +52,7 @@ def list_images(yaml: Path, split: str, root: Path, entry: object) -> Listing:
     for item in filter(None, entries):
         place = _place(yaml, split, root, item)
         if place.is_dir():
-            for path in _walk(place):
+            for path in files_below(place):
                 (hidden if path.name.startswith(".") else files).append(path)
         else:
             files += _listed(f"{yaml}: {split}: {item}", place)
@@ -67,7 +67,7 @@ def images_below(folder: Path) -> Listing:
     """
     files: list[Path] = []
     hidden: list[Path] = []
-    for path in _walk(folder) if folder.is_dir() else ():
+    for path in files_below(folder):
         (hidden if path.name.startswith(".") else files).append(path)
     return of_files(str(folder), "", files, hidden)
 
@@ -128,8 +128,18 @@ def _meant(root: Path, item: str) -> Path:
     return place
 
 
-def _walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
-    """Files under a folder, also through links to folders, as Ultralytics finds them."""
+def files_below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Files under a folder, also through links to folders, as Ultralytics finds them; not in hidden folders.
+
+    Args:
+        folder: The folder; of anything else there are none.
+        above: The folders that it is in, without links.
+
+    Raises:
+        DataError: if a link leads to a folder that contains it.
+    """
+    if not folder.is_dir():
+        return
     real = folder.resolve()
     if any(outer.is_relative_to(real) for outer in above):
         raise DataError(f"{printable(folder)} is a link to a folder that contains it; remove it")
@@ -137,7 +147,7 @@ def _walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
         if not os.path.isdir(entry.path):  # noqa: PTH112 - also answers for a link to itself
             yield Path(entry.path)
         elif not entry.name.startswith("."):
-            yield from _walk(Path(entry.path), (*above, real))
+            yield from files_below(Path(entry.path), (*above, real))
 
 
 def _listed(where: str, place: Path) -> list[Path]:

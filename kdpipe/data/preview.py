@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
 from kdpipe.data.examine import CheckedExample
+from kdpipe.data.images import upright
 from kdpipe.data.labels import LabelRules
 
 COLUMNS, ROWS, SIDE = 6, 3, 192
@@ -37,7 +38,7 @@ def save_preview(
 
 def _draw(checked: CheckedExample, names: Mapping[int, str], rules: LabelRules, images: Path) -> Image.Image:
     with Image.open(images / checked.example.name) as file:
-        image = ImageOps.exif_transpose(file).convert("RGB").resize((SIDE, SIDE))
+        image = upright(file).resize((SIDE, SIDE))
     draw = ImageDraw.Draw(image)
     for label in checked.labels:
         x, y, width, height = (value * SIDE for value in label.box)

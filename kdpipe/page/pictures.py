@@ -15,9 +15,10 @@ import cv2
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
 from kdpipe.cells.cell import DATASET_DIR, Cell
+from kdpipe.data.images import upright
 from kdpipe.evaluation import Truth, found_per_image, load_predictions, load_truth, predictions_file
 from kdpipe.evaluation.predictions import BOX, ROTATED_BOX
 from kdpipe.models.names import HEADS
@@ -143,7 +144,7 @@ def _corners(item: Mapping[str, Any]) -> Corners:
 
 def _picture(split: str, name: str, boxes: Sequence[Drawn], caption: str) -> Picture:
     with Image.open(DATASET_DIR / "images" / split / name) as file:
-        image = ImageOps.exif_transpose(file).convert("RGB")
+        image = upright(file)
     scale = min(max(image.width, NARROWEST), WIDEST) / image.width
     image = image.resize((round(image.width * scale), round(image.height * scale)))
     draw = ImageDraw.Draw(image)

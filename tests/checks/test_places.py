@@ -81,6 +81,14 @@ def with_a_test_split(folder: Path) -> str:
     return "theirs"
 
 
+def with_a_val_of_another_word(folder: Path) -> str:
+    shutil.copytree(folder / "theirs", folder / "data/dataset")
+    yaml_of(folder / "theirs", validation="../data/dataset/images/val")
+    text = (folder / "theirs/data.yaml").read_text()
+    (folder / "theirs/data.yaml").write_text(text.replace("val: images/val\n", ""))
+    return "theirs"
+
+
 def with_a_list(folder: Path) -> str:
     moved(folder, "data/dataset")
     images = sorted((folder / "data/dataset/images/train").iterdir())
@@ -128,8 +136,8 @@ def an_output_that_is_a_link(folder: Path) -> str:
 
 BAD = [
     *(inside, its_yaml, deeper, absolute, by_a_link, with_a_path, with_a_relative_path, with_a_split),
-    *(with_a_test_split, with_a_list, with_linked_images, with_a_linked_subfolder, with_linked_labels),
-    *(around, an_output_that_is_a_link),
+    *(with_a_test_split, with_a_val_of_another_word, with_a_list, with_linked_images),
+    *(with_a_linked_subfolder, with_linked_labels, around, an_output_that_is_a_link),
 ]
 
 

@@ -15,6 +15,7 @@ from kdpipe.commands.presets import presets
 from kdpipe.errors import KdpipeError
 from kdpipe.params.load import load
 from kdpipe.paths import template_dir
+from tests.data import small
 from tests.data.small import small_set
 from tests.data.test_given_splits import voc
 
@@ -206,3 +207,32 @@ def test_keypoints_make_it_pose(tmp_path: Path) -> None:
     assert load().data.task == "pose"
     assert list(load().students) == ["yolo26n-pose"]
     preflight()
+
+
+def test_a_picture_that_is_too_large_is_left_to_the_check(tmp_path: Path) -> None:
+    folder = small_set(tmp_path / "photos")
+    (folder / "images/train/0.png").write_bytes(small.huge())
+    made(tmp_path / "study", Question(data=folder, budget=3600))
+    assert load().train["imgsz"] == 64
+
+
+def test_data_without_training_images_is_refused(tmp_path: Path) -> None:
+    folder = small_set(tmp_path / "photos")
+    for path in (folder / "images/train").iterdir():
+        path.unlink()
+    with pytest.raises(KdpipeError, match=r"no images for train"):
+        made(tmp_path / "study", Question(data=folder, budget=3600))
+
+
+def test_what_is_proposed_for_tiny_pictures_is_accepted(tmp_path: Path) -> None:
+    """A last batch of one image of 32 pixels is a single value in the deepest layer."""
+    folder = tmp_path / "photos"
+    for split, count in (("train", 33), ("val", 4)):
+        for index in range(count):
+            (folder / f"labels/{split}").mkdir(parents=True, exist_ok=True)
+            (folder / f"images/{split}").mkdir(parents=True, exist_ok=True)
+            small.picture(100 * count + index, 28, 28).save(folder / f"images/{split}/{index}.png")
+            (folder / f"labels/{split}/{index}.txt").write_text(small.LABEL)
+    (folder / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [cat, dog]\n")
+    made(tmp_path / "study", Question(data=folder, budget=1.0))
+    assert preflight().params.train["imgsz"] == 64

@@ -149,3 +149,11 @@ def test_a_class_that_only_val_has_is_said(tmp_path: Path) -> None:
     source = made(tmp_path / "mine", names=["cat", "dog", "cow"])
     written(tmp_path / "mine/labels/val/val1.txt", "2 0.5 0.5 0.4 0.4\n")
     assert "train: classes without an object: cow" in prepared(source, tmp_path / "out").warnings
+
+
+def test_a_line_that_is_cut_short_is_a_bad_label(tmp_path: Path) -> None:
+    source = made(tmp_path / "mine", "0 1.02 0.5 0.2\n", kpt_shape=[1, 3])
+    for split in ("train", "val"):
+        written(tmp_path / f"mine/labels/{split}/{split}0.txt", "0 0.5 0.5 0.2 0.4 0.9 0.5 2\n")
+    with pytest.raises(DataError, match="bad labels"):
+        prepared(source, tmp_path / "out", "pose")

@@ -180,7 +180,7 @@ def test_images_in_folders_below_without_annotations_are_said(tmp_path: Path) ->
 def test_annotations_of_another_format_below_are_said(tmp_path: Path) -> None:
     folder = others.labelme(tmp_path / "theirs")
     written(folder / "sub/photo0.xml", xml_tools.voc_text("photo0"))
-    said = f"files of annotations in other folders are not read: 1 ({folder}/sub/photo0.xml)"
+    said = f"files of annotations that are not read: 1 ({folder}/sub/photo0.xml)"
     assert said in imported(folder, tmp_path / "out").warnings
 
 

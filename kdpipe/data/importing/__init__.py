@@ -35,7 +35,8 @@ def import_data(
         task: Task of the labels.
         out: Output folder, which must be empty or not exist.
         images: Folder of the images, if they are not beside the annotations.
-        groups: A regular expression; images for which it matches the same text are one group.
+        groups: A regular expression; images for which it matches the same text, in their names or else in
+            their paths below `source`, are one group.
         seed: Random seed of the split.
 
     Raises:
@@ -46,7 +47,8 @@ def import_data(
         raise DataError(f"{out} {what}; choose another folder with --out, or remove it")
     with opened(source, out) as place:
         parts, warnings = read_all(place, task, images, unpacked=place != source)
-        splits, said = _splits(parts, groups, seed)
+        folder = place if place.is_dir() else place.parent
+        splits, said = _splits(parts, groups, seed, [folder, *([images] if images else [])])
         _check(parts, source, warnings)
         names = parts["train"].names
         content: dict[str, object] = {split: f"images/{split}" for split in splits}
@@ -70,7 +72,7 @@ def _check(parts: Mapping[str, Annotations], source: Path, warnings: Sequence[st
 
 
 def _splits(
-    parts: Mapping[str, Annotations], groups: str | None, seed: int
+    parts: Mapping[str, Annotations], groups: str | None, seed: int, folders: Sequence[Path]
 ) -> tuple[dict[str, list[Image]], list[str]]:
     """Images by split, with val split off from train if there is none, and messages."""
     splits = {split: parts[split].images for split in SPLITS if split in parts}
@@ -78,7 +80,7 @@ def _splits(
     said = list(_without_labels([image for images in splits.values() for image in images]))
     if "val" not in splits:
         paths = [image.path for image in splits["train"]]
-        together = with_equal_files(paths, groups_of([path.name for path in paths], groups))
+        together = with_equal_files(paths, groups_of([_below(path, folders) for path in paths], groups))
         train, val = split_off(splits["train"], together, seed)
         splits = splits | {"train": train, "val": val}
         count = counted(len(val), "image was", "images were")
@@ -86,6 +88,12 @@ def _splits(
     elif groups:
         said.append("--groups changes nothing: the data has its own val")
     return {split: splits[split] for split in SPLITS if split in splits}, said
+
+
+def _below(path: Path, folders: Sequence[Path]) -> str:
+    """The path of an image below the folder that was given, or its name if it is in none."""
+    inner = (path.relative_to(folder) for folder in folders if path.is_relative_to(folder))
+    return next(inner, Path(path.name)).as_posix()
 
 
 def _without_labels(images: Sequence[Image]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from kdpipe.data import data_yaml
 from kdpipe.data.importing.annotations import Annotations, Image, label_problem, listed, text_of
-from kdpipe.data.label_files import label_path
+from kdpipe.data.label_files import label_path, refuse_astray
 from kdpipe.data.listing import Listing, is_binary, list_images, of_files
 from kdpipe.data.names import class_names, read_fields
 from kdpipe.errors import DataError, counted
@@ -53,9 +53,13 @@ def read(yaml: Path, task: str, unpacked: Path | None) -> tuple[dict[str, Annota
         said += listing.warnings
         if unpacked:
             refuse_outside(listing.images, [unpacked], yaml)
+        refuse_astray(split, listing.images)
         parts[split] = Annotations(names, [_image(path, len(names)) for path in listing.images], extra)
         if not listing.images:
             said.append(f"{yaml}: {split} has no images, so it is left out")
+        elif split == "test" and not any(image.has_labels for image in parts[split].images):
+            said.append(f"{yaml}: test has no label files, so there is no test split")
+            del parts[split]
     parts = {split: part for split, part in parts.items() if part.images}
     if "train" not in parts:
         raise DataError(f"{yaml}: no images for train; write the folder or the list of its images")

@@ -14,10 +14,13 @@ from pathlib import Path
 from kdpipe.data.images import SUFFIXES
 from kdpipe.data.importing.annotations import listed
 from kdpipe.data.importing.objects import Picture, Read
+from kdpipe.data.listing import files_below
 from kdpipe.errors import DataError, counted
 
 # Folders of images in the layouts of the tools; `data` is FiftyOne's, `image_2` KITTI's.
 BESIDE = ("", "images", "JPEGImages", "data", "image_2")
+# Folders in which formats keep annotations, beside one of images.
+PARTS = {"annotations", "label_2", "labels", "labeltxt", "labeltxt-v1.0"}
 # Label Studio sets eight hex digits before the name of an uploaded file.
 UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)")
 MAC_FOLDER = "__MACOSX"  # in archives made on a Mac: no images, despite their names
@@ -48,6 +51,11 @@ def before_upload(name: str) -> str:
     return match[1] if (match := UPLOADED.fullmatch(plain)) else plain
 
 
+def is_uploaded(name: str) -> bool:
+    """Whether a name has eight hex digits in front, as Label Studio gives it; so do some dates."""
+    return before_upload(name) != folded(name)
+
+
 @dataclass
 class Finder:
     """Looks for the images of annotations.
@@ -67,8 +75,14 @@ class Finder:
         """Folders that names may be relative to."""
         if self.images:
             return [str(place) for place in self.images]
-        places = (place / name for place in (self.folder, self.folder.parent) for name in BESIDE)
+        beside = [self.folder] if self.below and not self._is_part else [self.folder, self.folder.parent]
+        places = (place / name for place in beside for name in BESIDE)
         return [str(place) for place in places if place.is_dir()]
+
+    @property
+    def _is_part(self) -> bool:
+        """Whether the folder of the annotations is one of a format, which has the images beside it."""
+        return folded(self.folder.name) in PARTS
 
     @cached_property
     def below(self) -> dict[str, list[tuple[str, ...]]]:
@@ -124,11 +138,9 @@ class Finder:
 
 
 def _images_below(root: Path) -> Iterator[Path]:
-    for folder, inner, files in os.walk(root, followlinks=True):
-        inner[:] = [name for name in inner if not is_junk(Path(folder, name), root)]
-        for name in files:
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield Path(folder, name)
+    for path in files_below(root):
+        if path.suffix.lower() in SUFFIXES and not is_junk(path, root):
+            yield path
 
 
 def _same_end(parts: Sequence[str], path: Sequence[str]) -> int:

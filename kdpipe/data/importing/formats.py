@@ -14,7 +14,7 @@ from kdpipe.data.importing.finding import is_junk
 from kdpipe.data.importing.given import by_folders, by_lists, lists
 from kdpipe.data.importing.places import images_of, places_of, require_train, unused_beside, with_content
 from kdpipe.data.importing.yolo import from_yolo
-from kdpipe.data.listing import is_utf8, printable
+from kdpipe.data.listing import files_below, is_utf8, printable
 from kdpipe.errors import DataError, counted
 
 MASKS = {"SegmentationClass", "SegmentationObject"}  # folders of Pascal VOC, whose images are masks
@@ -83,7 +83,7 @@ def _read_splits(place: Path, task: str, images: Path | None) -> tuple[dict[str,
 
 def _check_files(source: Path) -> None:
     """Refuse files that cannot be read to their end, or whose names cannot be written."""
-    paths = [source, *(path for path in source.rglob("*") if path.suffix.lower() in READ)]
+    paths = [source, *(path for path in files_below(source) if path.suffix.lower() in READ)]
     if endless := [path for path in paths if not (path.is_file() or path.is_dir())]:
         files = counted(len(endless), "file is no regular file", "files are no regular files")
         raise DataError(f"{files} (pipes, devices, broken links): {listed(endless)}; remove what is not read")
@@ -127,7 +127,7 @@ def _read(place: Path, task: str, images: tuple[Path, ...], source: Path) -> Ann
             return annotations_of(found, task, images)
     except OSError as error:
         raise DataError(f"{place} cannot be read: {error}") from error
-    if place.is_dir() and any(place.rglob("*.txt")):
+    if any(path.suffix == ".txt" for path in files_below(place)):
         return from_yolo(place, images, source)
     raise DataError(f"{place}: found no annotations; known are {registry.known()}")
 
@@ -140,7 +140,7 @@ def _without_annotations(parts: Mapping[str, Annotations], place: Path) -> Itera
     beside = {Path(entry.path) for folder in folders for entry in os.scandir(folder) if entry.name[0] != "."}
     if some_only and place.is_dir():
         test = None if "test" in parts else places_of(place).get("test")  # which has its own message
-        below = (path for path in place.rglob("*") if not is_junk(path, place))
+        below = (path for path in files_below(place) if not is_junk(path, place))
         beside |= {path for path in below if not (test and path.is_relative_to(test))}
     others = sorted(
         path for path in beside - known if path.suffix.lower() in IMAGE_SUFFIXES and path != place

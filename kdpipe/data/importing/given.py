@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from kdpipe.data.importing.annotations import Image, listed, text_of
+from kdpipe.data.listing import files_below
 from kdpipe.errors import DataError, counted
 
 WORDS = {
@@ -92,7 +93,7 @@ def lists(folder: Path, stems: Iterable[str]) -> dict[str, Path]:
     """
     place = next((folder / name for name in LISTS if (folder / name).is_dir()), folder)
     images = set(stems)
-    others = [path for path in place.rglob("*.txt") if path.stem not in images]
+    others = [path for path in files_below(place) if path.suffix == ".txt" and path.stem not in images]
     files = [path for path in others if (match := NAMED.fullmatch(path.stem)) and not match[1]]
     if not files:
         refuse_unused((path.name for path in others), "the files")

@@ -11,6 +11,7 @@ from itertools import chain
 from kdpipe.data.importing.geometry import box_of, clipped, corners_of, outlines_of
 from kdpipe.data.importing.objects import Box, Picture, Shape
 from kdpipe.data.labels import OUTSIDE as TOLERANCE
+from kdpipe.data.labels import enclosing
 from kdpipe.errors import counted
 
 SLACK = 1.0  # pixels outside of the picture that tools write for boxes at its edge
@@ -109,12 +110,25 @@ def _values(
         tally.lost[NO_POINT] += 1
         return []
     if task == "obb":  # clipped, it would be no rectangle
-        return _shares(corners_of(shape), width, height)
+        return _usable(_shares(corners_of(shape), width, height), tally)
     if inside != box and _reach(box, size, pixel) > SLACK:
         tally.clipped += 1
     if task == "segment":
-        return _outline(shape, inside, size, tally)
+        return _usable(_outline(shape, inside, size, tally), tally)
     return [*_centred(inside, width, height), *points]
+
+
+def _usable(points: list[float], tally: Tally) -> list[float]:
+    """The points of an object, or none if Ultralytics would leave its image out because of them."""
+    try:
+        box = enclosing(points)
+    except ValueError:
+        tally.lost[OUTSIDE] += 1
+        return []
+    if min(box[2:]) <= 0:
+        tally.lost[NO_AREA] += 1
+        return []
+    return points
 
 
 def _reach(box: Box, size: tuple[float, float], pixel: tuple[float, float]) -> float:

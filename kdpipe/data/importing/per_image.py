@@ -12,6 +12,7 @@ from kdpipe.data.importing.objects import Read
 from kdpipe.data.importing.readers import kitti_dota, labelme, voc
 from kdpipe.data.importing.readers.json_file import content_of
 from kdpipe.data.importing.readers.xml_file import root_of
+from kdpipe.data.listing import files_below
 
 NOT_LINES = ("classes", "train", "val", "valid", "test", "trainval", "notes")
 
@@ -78,6 +79,6 @@ def read_below(places: Sequence[Path], folder: Path) -> Read | None:
 
 
 def _below(kind: PerImage, place: Path, folder: Path) -> list[Path]:
-    paths = sorted(path for path in place.rglob("*") if path.suffix.lower() == kind.suffix)
+    paths = sorted(path for path in files_below(place) if path.suffix.lower() == kind.suffix)
     inner = (path for path in paths if path.parent != place and path.is_file() and not is_junk(path, folder))
     return [path for path in inner if kind.fits(path)]

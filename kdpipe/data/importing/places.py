@@ -12,6 +12,7 @@ from kdpipe.data.importing.given import refuse_unused, split_files, split_folder
 from kdpipe.data.importing.readers import table
 from kdpipe.data.importing.registry import NOTES
 from kdpipe.data.importing.yolo import NAME_FILES
+from kdpipe.data.listing import files_below
 from kdpipe.errors import DataError
 from kdpipe.params.schema import SPLITS
 
@@ -94,7 +95,7 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 
 def _has_images(folder: Path, source: Path) -> bool:
     return any(
-        path.suffix.lower() in IMAGE_SUFFIXES and not is_junk(path, source) for path in folder.rglob("*")
+        path.suffix.lower() in IMAGE_SUFFIXES and not is_junk(path, source) for path in files_below(folder)
     )
 
 

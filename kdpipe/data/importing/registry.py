@@ -16,6 +16,7 @@ from kdpipe.data.importing.readers import coco, cvat, fiftyone, kitti_dota, labe
 from kdpipe.data.importing.readers.json_file import content_of
 from kdpipe.data.importing.readers.xml_file import line_of, root_of
 from kdpipe.data.importing.yolo import looks_like_labels
+from kdpipe.data.listing import files_below
 from kdpipe.errors import DataError
 
 NOTES = "notes.json"  # of Label Studio, beside YOLO files; no annotations
@@ -162,27 +163,28 @@ def _read_lines(folder: Path) -> Read | None:
 
 def _read_below(folder: Path) -> Read | None:
     """Read files of images that are only in folders below, if none is a label file of YOLO."""
-    if any(looks_like_labels(path) and not kitti_dota.kind_of(path) for path in folder.rglob("*.txt")):
+    texts = (path for path in files_below(folder) if path.suffix == ".txt")
+    if any(looks_like_labels(path) and not kitti_dota.kind_of(path) for path in texts):
         return None
     return per_image.read_below([folder / name for name in (*BELOW[1:], BELOW[0])], folder)
 
 
 def has_annotations(folder: Path) -> bool:
     """Whether a folder has files of annotations, or text files named after its images or like labels."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and not is_junk(path, folder)]
+    paths = [path for path in files_below(folder) if path.is_file() and not is_junk(path, folder)]
     images = {path.stem for path in paths if path.suffix.lower() in SUFFIXES}
     return any(is_annotated(path) or (path.suffix == ".txt" and path.stem in images) for path in paths)
 
 
 def unread(folder: Path, read: Container[Path]) -> list[str]:
-    """A warning if files of annotations are in folders below those that are read."""
-    suffixes = (".xml", ".json", ".csv", ".txt")
-    places = {files[0].parent for suffix in suffixes if (files := files_in(folder, suffix))}
-    others = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
-    others = [path for path in others if path.parent not in places and path not in read and path.is_file()]
+    """A warning if there are files of annotations that are not read: in other folders, or of another kind."""
+    suffixes = (".xml", ".json", ".csv", ".txt")  # in this order, as in `read_folder`
+    kinds = (files_in(folder, suffix) for suffix in suffixes)
+    first = next((files for files in kinds if any(map(is_annotated, files))), [])
+    others = sorted(path for path in files_below(folder) if path.suffix.lower() in suffixes)
+    others = [path for path in others if path not in first and path not in read and path.is_file()]
     found = [path for path in others if not is_junk(path, folder) and is_annotated(path)]
-    said = f"files of annotations in other folders are not read: {len(found)} ({listed(found)})"
-    return [said] if found else []
+    return [f"files of annotations that are not read: {len(found)} ({listed(found)})"] if found else []
 
 
 def is_annotated(file: Path) -> bool:

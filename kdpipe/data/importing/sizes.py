@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from kdpipe.data.images import EXIF_ORIENTATION, EXIF_TURNED, shown_size
+from kdpipe.data.images import EXIF_TURNED, orientation_of, shown_size
 from kdpipe.data.importing.annotations import listed
 from kdpipe.data.importing.geometry import around, outlines_of
 from kdpipe.data.importing.objects import Picture, Read
@@ -107,8 +107,8 @@ def _is_same_shape(size: Size, shown: Size) -> bool:
 def _turning(path: Path) -> int:
     """The orientation tag of an image, if it swaps width and height."""
     with Image.open(path) as image:
-        tag = image.getexif().get(EXIF_ORIENTATION, 0)
-    return int(tag) if tag in EXIF_TURNED else 0
+        tag = orientation_of(image)
+    return tag if tag in EXIF_TURNED else 0
 
 
 def turn(picture: Picture, tag: int, size: Size) -> None:

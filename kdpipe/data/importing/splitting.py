@@ -10,7 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -26,20 +26,25 @@ NOTHING = -1  # stratum of images without objects
 # A process of its own can be stopped: some regular expressions take years.
 SEARCH = """\
 import json, re, sys
-pattern, names = json.load(sys.stdin)
-found = [(name, re.search(pattern, name)) for name in names]
-print(json.dumps([match.group(match.lastindex or 0) if match else name for name, match in found]))
+pattern, paths = json.load(sys.stdin)
+found = [re.search(pattern, path.rpartition("/")[2]) or re.search(pattern, path) for path in paths]
+print(json.dumps([match.group(match.lastindex or 0) if match else None for match in found]))
 """
 LONGEST = 20  # seconds
 
 
-def groups_of(names: Sequence[str], groups: str | None) -> list[str]:
-    """Group of each image: the text that the regular expression matches in its name, or else the name itself.
+def groups_of(paths: Sequence[str], groups: str | None) -> list[str]:
+    """Group of each image: what the regular expression matches in its name, or in its path, or else the name.
+
+    Args:
+        paths: The path of each image below the folder that was given.
+        groups: The regular expression; None for the names of copies that Roboflow gives.
 
     Raises:
-        DataError: if the regular expression is invalid, or takes too long.
+        DataError: if the regular expression is invalid, takes too long, or matches no image.
     """
     if groups is None:
+        names = (PurePosixPath(path).name for path in paths)
         return [match[1] if (match := COPY.fullmatch(name)) else name for name in names]
     try:
         re.compile(groups)
@@ -48,7 +53,7 @@ def groups_of(names: Sequence[str], groups: str | None) -> list[str]:
     try:
         found = subprocess.run(
             [sys.executable, "-I", "-c", SEARCH],
-            input=json.dumps([groups, names]),
+            input=json.dumps([groups, paths]),
             capture_output=True,
             text=True,
             encoding="ascii",
@@ -60,7 +65,10 @@ def groups_of(names: Sequence[str], groups: str | None) -> list[str]:
             f"--groups {groups!r} takes longer than {LONGEST} s on the names of the images; "
             "write it without repeats within repeats, such as (a+)+"
         ) from None
-    return [str(group) for group in json.loads(found.stdout)]
+    matches = json.loads(found.stdout)
+    if not any(matches):
+        raise DataError(f"--groups {groups!r} matches no image, such as {paths[0]}")
+    return [match or PurePosixPath(path).name for match, path in zip(matches, paths, strict=True)]
 
 
 def with_equal_files(paths: Sequence[Path], groups: Sequence[str]) -> list[str]:
@@ -117,5 +125,7 @@ def split_off(images: Sequence[Image], groups: Sequence[str], seed: int) -> tupl
         strata = [NOTHING] * len(images)
     folder = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings(action="ignore"):  # about classes with fewer images than folds
-        train, val = next(folder.split(images, strata, groups))
+        found = folder.split(images, strata, groups)
+        # The first one that is within an image of it: large groups make folds of any size.
+        train, val = min(found, key=lambda fold: max(abs(len(fold[1]) - len(images) / FOLDS), 1))
     return [images[index] for index in train], [images[index] for index in val]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kdpipe.data.importing.annotations import (
@@ -14,10 +14,10 @@ from kdpipe.data.importing.annotations import (
     listed,
     text_of,
 )
-from kdpipe.data.importing.finding import before_upload, is_drawn, is_junk
+from kdpipe.data.importing.finding import before_upload, is_drawn, is_junk, is_uploaded
 from kdpipe.data.importing.given import lists
 from kdpipe.data.label_files import label_path
-from kdpipe.data.listing import images_below
+from kdpipe.data.listing import files_below, images_below
 from kdpipe.errors import DataError, counted
 
 NAME_FILES = ("classes.txt", "obj.names", "labels.txt")  # as labelImg, Darknet and others name them
@@ -84,7 +84,7 @@ def _refuse_other_names(file: Path, folder: Path) -> None:
 
 
 def _other_name_files(file: Path, folder: Path) -> list[Path]:
-    others = (other for name in NAME_FILES for other in folder.rglob(name) if other != file)
+    others = (other for other in files_below(folder) if other.name in NAME_FILES and other != file)
     return sorted(other for other in others if other.is_file() and not looks_like_labels(other))
 
 
@@ -130,7 +130,7 @@ def _uploaded(
     """Label files of images that have none of their name, by the name before an upload to Label Studio."""
     used = {file for file in files.values() if file}
     free: defaultdict[str, list[Path]] = defaultdict(list)
-    for file in sorted(folder.rglob("*.txt")):
+    for file in sorted(_texts(folder)):
         if file not in used and file not in no_labels and not is_junk(file, folder):
             free[before_upload(file.stem)].append(file)
     missing = [image for image, file in files.items() if file is None]
@@ -139,7 +139,9 @@ def _uploaded(
     return {
         image: found[0]
         for image, found in same.items()
-        if len(found) == 1 and times[before_upload(image.stem)] == 1
+        if len(found) == 1
+        and times[before_upload(image.stem)] == 1
+        and not all(is_uploaded(path.stem) for path in (image, found[0]))  # of two uploads, or two dates
     }
 
 
@@ -155,7 +157,7 @@ def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], cla
         raise DataError(f"{counted(len(wrong), 'label file')} cannot be used: {lines}")
     if not any(text_of(file, "labels").strip() for file in used):
         raise DataError(f"{folder}: no image has a label file of its name")
-    unused = sorted({*folder.rglob("*.txt")} - set(used) - set(no_labels))
+    unused = sorted({*_texts(folder)} - set(used) - set(no_labels))
     unused = [file for file in unused if looks_like_labels(file) and not is_junk(file, folder)]
     if not unused:
         return []
@@ -166,6 +168,10 @@ def _check_labels(used: list[Path], folder: Path, no_labels: Iterable[Path], cla
             f"{said}; images and labels need the same names, or say where the images are with --images"
         )
     return [said]
+
+
+def _texts(folder: Path) -> Iterator[Path]:
+    return (path for path in files_below(folder) if path.suffix == ".txt")
 
 
 def looks_like_labels(file: Path) -> bool:
