@@ -25,6 +25,9 @@ def exported(first_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     shutil.copytree(first_run / "copy", folder, symlinks=True)
     project = Project(folder)
     project.edit("export.formats", ["onnx", "tensorrt-fp16"])
+    left = folder / "models/exported/onnx/baseline/part-killed"
+    left.mkdir(parents=True)
+    (left / "best.pt").touch()
     return project, project.run("dvc", "repro").stdout
 
 
@@ -36,6 +39,12 @@ def test_only_what_is_new_is_done(exported: tuple[Project, str]) -> None:
     _, printed = exported
     new = ["export@onnx", "export@tensorrt-fp16", "validate_export@onnx", "validate_export@tensorrt-fp16"]
     assert sorted(stages(printed)) == sorted([*new, "report", "page"])
+
+
+def test_what_a_killed_export_has_left_is_removed(exported: tuple[Project, str]) -> None:
+    """It would be a part of the output that DVC keeps."""
+    project, _ = exported
+    assert not list((project.folder / "models/exported").rglob("*.pt"))
 
 
 def test_each_head_of_the_compared_trainings_is_exported(exported: tuple[Project, str]) -> None:

@@ -32,6 +32,12 @@ def save_copy() -> None:
     part.replace(copy)
 
 
+def _is_cut_short(content: bytes, copy: Path) -> bool:
+    """Whether dvc.lock is not the copy; the conflict of a merge in it is the user's to solve."""
+    conflict = any(line.startswith(b"<<<<<<<") for line in content.split(b"\n"))
+    return content != copy.read_bytes() and not conflict
+
+
 def mend(message: str) -> bool:
     """Mend the file that DVC complains about, if a killed process left it half written.
 
@@ -47,7 +53,7 @@ def mend(message: str) -> bool:
     if "RWLock" in message and RWLOCK_FILE.exists():
         RWLOCK_FILE.unlink()  # it lists processes that use files; a process that has ended uses none
         mended = RWLOCK_FILE
-    elif LOCK_FILE in message and copy.exists() and copy.read_bytes() != Path(LOCK_FILE).read_bytes():
+    elif LOCK_FILE in message and copy.exists() and _is_cut_short(Path(LOCK_FILE).read_bytes(), copy):
         shutil.copyfile(copy, LOCK_FILE)
         mended = Path(LOCK_FILE)
     else:

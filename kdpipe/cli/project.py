@@ -103,7 +103,7 @@ def import_(
     images: Annotated[Path | None, typer.Option(help="Folder of the images, if not beside.")] = None,
     groups: Annotated[
         str | None,
-        typer.Option(help="Regular expression; images with the same match in their names, or else in their paths, stay together."),
+        typer.Option(help="Regular expression; images with the same match in name or path stay together."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the split.")] = 0,
 ) -> None:

@@ -55,7 +55,8 @@ def write(source: Source, rules: LabelRules, out: Path) -> PreparedData:
 
 def _digest(splits: dict[str, list[CheckedExample]], source: Source, rules: LabelRules, out: Path) -> str:
     """Digest of the data set, 32 hex digits, from task, keypoints, class names and all files."""
-    known = (rules.task, rules.kpt_shape, sorted(source.names.items()))
+    more = sorted((key, value) for key, value in source.extra.items() if key != "kpt_shape")
+    known = (rules.task, rules.kpt_shape, sorted(source.names.items()), *([more] if more else []))
     state = hashlib.sha256(repr(known).encode())
     for split, examples in sorted(splits.items()):
         for checked in sorted(examples, key=lambda item: item.example.name):

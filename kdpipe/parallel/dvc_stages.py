@@ -163,8 +163,9 @@ class Pipeline:
 
     def _has_run(self, stage: Stage, folder: Path) -> bool:
         """Whether its command has already succeeded with the current dependencies, but was not saved."""
-        if not (folder / DONE_FILE).exists():
-            return False
+        done = folder / DONE_FILE
+        if not done.exists() or any(_newest(Path(out.fs_path)) > done.stat().st_mtime for out in stage.outs):
+            return False  # nor if the outputs are of a later `dvc repro` or `dvc checkout`
         twin = self._repo.stage.load_one(stage.path, stage.name)
         twin.save_deps()
         return has_succeeded(folder, _token(twin)) and all(out.exists for out in stage.outs)
@@ -214,7 +215,13 @@ class Pipeline:
 
 def _in_run_cache(stage: Stage) -> bool:
     """Whether DVC's run cache takes the outputs of a stage."""
-    return all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs)
+    return all((out.use_cache or out.is_metric or out.is_plot) and not out.persist for out in stage.outs)
+
+
+def _newest(path: Path) -> float:
+    """When a file or anything in a folder was changed last, in seconds since 1970; 0 if there is nothing."""
+    inner = path.rglob("*") if path.is_dir() else ()
+    return max((one.lstat().st_mtime for one in (path, *inner) if one.exists()), default=0.0)
 
 
 @contextmanager

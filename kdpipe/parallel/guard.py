@@ -56,12 +56,14 @@ def main(folder: Path, token: str, commands: list[str]) -> int:
                 start_new_session=True,
                 pass_fds=[lock.fileno()],
             )
-            (folder / COMMAND_FILE).write_text(f"{os.uname().nodename} {process.pid}", encoding="utf-8")
+            with suppress(OSError):  # on a full disk, of which the command has more to say
+                (folder / COMMAND_FILE).write_text(f"{os.uname().nodename} {process.pid}", encoding="utf-8")
             code = _wait(process)
             (folder / COMMAND_FILE).unlink(missing_ok=True)
             if code:
                 return code
-        (folder / DONE_FILE).write_text(token, encoding="utf-8")
+        with suppress(OSError):  # the caller lives, and has no need of it
+            (folder / DONE_FILE).write_text(token, encoding="utf-8")
     return 0
 
 

@@ -26,9 +26,9 @@ class GradientShare:
         self.value: float | None = None
 
     def on_train_epoch_start(self, trainer: Any) -> None:
-        """Measure the next batch."""
+        """Measure the next batch; compiled layers give no gradients at their features."""
         model = unwrap_model(trainer.model)
-        if isinstance(model, DistillationModel):
+        if isinstance(model, DistillationModel) and not trainer.compile_mode:
             self._hook = model.register_forward_hook(partial(self._measure, trainer))
 
     def _measure(self, trainer: Any, model: Any, _: Any, outputs: Any) -> None:

@@ -21,7 +21,7 @@ from kdpipe.models.formats import Format, format_of
 from kdpipe.models.names import DEFAULT_IMGSZ
 from kdpipe.models.to_export import heads_of, to_export
 from kdpipe.params.schema import Params
-from kdpipe.yolo.export import Settings, export, log_file, runs_on
+from kdpipe.yolo.export import PART, Settings, export, log_file, runs_on
 from kdpipe.yolo.exported import check_exported, sample_images
 
 DATA_YAML = DATASET_DIR / "data.yaml"
@@ -139,7 +139,9 @@ def _made_of(params: Params, record: Record, one: Exported, wanted: Format) -> d
 
 
 def _remove_others(folder: Path, found: Sequence[Exported]) -> None:
-    """Remove what is not exported any more."""
+    """Remove what is not exported any more, and what a killed export has left."""
+    for path in sorted(folder.rglob(f"{PART}*")):
+        shutil.rmtree(path, ignore_errors=True)
     kept = {one.folder for one in found}
     for path in sorted(folder.rglob(EXPORT_FILE)):
         if path.parent not in kept:

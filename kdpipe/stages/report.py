@@ -18,6 +18,7 @@ from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest, measured_splits
 from kdpipe.errors import KdpipeError
 from kdpipe.params.schema import Params
+from kdpipe.paths import project_root
 from kdpipe.report.fairness import unlike_pairs
 from kdpipe.report.figure_data import MOST_CURVES
 from kdpipe.report.question import question_of
@@ -185,7 +186,7 @@ def with_exports(params: Params, results: Results) -> Results:
 
 
 def register_best(params: Params, finished: Iterable[FinishedCell], results: Results) -> list[str]:
-    """Register the best student of each pair.
+    """Register the best student of each pair; not those of a `dvc exp` experiment in a temporary folder.
 
     Args:
         params: All of params.yaml.
@@ -195,6 +196,8 @@ def register_best(params: Params, finished: Iterable[FinishedCell], results: Res
     Returns:
         Name and version of each model whose best student has changed.
     """
+    if project_root() != Path.cwd():
+        return []
     cells = {done.cell.id: done for done in finished}
     best = {item.pair: cells[results.best_cell(item)] for item in results.best}
     return register(params.tracking, best)

@@ -128,7 +128,7 @@ class LiveRun:
 
     def _open(self) -> tuple[Store, str]:
         store, begun = Store(self._tracking), self._begun
-        found = store.runs_of(begun.identity.fingerprint)
+        found = store.runs_here(begun.identity.fingerprint)
         for finished in (run for run in found if run.info.status == "FINISHED"):
             store.client.delete_run(finished.info.run_id)  # its result is gone: it is trained again
         unfinished = (str(run.info.run_id) for run in found if run.info.status != "FINISHED")

@@ -8,6 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mlflow.entities import LifecycleStage
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
@@ -58,8 +61,24 @@ def register(tracking: Tracking, best: Mapping[str, FinishedCell]) -> list[str]:
         return [
             f"{name} {_register(store, name, found, exists=name in known)}"
             for name, found in wanted.items()
-            if name not in known or known[name].tags.get(WEIGHTS_DIGEST) != found.record.weights_digest
+            if name not in known or not _is_best(store, known[name], found)
         ]
+
+
+def _is_best(store: Store, model: RegisteredModel, best: FinishedCell) -> bool:
+    """Whether the alias is at this student, in a run that is there; one that was made again has no files."""
+    if model.tags.get(WEIGHTS_DIGEST) != best.record.weights_digest or ALIAS not in model.aliases:
+        return False
+    version = store.client.get_model_version(model.name, model.aliases[ALIAS])
+    return _has_run(store, version)
+
+
+def _has_run(store: Store, version: ModelVersion) -> bool:
+    """Whether the run with the files of a version is there."""
+    try:
+        return bool(store.client.get_run(str(version.run_id)).info.lifecycle_stage == LifecycleStage.ACTIVE)
+    except MlflowException:  # removed for good by `mlflow gc`
+        return False
 
 
 def attach_export(tracking: Tracking, cell: Cell, folder: Path, console: Console) -> None:
@@ -103,7 +122,8 @@ def _register(store: Store, name: str, best: FinishedCell, *, exists: bool) -> s
         store.client.create_registered_model(name, description=DESCRIPTION)
     digest = best.record.weights_digest
     versions = store.client.search_model_versions(f"name = '{name}'")
-    same = (str(found.version) for found in versions if found.tags.get(WEIGHTS_DIGEST) == digest)
+    of_digest = (found for found in versions if found.tags.get(WEIGHTS_DIGEST) == digest)
+    same = (str(found.version) for found in of_digest if _has_run(store, found))
     number = next(same, None) or _new_version(store, name, best)
     store.client.set_registered_model_alias(name, ALIAS, number)
     store.client.set_registered_model_tag(name, WEIGHTS_DIGEST, digest)

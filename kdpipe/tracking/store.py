@@ -86,6 +86,11 @@ class Store:
         """Return the runs of a training, finished ones first; several if two machines trained it."""
         return sorted(self._search(f"tags.{FINGERPRINT} = '{fingerprint}'"), key=_unfinished)
 
+    def runs_here(self, fingerprint: str) -> list[Run]:
+        """Return those that this repository on this machine has logged, or nobody knows who."""
+        found = self.runs_of(fingerprint)
+        return [run for run in found if run.data.tags.get(PLACE, place()) == place()]
+
     def runs(self) -> RunIndex:
         """Return all runs of the experiment."""
         ids, found = set(), defaultdict(list)

@@ -90,7 +90,7 @@ def publish_quietly(tracking: Tracking, cell: Cell, console: Console, deadline: 
 
     def publish() -> None:
         store, (finished,) = Store(tracking), finished_cells([cell])
-        _publish(store, store.runs_of(finished.record.fingerprint), finished)
+        _publish(store, store.runs_here(finished.record.fingerprint), finished)
 
     error = deadline.run(publish)
     if error is not None:  # the result is on disk whatever a store raises

@@ -20,6 +20,8 @@ from kdpipe.yolo.device import device as device_of
 from kdpipe.yolo.log import log_to
 from kdpipe.yolo.validation import opened
 
+PART = "part-"  # beginning of the names of temporary folders, which a killed process leaves
+
 
 def log_file() -> Path:
     """The log of all exports, which is no output of a stage."""
@@ -68,7 +70,7 @@ def export(weights: Path, wanted: Format, head: str, settings: Settings, *, note
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     log = log_file()
-    with TemporaryDirectory(dir=folder.parent) as temporary:
+    with TemporaryDirectory(dir=folder.parent, prefix=PART) as temporary:
         copy = Path(temporary) / weights.name  # Ultralytics writes beside the checkpoint
         shutil.copyfile(weights, copy)
         model = opened(copy)

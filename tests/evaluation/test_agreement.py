@@ -50,6 +50,20 @@ def test_labels_with_keypoints_are_boxes_for_detect(tmp_path: Path) -> None:
     assert perfect(tmp_path / "out", "val", tmp_path)["coco/AP"] == pytest.approx(1)
 
 
+def test_keypoints_that_mirror_into_others_are_other_data(tmp_path: Path) -> None:
+    """Trainings are augmented by `flip_idx`, so none may go on from those of another one."""
+
+    def change(folder: Path) -> None:
+        label(POSE, "train")(folder)
+        label(POSE)(folder)
+
+    digests = set()
+    for number, flipped in enumerate(([0, 1], [1, 0])):
+        source = small_set(tmp_path / f"mine{number}", change, kpt_shape=[2, 3], flip_idx=flipped)
+        digests.add(prepared(source, tmp_path / f"out{number}", "pose").digest)
+    assert len(digests) == 2
+
+
 def test_outlines_are_outlines_whatever_the_shape_of_keypoints(tmp_path: Path) -> None:
     """With `kpt_shape: [2, 2]`, Ultralytics would take outlines of four points for boxes with keypoints."""
     outline = "0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5\n"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from math import inf
 from pathlib import Path
@@ -267,6 +269,26 @@ def test_a_stage_that_ended_while_nobody_waited_is_not_run_again(
     assert "prepare:" in (dummies.folder / "dvc.lock").read_text()
 
 
+def test_an_output_of_another_run_is_not_taken_for_it(
+    dummies: Dummies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a run that was not saved, params.yaml is edited, `dvc repro` run, and the edit undone."""
+    monkeypatch.chdir(dummies.folder)
+    pipeline = Pipeline(dummies.folder, ["prepare"])
+    command = pipeline.begin(pipeline.stages[0])
+    assert command is not None
+    assert _run(command, "1") == 0
+    pipeline.close()
+    params = (dummies.folder / "params.yaml").read_text()
+    edited = OmegaConf.merge(OmegaConf.create(params), {"data": {"digits": {"seed": 7}}})
+    OmegaConf.save(edited, dummies.folder / "params.yaml")
+    dummies.run("dvc", "repro", "prepare")
+    (dummies.folder / "params.yaml").write_text(params)
+    again = Pipeline(dummies.folder, ["prepare"])
+    assert again.begin(again.stages[0]) is not None
+    again.close()
+
+
 @pytest.mark.nightly
 def test_a_node_that_leaves_takes_nothing_with_it(dummies: Dummies, cluster: Any) -> None:
     dummies.hold(TRAININGS)
@@ -426,3 +448,30 @@ def test_files_of_dvc_that_were_cut_short_are_mended(finished: Dummies) -> None:
     lock.write_text(whole[: len(whole) // 2])
     assert "mended: dvc.lock" in finished.run("kdpipe", "repro").stdout
     assert "up to date" in finished.run("dvc", "status").stdout
+
+
+def test_a_conflict_in_the_lock_file_is_left_to_the_user(finished: Dummies) -> None:
+    lock = finished.folder / "dvc.lock"
+    whole = lock.read_text()
+    (finished.folder / ".kdpipe/dvc.lock").write_text(whole)
+    conflict = whole.replace("stages:", "<<<<<<< HEAD\nstages:\n=======\nstages:\n>>>>>>> other", 1)
+    lock.write_text(conflict)
+    answer = finished.run("kdpipe", "repro", check=False)
+    assert answer.returncode != 0
+    assert "dvc.lock" in answer.stderr
+    assert lock.read_text() == conflict
+    lock.write_text(whole)
+
+
+def test_a_full_disk_does_not_end_a_guard_before_its_command(tmp_path: Path) -> None:
+    """What it cannot write is for another guard only; a command says itself what it could not write."""
+    program = shlex.join([sys.executable, guard.__file__, str(tmp_path), "token", "true"])
+    with subprocess.Popen(
+        ["sh", "-c", f"ulimit -f 0; {program}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as caller:
+        assert caller.stdout is not None
+        assert caller.stdout.read() == "0"

@@ -20,6 +20,7 @@ from kdpipe.cells.record import load_metrics, load_record, save_metrics
 from kdpipe.cells.work import lock
 from kdpipe.params.schema import Tracking
 from kdpipe.tracking import Deadline, LiveRun, RunStart, Store, finished_cells, publish_quietly, sync
+from kdpipe.tracking.store import PLACE
 from tests.processes import wait_for
 from tests.project import REPOSITORY
 from tests.reported import HISTORY, SYSTEM, finish
@@ -279,6 +280,21 @@ def test_two_runs_of_one_training_become_one() -> None:
     store.client.create_run(store.experiment_id, tags={"fingerprint": record.fingerprint})
     assert sync(TRACKING, finished_cells([CELL])).published == [CELL.id]
     assert [run.info.status for run in runs(store)] == ["FINISHED"]
+
+
+def test_another_machine_keeps_its_run() -> None:
+    """On a shared server, a training that begins here leaves it alone, whether it ends or is killed."""
+    synced()
+    (theirs,) = runs(Store(TRACKING))
+    Store(TRACKING).client.set_tag(theirs.info.run_id, PLACE, "elsewhere:/study")
+    with live():
+        pass
+    publish_quietly(TRACKING, CELL, QUIET, Deadline(60.0))
+    found = {run.info.run_id: run.info.status for run in runs(Store(TRACKING))}
+    assert found.pop(theirs.info.run_id) == "FINISHED"
+    assert list(found.values()) == ["FINISHED"]
+    assert len(synced()) <= 1
+    assert len(runs(Store(TRACKING))) == 1
 
 
 def test_a_dry_run_changes_nothing() -> None:

@@ -318,6 +318,21 @@ def test_models_are_registered_where_the_runs_are(registry: str, monkeypatch: py
     assert not Path("elsewhere.db").exists()
 
 
+def test_a_student_whose_run_was_made_again_is_registered_again() -> None:
+    """The files of its version went with the run."""
+    (CELL.train_dir / "best.pt").write_bytes(b"weights")
+    (finished,) = finished_cells([CELL])
+    sync(TRACKING, [finished])
+    assert register(TRACKING, {"n-s": finished}) == ["test-n-s 1"]
+    Store(TRACKING).client.delete_run(the_run().info.run_id)
+    (finished,) = finished_cells([CELL])
+    sync(TRACKING, [finished])
+    assert register(TRACKING, {"n-s": finished}) == ["test-n-s 2"]
+    best = Store(TRACKING).client.get_model_version_by_alias("test-n-s", "best")
+    assert best.run_id == the_run().info.run_id
+    assert register(TRACKING, {"n-s": finished}) == []
+
+
 @pytest.mark.parametrize("name", ["team/yolo 26", "größe", "a.b_c-d, (e) + f:1", "日本"])
 def test_an_experiment_of_any_allowed_name(name: str) -> None:
     tracking = Tracking(experiment=name)
