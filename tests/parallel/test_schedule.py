@@ -97,6 +97,14 @@ class Dummies(Project):
         for path in self.marks.glob("*.hold"):
             path.unlink()
 
+    def run_unsaved(self, stage: str) -> None:
+        """Run the command of a stage, as a driver that dies before it is committed."""
+        pipeline = Pipeline(self.folder, [stage])
+        command = pipeline.begin(pipeline.stages[0])
+        assert command is not None
+        assert _run(command, "1") == 0
+        pipeline.close()
+
     def guards(self, stage: str = "") -> list[psutil.Process]:
         """What waits for a command of this project."""
         found = []
@@ -257,11 +265,7 @@ def test_a_stage_that_ended_while_nobody_waited_is_not_run_again(
 ) -> None:
     """The driver may die between the end of a training and its commit."""
     monkeypatch.chdir(dummies.folder)
-    pipeline = Pipeline(dummies.folder, ["prepare"])
-    command = pipeline.begin(pipeline.stages[0])
-    assert command is not None
-    assert _run(command, "1") == 0
-    pipeline.close()
+    dummies.run_unsaved("prepare")
     again = Pipeline(dummies.folder, ["prepare"])
     assert again.begin(again.stages[0]) is None
     again.close()
@@ -274,11 +278,7 @@ def test_an_output_of_another_run_is_not_taken_for_it(
 ) -> None:
     """After a run that was not saved, params.yaml is edited, `dvc repro` run, and the edit undone."""
     monkeypatch.chdir(dummies.folder)
-    pipeline = Pipeline(dummies.folder, ["prepare"])
-    command = pipeline.begin(pipeline.stages[0])
-    assert command is not None
-    assert _run(command, "1") == 0
-    pipeline.close()
+    dummies.run_unsaved("prepare")
     params = (dummies.folder / "params.yaml").read_text()
     edited = OmegaConf.merge(OmegaConf.create(params), {"data": {"digits": {"seed": 7}}})
     OmegaConf.save(edited, dummies.folder / "params.yaml")
