@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,6 +113,64 @@ def test_labels_of_another_kind_in_the_same_folder_are_said(tmp_path: Path) -> N
     said = imported(folder, tmp_path / "out").warnings
     assert f"files of annotations that are not read: 2 ({folder}/photo4.txt, {folder}/photo5.txt)" in said
     assert any(line.startswith("images without annotations are left out: 2") for line in said)
+
+
+def test_class_names_beside_the_labels(tmp_path: Path) -> None:
+    """As labelImg has it, where images and labels have a folder each."""
+    folder = tmp_path / "theirs"
+    written(folder / "labels/classes.txt", "\n".join(NAMES))
+    for stem in STEMS:
+        picture(folder / f"images/{stem}.jpg")
+        written(folder / f"labels/{stem}.txt", yolo_lines(stem))
+    assert sum(imported(folder, tmp_path / "out").images.values()) == len(STEMS)
+
+
+def test_names_in_a_zip_of_a_mac(tmp_path: Path) -> None:
+    """They are UTF-8, and the archive does not say so."""
+    stems = [f"café{number}" for number in range(6)]
+    coco(tmp_path / "theirs", **{stem: [4.0, 4.0, 9.0, 9.0] for stem in stems})
+    for stem in stems:
+        picture(tmp_path / f"theirs/{stem}.jpg")
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for path in (tmp_path / "theirs").iterdir():
+            archive.write(path, path.name)
+    packed = bytearray(content.getvalue())
+    for start, place in ((b"PK\3\4", 7), (b"PK\1\2", 9)):  # the flag, in both of its places
+        for match in re.finditer(re.escape(start), bytes(packed)):
+            packed[match.start() + place] &= ~8
+    (tmp_path / "theirs.zip").write_bytes(packed)
+    assert sum(imported(tmp_path / "theirs.zip", tmp_path / "out").images.values()) == 6
+
+
+def test_several_data_yamls_are_refused(tmp_path: Path) -> None:
+    folder = small_set(tmp_path / "theirs")
+    (folder / "data_v2.yaml").write_bytes((folder / "data.yaml").read_bytes())
+    with pytest.raises(DataError, match=r"several data yamls \(data.yaml, data_v2.yaml\); give the one"):
+        imported(folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize("names", [("instances_train", "instances_val"), ("instances_default",)])
+def test_other_json_above_the_annotations(tmp_path: Path, names: tuple[str, ...]) -> None:
+    folder = tmp_path / "theirs"
+    written(folder / "meta.json", '{"license": "CC BY 4.0"}')
+    for name in names:
+        stems = [f"{name}{number}" for number in range(6)]
+        coco(folder / "annotations", **{stem: [4.0, 4.0, 9.0, 9.0] for stem in stems})
+        (folder / "annotations/a.json").rename(folder / f"annotations/{name}.json")
+        for stem in stems:
+            picture(folder / f"images/{stem}.jpg")
+    assert sum(imported(folder, tmp_path / "out").images.values()) == 6 * len(names)
+
+
+def test_an_empty_folder_by_a_link_is_written_to(tmp_path: Path) -> None:
+    coco(tmp_path / "theirs", **{stem: [4.0, 4.0, 9.0, 9.0] for stem in STEMS})
+    for stem in STEMS:
+        picture(tmp_path / f"theirs/{stem}.jpg")
+    (tmp_path / "large").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "large")
+    imported(tmp_path / "theirs", tmp_path / "out")
+    assert (tmp_path / "large/data.yaml").exists()
 
 
 def with_a_percent_sign(folder: Path) -> None:

@@ -53,7 +53,7 @@ def import_data(
         names = parts["train"].names
         content: dict[str, object] = {split: f"images/{split}" for split in splits}
         content |= {"names": names, **parts["train"].extra}
-        with whole(out) as folder:
+        with whole(out.resolve() if out.is_symlink() else out) as folder:
             write_splits(splits, folder)
             (folder / "data.yaml").write_text(dump(content), encoding="utf-8")
     said = [line.replace(str(place), str(source)) for line in dict.fromkeys([*warnings, *said])]

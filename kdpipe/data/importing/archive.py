@@ -56,9 +56,17 @@ def opened(source: Path, out: Path) -> Iterator[Path]:
             raise DataError(str(error).replace(temporary, str(source))) from error
 
 
+def _opened(source: Path) -> zipfile.ZipFile:
+    """The archive; names whose encoding it does not say are UTF-8 if they can be, as on a Mac."""
+    try:
+        return zipfile.ZipFile(source, metadata_encoding="utf-8")
+    except UnicodeDecodeError:
+        return zipfile.ZipFile(source)
+
+
 def _extract(source: Path, folder: Path) -> None:
     try:
-        with zipfile.ZipFile(source) as archive:
+        with _opened(source) as archive:
             members = [one for one in archive.infolist() if not one.filename.startswith(MAC_FOLDER)]
             _check(source, members, folder)
             archive.extractall(folder, members)

@@ -16,10 +16,17 @@ from kdpipe.paths import pull_hint
 
 
 def yaml_of(place: Path) -> Path | None:
-    """The data yaml that is given, or the only one in a folder; None if there is none."""
+    """The data yaml that is given, or the one in a folder; None if there is none.
+
+    Raises:
+        DataError: if a folder has several.
+    """
     if place.is_dir():
         found = data_yaml.data_yamls(place)
-        return found[0] if len(found) == 1 else None
+        if len(found) > 1:
+            names = listed(path.name for path in found)
+            raise DataError(f"{place} has several data yamls ({names}); give the one that is meant")
+        return found[0] if found else None
     return place if place.suffix.lower() in (".yaml", ".yml") else None
 
 

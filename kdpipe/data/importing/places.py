@@ -10,7 +10,7 @@ from kdpipe.data.images import SUFFIXES as IMAGE_SUFFIXES
 from kdpipe.data.importing.finding import is_junk
 from kdpipe.data.importing.given import refuse_unused, split_files, split_folders
 from kdpipe.data.importing.readers import table
-from kdpipe.data.importing.registry import NOTES
+from kdpipe.data.importing.registry import NOTES, is_annotated
 from kdpipe.data.importing.yolo import NAME_FILES
 from kdpipe.data.listing import files_below
 from kdpipe.errors import DataError
@@ -50,7 +50,8 @@ def places_of(source: Path) -> dict[str, Path]:
         files = files or [path for path in _files(folder, "*.csv") if table.is_known(path)]
         if places := _split_files(files, folder):
             return places
-        if files:
+        below = _files(source / "annotations", "*.json") if folder == source else []
+        if files and not (below and not any(map(is_annotated, files))):
             return {}
     places = split_folders(source)
     if not places:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,12 +127,15 @@ def _read_csv(file: Path, folder: Path) -> Read:
 
 
 def files_in(folder: Path, suffix: str) -> list[Path]:
-    """Annotation files of a suffix in a folder, or in the first of a format's folders below that has some."""
+    """Files of a suffix in a folder, or in the first of a format's folders below that has some."""
+    return next(_files_in_each(folder, suffix), [])
+
+
+def _files_in_each(folder: Path, suffix: str) -> Iterator[list[Path]]:
     for place in (folder / name for name in BELOW):
         found = sorted(path for path in place.glob("*") if path.suffix.lower() == suffix and path.is_file())
         if found := [path for path in found if path.name != NOTES and not is_junk(path, folder)]:
-            return found
-    return []
+            yield found
 
 
 def read_folder(folder: Path) -> Read | None:
@@ -145,8 +148,9 @@ def read_folder(folder: Path) -> Read | None:
         if root_of(files[0]).tag == "annotation":
             return per_image.read(per_image.VOC, files, files[0].parent, folder)
         return read_file(_only(files, folder), folder)
-    if files := files_in(folder, ".json"):
-        return _read_jsons(files, folder)
+    for files in _files_in_each(folder, ".json"):
+        if found := _read_jsons(files, folder):
+            return found
     if files := [path for path in files_in(folder, ".csv") if table.is_known(path)]:
         return read_file(_only(files, folder), folder)
     return _read_lines(folder) or _read_below(folder)

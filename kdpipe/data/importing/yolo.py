@@ -67,7 +67,7 @@ def from_yolo(folder: Path, images: Sequence[Path], names_from: Path | None = No
 
 
 def _names_file(folder: Path, names_from: Path | None) -> Path:
-    for place in (folder, *([names_from] if names_from else [])):
+    for place in (folder, folder / "labels", folder / "images", *([names_from] if names_from else [])):
         if file := next((place / name for name in NAME_FILES if (place / name).is_file()), None):
             _refuse_other_names(file, folder)
             return file
