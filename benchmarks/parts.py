@@ -2,8 +2,7 @@
 
     python benchmarks/parts.py [--imgsz N] [--batch N] [--rounds N] [--float32]
 
-As `benchmarks/step.py`: a process each, by turns. A ratio above 1 is what a step takes more without the
-part. With bfloat16 1x1 convolutions are left as they are, so that part is measured in float32 alone.
+As `benchmarks/step.py`: a process each, by turns. A ratio above 1 is what a step takes more without the part.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ PARTS = {
         f"{TRAINERS}.give_back_freed_memory",
     ),
     "teacher's convolutions and activations are two calls": (f"{LEAN_TEACHER}._fuse_activations",),
-    "1x1 convolutions are convolutions": (f"{TRAINERS}.multiply_pointwise",),
 }
 
 
@@ -44,10 +42,9 @@ def main() -> None:
     print(machine())
     mixed = not options.float32 and measured(options.imgsz).mixed
     arguments: dict[str, object] = {"amp": "bf16" if mixed else False}
-    parts = dict(list(PARTS.items())[: -1 if mixed else None])
     variants = {
         name: Variant(kdpipe=True, method=L2, arguments=arguments, without=without)
-        for name, without in parts.items()
+        for name, without in PARTS.items()
     }
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

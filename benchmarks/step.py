@@ -49,7 +49,7 @@ console = Console(stderr=True)
 class Variant:
     """Whose trainer it is, how it distils (`method` is None without a teacher), and its own arguments.
 
-    `without` are functions that do nothing, such as `kdpipe.runner.trainers.multiply_pointwise`.
+    `without` are functions that do nothing, such as `kdpipe.runner.trainers.keep_freed_memory`.
     """
 
     kdpipe: bool

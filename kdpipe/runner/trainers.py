@@ -19,7 +19,7 @@ from ultralytics.utils.torch_utils import unwrap_model
 from kdpipe.models.methods import METHODS
 from kdpipe.params.schema import L2
 from kdpipe.runner.compiled import compile_layers
-from kdpipe.runner.cpu import give_back_freed_memory, keep_freed_memory, multiply_pointwise
+from kdpipe.runner.cpu import give_back_freed_memory, keep_freed_memory
 from kdpipe.runner.lean_teacher import make_lean
 from kdpipe.runner.methods.backbone import BackboneModel
 from kdpipe.runner.methods.model import MethodModel
@@ -30,9 +30,8 @@ class Faster(BaseTrainer):
     """Speed-ups for Ultralytics' trainer of any task.
 
     On a CPU, the student's weights are channels-last, as Ultralytics has them on a GPU; Adam's step is one
-    fused call; freed memory is kept between steps; and 1x1 convolutions are matrix products, or with `amp`
-    the layers compute in bfloat16. With `compile` the layers are compiled on every device, also for a student
-    with a teacher.
+    fused call; freed memory is kept between steps; and with `amp` the layers compute in bfloat16. With
+    `compile` the layers are compiled on every device, also for a student with a teacher.
     """
 
     method: Mapping[str, Any] | None = None  # settings of the distillation method; None is Ultralytics' own
@@ -132,8 +131,6 @@ def _speed_up(trainer: Any) -> None:
         student.model[-1].register_forward_hook(_in_float32)
     if trainer.compile_mode:
         compile_layers(student, trainer.compile_mode, trainer.device)
-    elif on_cpu and not mixed and trainer.args.channels_last is not False:
-        multiply_pointwise(model)
 
 
 def _begin_epoch(trainer: Any) -> None:

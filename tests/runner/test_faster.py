@@ -14,7 +14,6 @@ from torch.nn.functional import cosine_similarity
 
 from kdpipe.data.prepare import prepare
 from kdpipe.params.schema import Data, Digits
-from kdpipe.runner.cpu import multiply_pointwise
 from kdpipe.runner.lean_teacher import FusedConv, has_onednn, make_lean
 from kdpipe.runner.trainers import TRAINERS
 from kdpipe.yolo import arguments
@@ -135,34 +134,6 @@ def test_a_student_learns_the_same(
     loss, gradients = one_step(trainer)
     assert loss.item() == pytest.approx(exact[0].item(), rel=1e-4)
     assert cosine_similarity(gradients, exact[1], dim=0).item() > 1 - 1e-5
-
-
-@pytest.mark.parametrize("channels_last", [None, False])
-def test_products_need_images_that_lie_channels_last(dataset: Path, channels_last: bool | None) -> None:
-    changes = {} if channels_last is None else {"channels_last": channels_last}
-    layers = set_up(TRAINERS["detect"], dataset, **changes).model.modules()
-    convolutions = [layer for layer in layers if isinstance(layer, torch.nn.Conv2d)]
-    assert any("forward" in vars(layer) for layer in convolutions) is (channels_last is None)
-
-
-@pytest.mark.parametrize("bias", [False, True])
-def test_a_pointwise_convolution_is_a_product(bias: bool) -> None:
-    torch.manual_seed(0)
-    layers = torch.nn.Sequential(torch.nn.Conv2d(6, 4, 1, bias=bias), torch.nn.Conv2d(4, 4, 3, padding=1))
-    layers.to(memory_format=torch.channels_last)
-    images = torch.rand(2, 6, 5, 7).to(memory_format=torch.channels_last)
-    found = []
-    for change in (lambda _: None, multiply_pointwise):
-        change(layers)
-        given = images.clone().requires_grad_()
-        out = layers(given)
-        out.square().sum().backward()
-        assert out.is_contiguous(memory_format=torch.channels_last)
-        found.append([out.detach(), given.grad, *(weight.grad.clone() for weight in layers.parameters())])
-        layers.zero_grad()
-    assert ["forward" in vars(layer) for layer in layers] == [True, False]
-    for before, after in zip(*found, strict=True):
-        torch.testing.assert_close(before, after)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no glibc")
