@@ -73,9 +73,10 @@ def costs(results: Results) -> Lines:
 def gain_rows(results: Results, found: Sequence[Comparison]) -> pd.DataFrame:
     """Return a row per pair, `dis` and head; `primary` is true for those that decide.
 
-    `p` is two-sided; `holm` is that of the primary rows, adjusted for their number. What a comparison could
-    have detected, and how many seeds in all would detect the smallest gain worth having and the gain seen, is
-    of `kdpipe.report.planning`; `minutes` is what another seed takes.
+    `p` is two-sided; `holm` is that of the primary rows, adjusted for their number; both are None where
+    nothing can be compared. What a comparison could have detected, and how many seeds in all would detect the
+    smallest gain worth having and the gain seen, is of `kdpipe.report.planning`; `minutes` is what another
+    seed takes.
     """
     items = {(item.pair, item.dis): item for item in results.pairs}
     lines: Lines = []
@@ -104,6 +105,7 @@ def gain_rows(results: Results, found: Sequence[Comparison]) -> pd.DataFrame:
                 "lowest seed": min(one.gain.per_seed.values()) if one.gain else None,
                 "highest seed": max(one.gain.per_seed.values()) if one.gain else None,
                 "p": one.gain.p if one.gain else None,
+                "holm": None,
                 **planned(one.gain, one.smallest),
                 "minutes": sum(_mean_seconds(results, setting) for setting in _per_seed(item)) / 60,
             }

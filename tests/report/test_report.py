@@ -24,7 +24,7 @@ from kdpipe.report.comparisons import (
 )
 from kdpipe.report.fairness import unlike_pairs
 from tests.project import REPOSITORY
-from tests.reported import SCORES, finish, record_of, report
+from tests.reported import SCORES, finish, record_of, report, trained_otherwise
 
 
 def gains(comparisons: list[Comparison], kind: str, head: str = "e2e") -> dict[tuple[str, str], str]:
@@ -122,8 +122,7 @@ def test_an_unfair_pair_is_refused_in_the_table(tmp_path: Path, monkeypatch: pyt
     for cell, score in SCORES.items():
         finish(cell, score)
         if cell.dis == 6:
-            record = record_of(cell)
-            replace(record, arguments={**record.arguments, "batch": 8}).save(cell.train_dir)
+            trained_otherwise(cell)
     found = report(list(SCORES))
     verdicts = gains(found.comparisons, DISTILLED_BASELINE)
     assert verdicts["yolo26n baseline", "n-s dis 6"] == "not compared: batch 8 instead of 16"
@@ -140,8 +139,7 @@ def test_a_gain_is_of_the_seeds_that_can_be_compared(tmp_path: Path, monkeypatch
     for cell, score in SCORES.items():
         finish(cell, score)
         if (cell.dis, cell.seed) == (6, 0):
-            record = record_of(cell)
-            replace(record, arguments={**record.arguments, "batch": 8}).save(cell.train_dir)
+            trained_otherwise(cell)
     found = report(list(SCORES)).comparisons
     (six,) = [c for c in found if (c.kind, c.dis, c.head) == (DISTILLED_BASELINE, "6", "e2e")]
     assert six.gain is not None
