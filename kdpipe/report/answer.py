@@ -20,7 +20,7 @@ Line = Mapping[Hashable, Any]
 
 
 def answers(gains: pd.DataFrame, confirmed: pd.DataFrame, question: Question, images: str) -> list[str]:
-    """Return a sentence per pair, of its new seeds if it has some.
+    """Return a sentence per pair, of its new seeds if it has some at its best `dis`.
 
     Args:
         gains: A line per pair, `dis` and head.
@@ -28,9 +28,31 @@ def answers(gains: pd.DataFrame, confirmed: pd.DataFrame, question: Question, im
         question: What the comparison is to answer.
         images: What it was measured on, such as "384 test images".
     """
-    new = {line["pair"]: line for line in confirmed.to_dict("records") if line["primary"]}
-    primary = [line for line in gains.to_dict("records") if line["primary"]]
-    return [_answer(line, new.get(line["pair"]), question, images) for line in primary]
+    new = by_choice(confirmed)
+    chosen = by_choice(gains)
+    return [_answer(line, new.get(choice), question, images) for choice, line in chosen.items()]
+
+
+def by_choice(gains: pd.DataFrame) -> dict[tuple[str, str], Line]:
+    """Return the primary line of each pair, by pair and `dis`."""
+    lines = gains.to_dict("records")
+    return {(line["pair"], line["dis"]): line for line in lines if line["primary"]}
+
+
+def superseded(gains: pd.DataFrame, confirmed: pd.DataFrame) -> list[str]:
+    """Return a warning for each pair whose new seeds are not of its best `dis` any more.
+
+    Args:
+        gains: A line per pair, `dis` and head.
+        confirmed: The same of seeds that played no part in a choice; empty if there are none.
+    """
+    best = dict(by_choice(gains).keys())
+    return [
+        f"the new seeds of {pair} are of dis {dis}, and dis {now} is the best one now, of which they say "
+        f"nothing; `kdpipe confirm {pair}` trains them at dis {now}"
+        for pair, dis in by_choice(confirmed)
+        if (now := best.get(pair, dis)) != dis
+    ]
 
 
 def _answer(line: Line, new: Line | None, question: Question, images: str) -> str:

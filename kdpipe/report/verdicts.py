@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from kdpipe.errors import about
+from kdpipe.report.answer import by_choice
 from kdpipe.report.formatting import gain_of, gain_row, markdown, p_value
 from kdpipe.report.gains import UNDECIDED
 
@@ -29,18 +30,17 @@ def table(gains: pd.DataFrame, confirmed: pd.DataFrame) -> str:
         gains: A line per pair, `dis` and head.
         confirmed: The same of seeds that played no part in a choice; empty if there are none.
     """
-    new = {line["pair"]: line for line in confirmed.to_dict("records") if line["primary"]}
+    new = by_choice(confirmed)
     lines = []
-    for line in gains.to_dict("records"):
-        if line["primary"]:
-            row = gain_row(line)
-            found = {name: row[name] for name in ("pair", "head", "dis")}
-            found |= {"one seed alone": _single_seeds(line), "gain": row["gain"]}
-            found |= {"P": p_value(line["p"]), "P (Holm)": p_value(line["holm"]), "verdict": row["verdict"]}
-            if new:
-                found["on new seeds"] = confirmed_as(new[line["pair"]]) if line["pair"] in new else ""
-            open_ = str(line["verdict"]).startswith(UNDECIDED)
-            lines.append(found | {"what it would take": what_it_takes(line) if open_ else ""})
+    for choice, line in by_choice(gains).items():
+        row = gain_row(line)
+        found = {name: row[name] for name in ("pair", "head", "dis")}
+        found |= {"one seed alone": _single_seeds(line), "gain": row["gain"]}
+        found |= {"P": p_value(line["p"]), "P (Holm)": p_value(line["holm"]), "verdict": row["verdict"]}
+        if new:
+            found["on new seeds"] = confirmed_as(new[choice]) if choice in new else ""
+        open_ = str(line["verdict"]).startswith(UNDECIDED)
+        lines.append(found | {"what it would take": what_it_takes(line) if open_ else ""})
     return markdown(lines)
 
 

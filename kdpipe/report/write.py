@@ -13,7 +13,7 @@ import pandas as pd
 
 from kdpipe.errors import counted
 from kdpipe.report import exports, tables
-from kdpipe.report.answer import answers
+from kdpipe.report.answer import answers, superseded
 from kdpipe.report.batch_statistics import checkpoints, misfits
 from kdpipe.report.comparisons import (
     DISTILLED_BASELINE,
@@ -65,11 +65,12 @@ def write_report(
     comparisons = compare(results, unlike)
     refused = [f"{cell} is not compared: {reason}" for cell, reason in unlike.items()]
     spoilt = misfits(checkpoints(results), results.choice_split)
-    warnings = [*notes, *refused, *weak_teachers(comparisons), *nothing_learned(comparisons), *spoilt]
     (out / NUMBERS_DIR).mkdir(parents=True, exist_ok=True)
     figure_data = numbers(results, comparisons, histories)
     gains = figure_data["gains"]
     new = gain_rows(confirmed, at_looks(confirmed, unlike)) if confirmed else pd.DataFrame()
+    warnings = [*notes, *refused, *weak_teachers(comparisons), *nothing_learned(comparisons), *spoilt]
+    warnings += superseded(gains, new)
     measured_on = counted(images, f"{results.split} image")
     said = answers(gains, new, results.question, measured_on)
     said += exports.answers(figure_data["exports"])
