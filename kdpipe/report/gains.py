@@ -16,6 +16,7 @@ NO_DEVIATIONS = np.zeros(0)
 PRECISION = 1e-6  # of a probability
 BETTER, WORSE, NO_GAIN = "better", "worse", "no gain worth having"
 UNDECIDED, UNKNOWN = "undecided", "unknown"
+ONE_SEED = " (one seed)"  # after a verdict without a spread over seeds
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Gain:
             word = BETTER
         elif self.high < 0:
             word = WORSE
-        return word if len(self.per_seed) > 1 else f"{word} (one seed)"
+        return word if len(self.per_seed) > 1 else word + ONE_SEED
 
 
 def summarise(per_seed: Mapping[int, Measurement]) -> Summary:
