@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, is_dataclass, replace
 from itertools import combinations, groupby
 
@@ -19,6 +20,8 @@ STUDENT_TEACHER = "student - teacher"
 DIS_DIS = "dis - dis"
 LEAST_AP = 0.01
 STARTED_SCRATCH = "from a teacher - scratch"
+Seeds = Mapping[tuple[str | None, str | None, str], AbstractSet[int]]
+"""The seeds that a comparison is of, by pair, `dis` and head."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,15 @@ def _unfair_seeds(
     cells = (results.cells(setting) for setting in compared)
     found = (line for lines in cells for line in lines if line["cell"] in unlike)
     return {int(line["seed"]): unlike[line["cell"]] for line in found}
+
+
+def seeds_of(comparisons: Iterable[Comparison]) -> Seeds:
+    """Return the seeds of the pairs' comparisons; none of what is refused."""
+    return {
+        (one.pair, one.dis, one.head): one.gain.per_seed.keys()
+        for one in comparisons
+        if one.kind == DISTILLED_BASELINE and one.gain
+    }
 
 
 def nothing_learned(comparisons: list[Comparison]) -> list[str]:

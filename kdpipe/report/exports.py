@@ -104,7 +104,8 @@ def _checkpoints(results: Results, item: PairAt, one: Comparison) -> dict[str, A
     assert one.gain is not None, "rows are of compared pairs"
     row = {"format": CHECKPOINT, **_place(results, item, one)}
     row |= {"baseline": one.before_summary.mean, "distilled": one.after_summary.mean}
-    sizes = [float(line[SIZE]) for line in results.cells(item.distilled)]
+    its = results.cells(item.distilled)
+    sizes = [float(line[SIZE]) for line in its if int(line["seed"]) in one.gain.per_seed]
     return row | _gain(one.gain, one.smallest) | {SIZE: median(sizes)}
 
 

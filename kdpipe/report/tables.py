@@ -19,6 +19,8 @@ from kdpipe.report.comparisons import (
     STARTED_SCRATCH,
     STUDENT_TEACHER,
     Comparison,
+    Seeds,
+    seeds_of,
 )
 from kdpipe.report.formatting import (
     HEAD_NAMES,
@@ -84,6 +86,7 @@ def benchmark(
         answers: A sentence per pair.
         notes: Warnings that stand above the tables.
     """
+    seeds = seeds_of(comparisons)
     smallest = 100 * results.question.smallest
     question = f"{verdicts.HOW_TO_READ.format(smallest=smallest)} {_choice(results)}"
     main = {
@@ -97,11 +100,11 @@ def benchmark(
         "Students at their best `dis`": [headline(results, comparisons)],
         "Students that start from a teacher": [STARTED, started(results, comparisons)],
         "Measured and published": [PUBLISHED, against_published(results)],
-        "What it cost": [COSTS, costs(results)],
+        "What it cost": [COSTS, costs(results, seeds)],
         "Where the gain comes from": [
             breakdown.HOW_TO_READ,
-            breakdown.by_size_and_error(results),
-            breakdown.by_class(results),
+            breakdown.by_size_and_error(results, seeds),
+            breakdown.by_class(results, seeds),
         ],
         "e2e against NMS": [heads(comparisons)],
         "Students against teachers": [from_to(comparisons, STUDENT_TEACHER)],
@@ -187,10 +190,10 @@ def started(results: Results, comparisons: Sequence[Comparison]) -> str:
     return markdown(lines)
 
 
-def costs(results: Results) -> str:
+def costs(results: Results, seeds: Seeds) -> str:
     """What distilling costs beside training alone, and that the saved student is the same model."""
     lines = []
-    for found in figure_data.costs(results):
+    for found in figure_data.costs(results, seeds):
         line = {"pair": found["pair"], "dis": found["dis"]}
         line |= {name: "" if isnan(found[name]) else f"{found[name]:.2f} x" for name in ("time", "memory")}
         for name, (column, unit) in SAVED.items():

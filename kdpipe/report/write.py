@@ -64,7 +64,8 @@ def write_report(
     """
     comparisons = compare(results, unlike)
     refused = [f"{cell} is not compared: {reason}" for cell, reason in unlike.items()]
-    spoilt = misfits(checkpoints(results), results.choice_split)
+    measured = [one for found in (results, confirmed) if found for one in checkpoints(found)]
+    spoilt = misfits(list(dict.fromkeys(measured)), results.choice_split)  # teachers are in both
     (out / NUMBERS_DIR).mkdir(parents=True, exist_ok=True)
     figure_data = numbers(results, comparisons, histories)
     gains = figure_data["gains"]

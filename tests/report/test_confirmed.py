@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kdpipe.cells.cell import Cell, baseline_cell, distill_cell
+from tests.report.test_batch_statistics import measure_anew
 from tests.reported import SCORES, finish, report
 
 SEEDS = (3, 4, 5, 6)
@@ -55,6 +56,16 @@ def test_new_seeds_at_another_dis_say_nothing_of_the_best_one(finished: Path) ->
     table = finished.read_text()
     assert f"**Warning:** {warning}" in table
     assert "| 6 " in table.split("## On new seeds")[1].split("\n## ")[0]
+
+
+def test_new_seeds_whose_statistics_do_not_fit_are_named(finished: Path) -> None:
+    new = confirmed(1.0)
+    for cell in [*SCORES, *new]:
+        measure_anew(cell, 0.2 if cell.id in ("distill/n-s/1.0/4", "teacher/yolo26s") else -0.01)
+    _, warning = report(list(SCORES), confirmed=new).warnings
+    assert warning.startswith("BatchNorm statistics do not fit the weights of 2 trainings; ")
+    assert warning.count("teacher/yolo26s: ") == warning.count("distill/n-s/1.0/4: ") == 1
+    assert f"**Warning:** {warning}" in finished.read_text()
 
 
 def verdicts(table: Path) -> str:
