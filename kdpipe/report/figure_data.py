@@ -17,6 +17,7 @@ from kdpipe.report.exports import export_rows
 from kdpipe.report.planning import planned
 from kdpipe.report.results import COCO, PairAt, Results, Setting
 from kdpipe.report.selection import holm
+from kdpipe.report.sequential import to_confirm
 
 MOST_CURVES = 6  # arms per kind of training; more would hide each other
 NETWORK = ("model", "imgsz", "head")  # what the time of inference depends on
@@ -82,8 +83,8 @@ def gain_rows(results: Results, found: Sequence[Comparison]) -> pd.DataFrame:
 
     `p` is two-sided; `holm` is that of the primary rows, adjusted for their number; both are None where
     nothing can be compared. What a comparison could have detected, and how many seeds in all would detect the
-    smallest gain worth having and the gain seen, is of `kdpipe.report.planning`; `minutes` is what another
-    seed takes.
+    smallest gain worth having and the gain seen, is of `kdpipe.report.planning`; `new seeds for` is the same
+    of the seeds of `kdpipe confirm`. `minutes` is what another seed takes.
     """
     items = {(item.pair, item.dis): item for item in results.pairs}
     lines: Lines = []
@@ -113,7 +114,8 @@ def gain_rows(results: Results, found: Sequence[Comparison]) -> pd.DataFrame:
                 "highest seed": max(one.gain.per_seed.values()) if one.gain else None,
                 "p": one.gain.p if one.gain else None,
                 "holm": None,
-                **planned(one.gain, one.smallest),
+                **planned(one.gain, one.smallest, one.error),
+                **{f"new {name}": value for name, value in to_confirm(one.gain, one.smallest).items()},
                 "minutes": sum(_mean_seconds(results, setting) for setting in _per_seed(item)) / 60,
             }
         )

@@ -12,12 +12,14 @@ from kdpipe.errors import about
 from kdpipe.report.answer import by_choice
 from kdpipe.report.formatting import gain_of, gain_row, markdown, p_value
 from kdpipe.report.gains import UNDECIDED
+from kdpipe.report.planning import MOST_SEEDS
 
 HOW_TO_READ = """\
 The question, as `evaluate` in params.yaml asks it: does each pair gain at its best `dis`, on its primary
 head, by {smallest:g} points or more? All other comparisons are secondary. *P* is that of a gain of 0,
 two-sided; *P (Holm)* takes into account that there are several pairs. *One seed alone* is what a comparison
-of a single seed would have claimed: the lowest and the highest gain of these."""
+of a single seed would have claimed: the lowest and the highest gain of these. *What it would take* is said of
+this comparison, with more seeds in `sweep.seeds`; the new seeds of `kdpipe confirm` count alone."""
 CONFIRMED = """\
 Baseline and distilled trained again with seeds that played no part in the choice of `dis`. Seeds are added in
 steps until the verdict is decided, so these intervals hold at every step."""
@@ -72,6 +74,8 @@ def what_it_takes(line: Mapping[Hashable, Any]) -> str:
         more = seeds - line["seeds"]
         if isinf(seeds):
             found.append(f"{name}: more test images")
+        elif seeds > MOST_SEEDS:
+            found.append(f"{name}: more than {MOST_SEEDS} seeds")
         elif more > 0:
             found.append(f"{name}: {more:.0f} more seeds ({about(60 * more * line['minutes'])} of training)")
     return "; ".join(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from kdpipe.cells.cell import Cell, baseline_cell, distill_cell
@@ -56,6 +57,14 @@ def test_new_seeds_at_another_dis_say_nothing_of_the_best_one(finished: Path) ->
     table = finished.read_text()
     assert f"**Warning:** {warning}" in table
     assert "| 6 " in table.split("## On new seeds")[1].split("\n## ")[0]
+
+
+def test_new_seeds_are_planned_at_the_error_of_a_look(finished: Path) -> None:
+    report(list(SCORES), confirmed=confirmed(1.0))
+    lines = pd.read_csv(finished.parent / "numbers/confirmed.csv").query("primary").to_dict("records")
+    for line in lines:
+        assert line["detectable"] > line["high"] - line["gain"]
+        assert line["seeds for gain"] == line["new seeds for gain"]
 
 
 def test_new_seeds_whose_statistics_do_not_fit_are_named(finished: Path) -> None:

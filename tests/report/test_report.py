@@ -23,6 +23,7 @@ from kdpipe.report.comparisons import (
     Comparison,
 )
 from kdpipe.report.fairness import unlike_pairs
+from kdpipe.report.question import Question
 from tests.project import REPOSITORY
 from tests.reported import SCORES, finish, record_of, report, trained_otherwise
 
@@ -71,6 +72,15 @@ def test_the_best_dis_is_the_best_mean_and_the_verdicts_are_fair(reports: Path) 
     assert "**Warning:** a note" in text
     metrics = json.loads((reports / "metrics.json").read_text())["n-s"]["e2e"]
     assert metrics == {"baseline": 41.0, "distilled": 46.0, "gain": 5.0, "low": 4.3, "high": 5.7, "P": 0.0}
+
+
+def test_what_could_be_detected_is_more_than_the_margin_that_decides(reports: Path) -> None:
+    """The interval of the best of several is wider, and so is what it can detect."""
+    report(list(SCORES), question=Question(tried={"n-s": 12}))
+    gains = pd.read_csv(reports / "numbers/gains.csv").query("primary")
+    (line,) = gains.to_dict("records")
+    assert line["detectable"] > line["high"] - line["gain"]
+    assert line["new seeds for smallest"] >= 4
 
 
 def test_cells_that_params_no_longer_name_are_not_in_the_table(reports: Path) -> None:
