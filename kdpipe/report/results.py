@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kdpipe.cells.cell import PAIRED, arm
-from kdpipe.cells.record import Metrics
+from kdpipe.cells.record import Metrics, Record
 from kdpipe.models.entries import AND
 from kdpipe.models.names import HEADS, preferred_head
 from kdpipe.models.tasks import Task
@@ -35,6 +35,10 @@ Line = Mapping[Hashable, Any]
 
 class Files(Protocol):
     """What is read from the files of a training, because MLflow does not have it."""
+
+    @property
+    def record(self) -> Record:
+        """What was trained."""
 
     @property
     def metrics(self) -> Metrics:

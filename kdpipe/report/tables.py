@@ -58,8 +58,8 @@ COSTS = (
 )
 STARTED = (
     "The teacher's training is in these students, baseline and distilled alike. Where a student of the same "
-    "model trains from scratch for as many epochs as teacher and student together, the difference is what "
-    "the start is worth if the teacher has to be trained for it."
+    "model and arguments trains from scratch on the same images, for as many epochs as teacher and student "
+    "together, the difference is what the start is worth if the teacher has to be trained for it."
 )
 DETAILS = "<!-- details -->"  # README.md has what is before it
 SAVED = {"params (M)": ("parameters", 1e6), "GFLOPs": ("gflops", 1), "file (MB)": ("file_bytes", 1e6)}
