@@ -65,9 +65,9 @@ class Gain:
     def verdict(self, smallest: float) -> str:
         """Return what the interval decides.
 
-        `better` and `worse` exclude 0; `no gain worth having` excludes every gain and loss of at least
-        `smallest`, a fraction of 1 (equivalence by two one-sided tests: D. J. Schuirmann, Journal of
-        Pharmacokinetics and Biopharmaceutics 15, 1987).
+        `no gain worth having` excludes every gain and loss of at least `smallest`, a fraction of 1, whether
+        or not it excludes 0; else `better` and `worse` exclude 0. The first is an equivalence test by two
+        one-sided tests (D. J. Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987).
         """
         if self.low is None or self.high is None:
             return UNKNOWN

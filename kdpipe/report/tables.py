@@ -37,12 +37,12 @@ from kdpipe.report.started import started_students
 
 HOW_TO_READ = """\
 **{label} is {metric}** in %, on the **{split}** split; mean ± standard deviation over {seeds}. *e2e* is the
-NMS-free head, *NMS* the classical one. A gain is the mean difference seed by seed, with its 95 % interval in
-brackets: how far it would move with other seeds and other images, {teachers}.
-*better* and *worse* are said where the interval excludes 0, *no gain worth having* where it lies within
-±{smallest:g} points, else *undecided*. The interval of a best `dis` is wider, as it holds for all that were
-tried. Each training keeps its best epoch on val, by the head that `train.nms` says (by default the classical
-one). *P(better)* is how sure it is that the gain is above 0."""
+NMS-free head, *NMS* the classical one. A gain is the mean difference seed by seed, with its 95 % interval
+in brackets: how far it would move with other seeds and other images, {teachers}. *no gain worth having* is
+said where the interval lies within ±{smallest:g} points, *better* and *worse* where it reaches further and
+excludes 0, else *undecided*. The interval of a best `dis` is wider, as it holds for all that were tried.
+Each training keeps its best epoch on val, by the head that `train.nms` says (by default the classical one).
+*P(better)* is how sure it is that the gain is above 0."""
 EXTENSION = " COCO itself knows no rotated boxes: these are its rules, applied to their overlap."
 CHOSEN_ELSEWHERE = (
     "The best `dis` is chosen on **{choice}**, by the primary head, and measured on **{split}**."

@@ -16,10 +16,9 @@ from kdpipe.report.planning import MOST_SEEDS
 
 HOW_TO_READ = """\
 The question, as `evaluate` in params.yaml asks it: does each pair gain at its best `dis`, on its primary
-head, by {smallest:g} points or more? All other comparisons are secondary. *P* is that of a gain of 0,
-two-sided; *P (Holm)* takes into account that there are several pairs. *One seed alone* is what a comparison
-of a single seed would have claimed: the lowest and the highest gain of these. *What it would take* is said of
-this comparison, with more seeds in `sweep.seeds`; the new seeds of `kdpipe confirm` count alone."""
+head, or is every gain of {smallest:g} points or more excluded? All other comparisons are secondary. *P* is
+that of a gain of 0, two-sided; *P (Holm)* takes into account that there are several pairs. *One seed alone*
+is what a comparison of a single seed would have claimed: the lowest and the highest gain of these."""
 CONFIRMED = """\
 Baseline and distilled trained again with seeds that played no part in the choice of `dis`. Seeds are added in
 steps until the verdict is decided, so these intervals hold at every step."""
@@ -77,5 +76,7 @@ def what_it_takes(line: Mapping[Hashable, Any]) -> str:
         elif seeds > MOST_SEEDS:
             found.append(f"{name}: more than {MOST_SEEDS} seeds")
         elif more > 0:
-            found.append(f"{name}: {more:.0f} more seeds ({about(60 * more * line['minutes'])} of training)")
+            found.append(
+                f"{name}: {more:.0f} more of `sweep.seeds` ({about(60 * more * line['minutes'])} of training)"
+            )
     return "; ".join(found)

@@ -74,6 +74,15 @@ def test_the_best_dis_is_the_best_mean_and_the_verdicts_are_fair(reports: Path) 
     assert metrics == {"baseline": 41.0, "distilled": 46.0, "gain": 5.0, "low": 4.3, "high": 5.7, "P": 0.0}
 
 
+def test_the_table_defines_its_verdicts_as_they_are_made(reports: Path) -> None:
+    """An interval such as +0.1 to +0.4 is no gain worth having, and one such as +0.1 to +0.9 is better."""
+    report(list(SCORES))
+    text = " ".join((reports / "benchmark.md").read_text().split())
+    assert "*no gain worth having* is said where the interval lies within ±0.5 points, *better* and" in text
+    assert "*worse* where it reaches further and excludes 0" in text
+    assert "on its primary head, or is every gain of 0.5 points or more excluded?" in text
+
+
 def test_what_could_be_detected_is_more_than_the_margin_that_decides(reports: Path) -> None:
     """The interval of the best of several is wider, and so is what it can detect."""
     report(list(SCORES), question=Question(tried={"n-s": 12}))
