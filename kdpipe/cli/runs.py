@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from kdpipe.cells.cell import CONFIRM_SEEDS
 from kdpipe.console import FAILED, console
-from kdpipe.params.schema import CONFIRM_SEEDS
 
 Jobs = Annotated[
     int | None,

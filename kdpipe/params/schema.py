@@ -13,7 +13,6 @@ FROM = "from"  # key of an `init` that names a teacher
 L2, CONSTANT = "l2", "constant"  # method and decay of a pair that names none
 SPLITS = ("train", "val", "test")
 METRICS = ("AP", "AP50", "AP75")  # that `evaluate.primary.metric` may name
-CONFIRM_SEEDS = 16  # most new seeds of `kdpipe confirm`, unless it is told
 UI_HOST, UI_PORT = "127.0.0.1", 5000  # `kdpipe ui` serves this machine only, even if MLFLOW_HOST is set
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from kdpipe.cells.cell import CONFIRM_SEEDS
 from kdpipe.errors import about, counted
-from kdpipe.params.schema import CONFIRM_SEEDS
 from kdpipe.report.comparisons import LEAST_AP
 from kdpipe.report.formatting import HEAD_NAMES, gain_of, percent
 from kdpipe.report.gains import UNDECIDED
