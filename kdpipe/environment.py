@@ -72,7 +72,7 @@ def check_packages() -> None:
         if found is None or not wanted.specifier.contains(found, prereleases=True):
             raise KdpipeError(
                 f"{wanted.name} {found or 'none'} is installed, kdpipe needs {wanted.specifier}; "
-                "run `make install`, and use .venv/bin"
+                f"run `pip install '{wanted.name}{wanted.specifier}'` (in a clone of kdpipe: `make install`)"
             )
 
 

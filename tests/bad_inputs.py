@@ -607,6 +607,16 @@ def tracking() -> Iterator[Bad]:
     yield Bad("a deadline in words", {"tracking__deadline": "soon"}, "tracking.deadline: wrong type")
 
 
+def exports() -> Iterator[Bad]:
+    """Of what is exported."""
+    int8 = {"export__formats": ["openvino-int8"], "export__calibrate": "val"}
+    measured = (
+        "export.calibrate: val: openvino-int8 would be measured on the images that calibrate it; write train"
+    )
+    yield Bad("INT8 calibrated on what measures it", {**int8, "validate__splits": ["val"]}, measured)
+    yield Bad("INT8 calibrated on val without test", lambda folder: {**_data()(folder), **int8}, measured)
+
+
 def _student(**changes: object) -> dict[str, object]:
     return {"students__yolo26n": {**SCRATCH, **changes}}
 
@@ -891,5 +901,5 @@ BAD_INPUTS = [
         for group in (params, arguments, methods, pairs, own_models, checkpoints, data, images)
         for bad in group()
     ),
-    *(bad for group in (limits, devices, trainings, tracking) for bad in group()),
+    *(bad for group in (limits, devices, trainings, tracking, exports) for bad in group()),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from kdpipe.evaluation import RESAMPLES_FILE, save_resamples
 from kdpipe.params.schema import METRICS, Tracking
 from kdpipe.report.fairness import unlike_pairs
 from kdpipe.report.question import Question
+from kdpipe.report.results import Results
 from kdpipe.report.runs import tidy
 from kdpipe.report.write import Report, write_report
 from kdpipe.tracking import finished_cells, sync
@@ -70,12 +73,28 @@ def evaluated(ap: float) -> dict[str, float]:
     return found | {"error/classification": 0.5 - ap, "error/duplicate": 0.01}
 
 
-def report(
-    cells: list[Cell], splits: tuple[str, ...] = ("val", "test"), question: Question | None = None
-) -> Report:
+def trained_otherwise(cell: Cell) -> None:
+    """Change the record of a finished cell, so that it must not be compared with one of another batch."""
+    record = record_of(cell)
+    replace(record, arguments={**record.arguments, "batch": 8}).save(cell.train_dir)
+
+
+def results_of(cells: Iterable[Cell], splits: Sequence[str], question: Question) -> Results:
     finished = finished_cells(cells)
     runs = [run.to_dictionary() for run in sync(Tracking(experiment="test"), finished).runs.values()]
-    results = tidy(runs, splits, {cell.cell.id: cell for cell in finished}, question or Question())
-    histories = {cell.cell.id: cell.history for cell in finished}
-    unlike = unlike_pairs(cell.record for cell in finished)
-    return write_report(results, histories, unlike, ["a note"], images=384)
+    return tidy(runs, splits, {cell.cell.id: cell for cell in finished}, question)
+
+
+def report(
+    cells: Sequence[Cell],
+    splits: Sequence[str] = ("val", "test"),
+    question: Question | None = None,
+    confirmed: Sequence[Cell] = (),
+) -> Report:
+    """Report on finished cells, and on those with the seeds of `kdpipe confirm`."""
+    asked = question or Question()
+    histories = {cell.cell.id: cell.history for cell in finished_cells(cells)}
+    unlike = unlike_pairs(cell.record for cell in finished_cells([*cells, *confirmed]))
+    new = results_of(confirmed, splits, asked) if confirmed else None
+    results = results_of(cells, splits, asked)
+    return write_report(results, histories, unlike, ["a note"], images=384, confirmed=new)

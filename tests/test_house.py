@@ -51,6 +51,14 @@ def test_files_are_utf_8_whatever_the_locale() -> None:
     assert not found
 
 
+def test_what_is_said_works_in_a_project_that_is_no_clone() -> None:
+    """Such as one of `kdpipe init`, which has no pyproject.toml and no Makefile."""
+    said = [path for path in (REPOSITORY / "kdpipe").rglob("*") if path.suffix in (".py", ".html", ".jinja")]
+    for path in [*said, *(REPOSITORY / "docs").glob("*.md")]:
+        assert "pip install -e" not in path.read_text(), path
+    assert not [path for path in said if "`make ui`" in (text := path.read_text()) or ">make ui<" in text]
+
+
 def test_every_folder_has_its_layer() -> None:
     """The contract is exhaustive: a new folder without a layer fails it. What is not imported is not seen."""
     contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"][

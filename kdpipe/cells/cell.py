@@ -33,6 +33,7 @@ TEACHER_SEED = 0
 PAIRED = "paired_teacher"  # kind of the trainings of a teacher that has one per seed
 TEACHERS = ("teacher", PAIRED)
 CONFIRM = "confirm"  # folder in the place of `dis`
+CONFIRM_SEEDS = 16  # most new seeds of `kdpipe confirm`, unless it is told
 TRIALS = "KDPIPE_TRIALS"  # environment variable with values of `dis` that params.yaml does not name
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from kdpipe.checks.prepared import prepared
+from kdpipe.data import shipped
+from kdpipe.data.prepare import EMBEDDED, open_source
 from kdpipe.environment import versions_of
-from kdpipe.errors import ParamsError, did_you_mean
+from kdpipe.errors import KdpipeError, ParamsError, did_you_mean
 from kdpipe.models.formats import FORMATS, format_of
-from kdpipe.params.schema import SPLITS, Export
+from kdpipe.params.schema import SPLITS, Data, Export, Params
 
 CALIBRATION = SPLITS[:2]  # INT8 that has seen test images would be measured on what it has seen
 STRIDE = 32
@@ -32,6 +35,37 @@ def export_problems(export: Export) -> Iterator[ParamsError]:
         yield ParamsError("export.calibrate", f"{export.calibrate!r}: {hint}")
     if export.imgsz is not None and export.imgsz % STRIDE:
         yield ParamsError("export.imgsz", f"{export.imgsz} is no multiple of {STRIDE}")
+
+
+def calibration_problems(params: Params, formats: Collection[str]) -> Iterator[ParamsError]:
+    """Yield an error if INT8 would be calibrated on the images that measure it, as far as that is known.
+
+    Args:
+        params: All of params.yaml.
+        formats: Names of formats to export to; what is no format is told by `export_problems`.
+    """
+    calibrated = [name for name in formats if name in FORMATS and FORMATS[name].calibrated]
+    there = _splits(params.data) if calibrated else ()
+    measured = [split for split in params.validate.splits if split in there][-1:]
+    if calibrated and measured == [params.export.calibrate]:
+        other = next(split for split in CALIBRATION if split not in measured)
+        yield ParamsError(
+            "export.calibrate",
+            f"{params.export.calibrate}: {calibrated[0]} would be measured on the images that calibrate it; "
+            f"write {other}, or measure on another split (the last one of validate.splits that the data has)",
+        )
+
+
+def _splits(data: Data) -> Collection[str]:
+    """The splits that the data has; all if that is not known yet."""
+    if manifest := prepared(data):
+        return manifest.splits
+    if data.source == EMBEDDED or shipped.find(data.source):
+        return SPLITS
+    try:
+        return open_source(data).splits
+    except KdpipeError:  # what is wrong with the data is told by its own check
+        return SPLITS
 
 
 def _gpu() -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from kdpipe.cells.cell import CONFIRM_SEEDS
 from kdpipe.console import FAILED, console
 
 Jobs = Annotated[
@@ -47,7 +48,9 @@ def tune(
     trials: Annotated[int, typer.Option(min=1, help="Number of trials, each a pair at one dis.")] = 12,
     low: Annotated[float | None, typer.Option(help="The smallest dis; default: by method.")] = None,
     high: Annotated[float | None, typer.Option(help="The largest dis; default: by method.")] = None,
-    max_seeds: Annotated[int, typer.Option(min=0, help="Most new seeds to confirm it; 0: none.")] = 16,
+    max_seeds: Annotated[
+        int, typer.Option(min=0, help="Most new seeds to confirm it; 0: none.")
+    ] = CONFIRM_SEEDS,
     budget: Annotated[str | None, typer.Option(help="Most time to confirm it, such as 90m or 2h.")] = None,
     jobs: Jobs = None,
     ray: Ray = None,
@@ -69,7 +72,7 @@ def tune(
 def confirm(
     pairs: Annotated[list[str] | None, typer.Argument(help="Pairs; default: those begun, else all.")] = None,
     *,
-    max_seeds: Annotated[int, typer.Option(min=4, help="Most new seeds.")] = 16,
+    max_seeds: Annotated[int, typer.Option(min=4, help="Most new seeds.")] = CONFIRM_SEEDS,
     budget: Annotated[str | None, typer.Option(help="Most time, such as 90m or 2h.")] = None,
     jobs: Jobs = None,
     ray: Ray = None,

@@ -161,8 +161,8 @@ def _scale() -> Finding:
     missing = [name for name in ("ray", "optuna") if find_spec(name) is None]
     if missing:
         says = (
-            f"not installed: {', '.join(missing)}; needed by `kdpipe repro` and `kdpipe tune`: "
-            "pip install -e '.[scale]'"
+            f"not installed: {', '.join(missing)}; needed by `kdpipe repro` and `kdpipe tune`; "
+            "run `pip install 'kdpipe[scale]'`"
         )
         return Finding("scale", WARNING, says)
     return Finding("scale", GOOD, "Ray and Optuna are installed")

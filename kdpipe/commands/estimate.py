@@ -59,7 +59,7 @@ def detectable_gains(seeds: int) -> Iterator[str]:
             continue
         noise = noise_of(Gain(**found["gain"]))
         if noise is not None and seeds > 1:
-            points = f"{100 * detectable(noise, seeds):.1f} points ({where[2]} head)"
+            points = f"{100 * detectable(noise, seeds, found['error']):.1f} points ({where[2]} head)"
             yield f"{found['pair']}: {seeds} seeds detect a gain of about {points}"
 
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from kdpipe.cells.cell import BEST_FILE, DATASET_DIR, Cell, all_cells
 from kdpipe.cells.exported import Exported, read_export
 from kdpipe.cells.record import METRICS_FILE, load_metrics, load_record
-from kdpipe.checks.exports import export_problems
+from kdpipe.checks.exports import calibration_problems, export_problems
 from kdpipe.checks.outdated import outdated
 from kdpipe.checks.preflight import preflight
 from kdpipe.environment import processor
@@ -77,7 +77,11 @@ def choose(pair: str, name: str, head: str | None) -> Choice:
         wanted_format = format_of(name)
     except ValueError as error:
         raise KdpipeError(f"--format {error}") from None
-    raise_all(list(export_problems(replace(params.export, formats=[name]))))
+    problems = [
+        *export_problems(replace(params.export, formats=[name])),
+        *calibration_problems(params, [name]),
+    ]
+    raise_all(problems)
     content = load_content()
     if why := outdated():
         raise KdpipeError(why)

@@ -25,7 +25,7 @@ OBJECT_STORE = 100 * 1024**2  # bytes: tasks exchange almost no data
 HERE: dict[str, Any] = {"object_store_memory": OBJECT_STORE, "include_dashboard": False}
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 REACHED_WITHIN = 10.0  # seconds
-MISSING = "Ray is not installed; install kdpipe with it: pip install -e '.[scale]'"
+MISSING = "Ray is not installed; run `pip install 'kdpipe[scale]'`"
 
 
 @dataclass(frozen=True)

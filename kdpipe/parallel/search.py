@@ -13,7 +13,7 @@ from kdpipe.errors import KdpipeError
 if TYPE_CHECKING:
     import optuna
 
-MISSING = "Optuna is not installed; install kdpipe with it: pip install -e '.[scale]'"
+MISSING = "Optuna is not installed; run `pip install 'kdpipe[scale]'`"
 STARTUP = 4  # trials that get all their seeds in any case
 
 

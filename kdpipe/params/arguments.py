@@ -53,7 +53,9 @@ def ultralytics_arguments() -> dict[str, Any]:
     """
     spec = find_spec("ultralytics")
     if spec is None or not spec.submodule_search_locations:
-        raise KdpipeError("ultralytics is not installed; run `make install`")
+        raise KdpipeError(
+            "ultralytics is not installed; run `pip install kdpipe` (in a clone: `make install`)"
+        )
     defaults = OmegaConf.load(Path(spec.submodule_search_locations[0]) / "cfg" / "default.yaml")
     return {str(key): value for key, value in defaults.items()}
 

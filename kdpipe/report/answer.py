@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from math import isinf
 from typing import Any
 
 import pandas as pd
 
+from kdpipe.cells.cell import CONFIRM_SEEDS
 from kdpipe.errors import about, counted
 from kdpipe.report.comparisons import LEAST_AP
 from kdpipe.report.formatting import HEAD_NAMES, gain_of, percent
 from kdpipe.report.gains import UNDECIDED
 from kdpipe.report.question import Question
 from kdpipe.report.results import NO_DIS
-from kdpipe.report.sequential import LOOKS
+from kdpipe.report.sequential import LOOKS, look_of
 
 Line = Mapping[Hashable, Any]
 
 
 def answers(gains: pd.DataFrame, confirmed: pd.DataFrame, question: Question, images: str) -> list[str]:
-    """Return a sentence per pair, of its new seeds if it has some.
+    """Return a sentence per pair, of its new seeds if it has some at its best `dis`.
 
     Args:
         gains: A line per pair, `dis` and head.
@@ -28,9 +29,31 @@ def answers(gains: pd.DataFrame, confirmed: pd.DataFrame, question: Question, im
         question: What the comparison is to answer.
         images: What it was measured on, such as "384 test images".
     """
-    new = {line["pair"]: line for line in confirmed.to_dict("records") if line["primary"]}
-    primary = [line for line in gains.to_dict("records") if line["primary"]]
-    return [_answer(line, new.get(line["pair"]), question, images) for line in primary]
+    new = by_choice(confirmed)
+    chosen = by_choice(gains)
+    return [_answer(line, new.get(choice), question, images) for choice, line in chosen.items()]
+
+
+def by_choice(gains: pd.DataFrame) -> dict[tuple[str, str], Line]:
+    """Return the primary line of each pair, by pair and `dis`."""
+    lines = gains.to_dict("records")
+    return {(line["pair"], line["dis"]): line for line in lines if line["primary"]}
+
+
+def superseded(gains: pd.DataFrame, confirmed: pd.DataFrame) -> list[str]:
+    """Return a warning for each pair whose new seeds are not of its best `dis` any more.
+
+    Args:
+        gains: A line per pair, `dis` and head.
+        confirmed: The same of seeds that played no part in a choice; empty if there are none.
+    """
+    best = dict(by_choice(gains).keys())
+    return [
+        f"the new seeds of {pair} are of dis {dis}, and dis {now} is the best one now, of which they say "
+        f"nothing; `kdpipe confirm {pair}` trains them at dis {now}"
+        for pair, dis in by_choice(confirmed)
+        if (now := best.get(pair, dis)) != dis
+    ]
 
 
 def _answer(line: Line, new: Line | None, question: Question, images: str) -> str:
@@ -71,18 +94,15 @@ def outcome(line: Line, label: str, measured_on: str, what: str = "") -> str:
     return f"{': '.join(filter(None, (verdict, what, found)))}."
 
 
-def enough_seeds(line: Line, smallest: float) -> tuple[int, float] | None:
+def enough_seeds(needed: Iterable[tuple[float, float]], have: int) -> tuple[int, float] | None:
     """Return how many more seeds would detect a gain, and which one; None if none or too many would.
 
     Args:
-        line: The comparison, with its plan (`kdpipe.report.planning`).
-        smallest: The smallest gain worth having, as a fraction of 1; that is looked at first.
+        needed: Gains, as fractions of 1, and the seeds in all that detect them, the preferred one first.
+        have: How many seeds there are.
     """
-    for effect, seeds in (
-        (smallest, line["seeds for smallest"]),
-        (abs(line["gain"]), line["seeds for gain"]),
-    ):
-        more = seeds - line["seeds"]
+    for effect, seeds in needed:
+        more = seeds - have
         if 0 < more <= LOOKS[-1]:
             return int(more), effect
     return None
@@ -101,9 +121,14 @@ def _next(line: Line, smallest: float, *, confirmed: bool) -> str:
         return f"{command} measures it on new seeds."
     if pd.isna(line["detectable"]):
         return "One seed does not show the noise: write more into `sweep.seeds`."
-    if enough := enough_seeds(line, smallest):
+    seeds = {smallest: line["new seeds for smallest"], abs(line["gain"]): line["new seeds for gain"]}
+    have = int(line["seeds"]) if confirmed else 0  # only new seeds count
+    if enough := enough_seeds(((effect, look_of(count)) for effect, count in seeds.items()), have):
         more, effect = enough
         points, time = f"{100 * effect:.1f} points", about(60 * more * line["minutes"])
-        return f"{counted(more, 'more seed')} ({time} of training) would detect {points}: {command}."
-    images = isinf(line["seeds for gain"])
+        if have + more > CONFIRM_SEEDS:
+            command = f"`kdpipe confirm {line['pair']} --max-seeds {have + more}`"
+        what = counted(more, "more seed" if confirmed else "new seed")
+        return f"{what} ({time} of training) would detect {points}: {command}."
+    images = all(isinf(count) for count in seeds.values())
     return "More seeds do not help: the test images are too few." if images else f"{command} adds seeds."

@@ -13,7 +13,7 @@ import pandas as pd
 from kdpipe.errors import counted
 from kdpipe.report.answer import enough_seeds, nothing_learned, outcome
 from kdpipe.report.formatting import gain, markdown, p_value, percent, signed, spread
-from kdpipe.report.gains import UNDECIDED, Gain, Measurement, Summary, paired_gain, summarise
+from kdpipe.report.gains import ERROR, UNDECIDED, Gain, Measurement, Summary, paired_gain, summarise
 from kdpipe.report.planning import planned
 
 
@@ -49,7 +49,8 @@ class Arms:
     @property
     def detectable(self) -> float | None:
         """The gain that so many seeds and images detect with a probability of 0.8; None for one seed."""
-        return self._plan["detectable"]
+        found: float | None = self._plan["detectable"]
+        return found
 
     @property
     def arms(self) -> pd.DataFrame:
@@ -89,8 +90,8 @@ class Arms:
         return str(self)
 
     @cached_property
-    def _plan(self) -> Mapping[str, float | None]:
-        return planned(self.gain, self.smallest)
+    def _plan(self) -> Mapping[str, Any]:
+        return planned(self.gain, self.smallest, ERROR)
 
     @property
     def _line(self) -> dict[Any, Any]:
@@ -98,7 +99,7 @@ class Arms:
         means = {"baseline": self.baseline.mean, "distilled": self.distilled.mean}
         ends = {"gain": self.gain.mean, "low": self.gain.low, "high": self.gain.high}
         counts = {"verdict": self.verdict, "seeds": len(self.gain.per_seed)}
-        return {**means, **ends, **counts, **self._plan}
+        return {**means, **ends, **counts}
 
     def _next(self) -> str:
         """Say what would decide it."""
@@ -106,10 +107,12 @@ class Arms:
             return ""
         if self.detectable is None:
             return "One seed does not show the noise: compare several."
-        if enough := enough_seeds(self._line, self.smallest):
+        plan = self._plan
+        seeds = {self.smallest: plan["seeds for smallest"], abs(self.gain.mean): plan["seeds for gain"]}
+        if enough := enough_seeds(seeds.items(), len(self.gain.per_seed)):
             more, effect = enough
             return f"{counted(more, 'more seed')} would detect {100 * effect:.1f} points."
-        images = isinf(self._plan["seeds for gain"] or 0)
+        images = all(isinf(count) for count in seeds.values())
         return "More seeds do not help: the images are too few." if images else ""
 
 

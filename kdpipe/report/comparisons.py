@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, is_dataclass, replace
 from itertools import combinations, groupby
 
 from kdpipe.models.names import HEADS
-from kdpipe.report.gains import Gain, Summary, paired_gain, summarise
+from kdpipe.report.gains import ERROR, Gain, Summary, paired_gain, summarise
 from kdpipe.report.results import PairAt, Results, Setting
-from kdpipe.report.selection import paid_for
-from kdpipe.report.sequential import at_look
+from kdpipe.report.selection import error_of, paid_for
+from kdpipe.report.sequential import ERROR_AT_LOOK, at_look
 from kdpipe.report.started import started_students
 
 DISTILLED_BASELINE = "distilled - baseline"
@@ -19,6 +20,8 @@ STUDENT_TEACHER = "student - teacher"
 DIS_DIS = "dis - dis"
 LEAST_AP = 0.01
 STARTED_SCRATCH = "from a teacher - scratch"
+Seeds = Mapping[tuple[str | None, str | None, str], AbstractSet[int]]
+"""The seeds that a comparison is of, by pair, `dis` and head."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class Comparison:
     """A comparison of two results on the measured split.
 
     `gain` is None if the two must not be compared; then `refused` says why. Its interval and P hold for all
-    the `tried` settings that it was chosen from; `smallest` is the smallest gain worth having, as a fraction
-    of 1.
+    the `tried` settings that it was chosen from, so that the interval has this two-sided `error`; `smallest`
+    is the smallest gain worth having, as a fraction of 1.
     """
 
     kind: str
@@ -42,6 +45,7 @@ class Comparison:
     smallest: float
     refused: str | None = None
     tried: int = 1
+    error: float = ERROR
 
     @property
     def verdict(self) -> str:
@@ -68,7 +72,7 @@ def at_looks(results: Results, unlike: Mapping[str, str]) -> list[Comparison]:
         unlike: Why a training must not be compared, by id.
     """
     found = [one for one in compare(results, unlike) if one.kind == DISTILLED_BASELINE]
-    return [replace(one, gain=at_look(one.gain)) if one.gain else one for one in found]
+    return [replace(one, gain=at_look(one.gain), error=ERROR_AT_LOOK) if one.gain else one for one in found]
 
 
 def _choices_paid(results: Results, found: Sequence[Comparison]) -> Iterator[Comparison]:
@@ -82,7 +86,8 @@ def _choices_paid(results: Results, found: Sequence[Comparison]) -> Iterator[Com
             c.gain for c in found if (c.kind, c.pair, c.head) == (one.kind, one.pair, one.head) and c.gain
         ]
         tried = max(len(same), results.question.tried.get(str(one.pair), 1))
-        yield replace(one, tried=tried, gain=paid_for(one.gain, same, tried))
+        error, gain = error_of(one.gain, same, tried), paid_for(one.gain, same, tried)
+        yield replace(one, tried=tried, gain=gain, error=error)
 
 
 def _on_head(results: Results, head: str, unlike: Mapping[str, str]) -> Iterator[Comparison]:
@@ -154,6 +159,15 @@ def _unfair_seeds(
     cells = (results.cells(setting) for setting in compared)
     found = (line for lines in cells for line in lines if line["cell"] in unlike)
     return {int(line["seed"]): unlike[line["cell"]] for line in found}
+
+
+def seeds_of(comparisons: Iterable[Comparison]) -> Seeds:
+    """Return the seeds of the pairs' comparisons; none of what is refused."""
+    return {
+        (one.pair, one.dis, one.head): one.gain.per_seed.keys()
+        for one in comparisons
+        if one.kind == DISTILLED_BASELINE and one.gain
+    }
 
 
 def nothing_learned(comparisons: list[Comparison]) -> list[str]:

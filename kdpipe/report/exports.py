@@ -12,7 +12,16 @@ from kdpipe.cells.exported import LATENCY, SIZE
 from kdpipe.models.names import HEADS
 from kdpipe.report.comparisons import DISTILLED_BASELINE, Comparison
 from kdpipe.report.formatting import HEAD_NAMES, gain_of, markdown, percent
-from kdpipe.report.gains import BETTER, UNDECIDED, Gain, Measurement, paired_gain, summarise
+from kdpipe.report.gains import (
+    BETTER,
+    NO_GAIN,
+    ONE_SEED,
+    WORSE,
+    Gain,
+    Measurement,
+    paired_gain,
+    summarise,
+)
 from kdpipe.report.results import Files, PairAt, Results, Setting
 from kdpipe.report.selection import paid_for
 
@@ -79,13 +88,15 @@ def _answer(line: Mapping[Hashable, Any], before: Mapping[Hashable, Any]) -> str
     if not str(before["verdict"]).startswith(BETTER):
         return f"No sure gain to keep in {line['format']} ({where}): {had} before, {has} after."
     change, name = _interval(line, "change"), f"{line['format']} ({where})"
-    if str(line["verdict"]).startswith(BETTER):
+    verdict = str(line["verdict"])
+    if verdict.startswith(BETTER):
         word = f"survives {name}"
-    elif str(line["verdict"]).startswith(UNDECIDED) and not line["change high"] < 0:
-        word = f"is not sure any more in {name}"
-    else:
+    elif verdict.startswith((WORSE, NO_GAIN)):
         word = f"does not survive {name}"
-    return f"The gain of {had} {word}: {has}, a change of {change} points."
+    else:  # a smaller gain is no evidence that none is left
+        word = f"is not sure any more in {name}"
+    one_seed = ONE_SEED if verdict.endswith(ONE_SEED) else ""
+    return f"The gain of {had} {word}: {has}, a change of {change} points{one_seed}."
 
 
 def _checkpoints(results: Results, item: PairAt, one: Comparison) -> dict[str, Any]:
@@ -93,7 +104,8 @@ def _checkpoints(results: Results, item: PairAt, one: Comparison) -> dict[str, A
     assert one.gain is not None, "rows are of compared pairs"
     row = {"format": CHECKPOINT, **_place(results, item, one)}
     row |= {"baseline": one.before_summary.mean, "distilled": one.after_summary.mean}
-    sizes = [float(line[SIZE]) for line in results.cells(item.distilled)]
+    its = results.cells(item.distilled)
+    sizes = [float(line[SIZE]) for line in its if int(line["seed"]) in one.gain.per_seed]
     return row | _gain(one.gain, one.smallest) | {SIZE: median(sizes)}
 
 

@@ -25,7 +25,7 @@ def unlike_pairs(records: Iterable[Record]) -> dict[str, str]:
         alone = baselines.get((record.identity.student, record.identity.seed))
         if record.identity.kind != "distill" or alone is None:
             continue
-        mine, its = _comparable(record), _comparable(alone)
+        mine, its = comparable(record), comparable(alone)
         differing = [
             f"{name} {mine.get(name)} instead of {its.get(name)}"
             for name in sorted(mine.keys() | its.keys())
@@ -36,7 +36,8 @@ def unlike_pairs(records: Iterable[Record]) -> dict[str, str]:
     return reasons
 
 
-def _comparable(record: Record) -> dict[str, Any]:
+def comparable(record: Record) -> dict[str, Any]:
+    """Return what can change a result, apart from teacher and seed, by name."""
     if as_it_is(record.arguments):  # how a finished checkpoint was trained is not compared
         return {"epochs": 0, "data": record.identity.data_digest}
     arguments = {name: value for name, value in record.arguments.items() if name != "dis"}

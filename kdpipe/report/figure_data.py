@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isnan, nan
+from math import nan
 from statistics import fmean, median
 from typing import Any
 
@@ -11,12 +11,13 @@ import pandas as pd
 
 from kdpipe.cells.cell import PAIRED
 from kdpipe.models.names import HEADS
-from kdpipe.report.breakdown import SIZES, class_gains, part_gain
-from kdpipe.report.comparisons import DISTILLED_BASELINE, Comparison
+from kdpipe.report.breakdown import SIZES, class_gains, part_gain, part_of
+from kdpipe.report.comparisons import DISTILLED_BASELINE, Comparison, Seeds, seeds_of
 from kdpipe.report.exports import export_rows
 from kdpipe.report.planning import planned
 from kdpipe.report.results import COCO, PairAt, Results, Setting
 from kdpipe.report.selection import holm
+from kdpipe.report.sequential import to_confirm
 
 MOST_CURVES = 6  # arms per kind of training; more would hide each other
 NETWORK = ("model", "imgsz", "head")  # what the time of inference depends on
@@ -37,28 +38,35 @@ def numbers(
         histories: Losses and metrics of trainings by id, a row per epoch.
     """
     found = [comparison for comparison in comparisons if comparison.kind == DISTILLED_BASELINE]
+    seeds = seeds_of(comparisons)
     lines: dict[str, pd.DataFrame | Lines] = {
         "gains": gain_rows(results, found),
         "seeds": _seeds(found),
         "latency": _latency(results),
-        "costs": costs(results),
-        "classes": _classes(results),
-        "sizes": _sizes(results),
+        "costs": costs(results, seeds),
+        "classes": _classes(results, seeds),
+        "sizes": _sizes(results, seeds),
         "exports": export_rows(results, comparisons),
         "curves": [{"cell": cell, **row} for cell, rows in histories.items() for row in rows],
     }
     return {name: pd.DataFrame(of_one) for name, of_one in lines.items()}
 
 
-def costs(results: Results) -> Lines:
+def costs(results: Results, seeds: Seeds) -> Lines:
     """Return a row per pair and `dis`: what distilling costs, and the size of the saved students.
 
-    Time and memory are multiples of the baseline's, from medians over seeds, so that one seed on a busy
-    machine does not move them. Sizes are means over seeds.
+    Time and memory are multiples of the baseline's, from medians over the seeds that are compared, so that
+    one seed on a busy machine does not move them. Sizes are means over them.
     """
     lines: Lines = []
     for item in results.pairs:
-        alone, taught = results.cells(item.baseline), results.cells(item.distilled)
+        compared = set().union(*(seeds.get((item.pair, item.dis, head), ()) for head in HEADS))
+        if not compared:
+            continue
+        alone, taught = (
+            [line for line in results.cells(setting) if int(line["seed"]) in compared]
+            for setting in (item.baseline, item.distilled)
+        )
         line: dict[str, Any] = {"pair": item.pair, "dis": item.dis}
         for name, column in (("time", "seconds"), ("memory", "peak_memory_mib")):
             before, after = (median(cell[column] for cell in cells) for cells in (alone, taught))
@@ -73,9 +81,10 @@ def costs(results: Results) -> Lines:
 def gain_rows(results: Results, found: Sequence[Comparison]) -> pd.DataFrame:
     """Return a row per pair, `dis` and head; `primary` is true for those that decide.
 
-    `p` is two-sided; `holm` is that of the primary rows, adjusted for their number. What a comparison could
-    have detected, and how many seeds in all would detect the smallest gain worth having and the gain seen, is
-    of `kdpipe.report.planning`; `minutes` is what another seed takes.
+    `p` is two-sided; `holm` is that of the primary rows, adjusted for their number; both are None where
+    nothing can be compared. What a comparison could have detected, and how many seeds in all would detect the
+    smallest gain worth having and the gain seen, is of `kdpipe.report.planning`; `new seeds for` is the same
+    of the seeds of `kdpipe confirm`. `minutes` is what another seed takes.
     """
     items = {(item.pair, item.dis): item for item in results.pairs}
     lines: Lines = []
@@ -104,7 +113,9 @@ def gain_rows(results: Results, found: Sequence[Comparison]) -> pd.DataFrame:
                 "lowest seed": min(one.gain.per_seed.values()) if one.gain else None,
                 "highest seed": max(one.gain.per_seed.values()) if one.gain else None,
                 "p": one.gain.p if one.gain else None,
-                **planned(one.gain, one.smallest),
+                "holm": None,
+                **planned(one.gain, one.smallest, one.error),
+                **{f"new {name}": value for name, value in to_confirm(one.gain, one.smallest).items()},
                 "minutes": sum(_mean_seconds(results, setting) for setting in _per_seed(item)) / 60,
             }
         )
@@ -164,32 +175,30 @@ def _latency(results: Results) -> Lines:
     return lines
 
 
-def _classes(results: Results) -> Lines:
+def _classes(results: Results, seeds: Seeds) -> Lines:
     """Return the gain of every class, at the best `dis` of each pair."""
     return [
         {"pair": item.pair, "dis": item.dis, "head": head, "class": name, **found._asdict()}
         for item in results.best
         for head in HEADS
-        for name, found in class_gains(results, item, head).items()
+        for name, found in class_gains(results, item, head, seeds).items()
     ]
 
 
-def _sizes(results: Results) -> Lines:
-    """Return AP of small, medium and large objects at the best `dis` of each pair, means over seeds."""
+def _sizes(results: Results, seeds: Seeds) -> Lines:
+    """Return AP of small, medium and large objects at the best `dis` of each pair, means over its seeds."""
     lines: Lines = []
     for item in results.best:
         for head in HEADS:
             for name, size in SIZES.items():
                 before, after = (
-                    {
-                        int(line["seed"]): float(line[f"{COCO}{name}"])
-                        for line in results.of(setting, results.split, head)
-                        if not isnan(line.get(f"{COCO}{name}", nan))
-                    }
+                    part_of(results, setting, head, f"{COCO}{name}")
                     for setting in (item.baseline, item.distilled)
                 )
-                if before.keys() & after.keys():
+                compared = seeds.get((item.pair, item.dis, head), set()) & before.keys() & after.keys()
+                if compared:
                     line: dict[str, Any] = {"pair": item.pair, "dis": item.dis, "head": head, "size": size}
-                    line |= {"baseline": fmean(before.values()), "distilled": fmean(after.values())}
-                    lines.append(line | part_gain(before, after)._asdict())
+                    for whose, values in (("baseline", before), ("distilled", after)):
+                        line[whose] = fmean(values[seed] for seed in compared)
+                    lines.append(line | part_gain(before, after, compared)._asdict())
     return lines

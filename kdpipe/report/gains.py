@@ -16,6 +16,7 @@ NO_DEVIATIONS = np.zeros(0)
 PRECISION = 1e-6  # of a probability
 BETTER, WORSE, NO_GAIN = "better", "worse", "no gain worth having"
 UNDECIDED, UNKNOWN = "undecided", "unknown"
+ONE_SEED = " (one seed)"  # after a verdict without a spread over seeds
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ class Gain:
     def verdict(self, smallest: float) -> str:
         """Return what the interval decides.
 
-        `better` and `worse` exclude 0; `no gain worth having` excludes every gain and loss of at least
-        `smallest`, a fraction of 1 (equivalence by two one-sided tests: D. J. Schuirmann, Journal of
-        Pharmacokinetics and Biopharmaceutics 15, 1987).
+        `no gain worth having` excludes every gain and loss of at least `smallest`, a fraction of 1, whether
+        or not it excludes 0; else `better` and `worse` exclude 0. The first is an equivalence test by two
+        one-sided tests (D. J. Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987).
         """
         if self.low is None or self.high is None:
             return UNKNOWN
@@ -77,7 +78,7 @@ class Gain:
             word = BETTER
         elif self.high < 0:
             word = WORSE
-        return word if len(self.per_seed) > 1 else f"{word} (one seed)"
+        return word if len(self.per_seed) > 1 else word + ONE_SEED
 
 
 def summarise(per_seed: Mapping[int, Measurement]) -> Summary:

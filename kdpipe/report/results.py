@@ -15,14 +15,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kdpipe.cells.cell import PAIRED, arm
-from kdpipe.cells.record import Metrics
+from kdpipe.cells.record import Metrics, Record
 from kdpipe.models.entries import AND
 from kdpipe.models.names import HEADS, preferred_head
 from kdpipe.models.tasks import Task
 from kdpipe.report.gains import Measurement
 from kdpipe.report.question import Question
 
-COCO = "coco/"
+COCO, TIDE = "coco/", "error/"  # what metrics begin with
 METRIC = "coco/AP"
 OWN_METRIC = "mAP50-95"  # Ultralytics' own
 BOX_METRIC, OWN_BOX_METRIC = "coco/box/AP", "box/mAP50-95"  # of tasks that measure more than boxes
@@ -30,11 +30,15 @@ NO_DIS = "none"  # of a finished student, whose `dis` is unknown
 
 
 Line = Mapping[Hashable, Any]
-"""A row of the table, with the compared metric as the only one."""
+"""A row of the table, with the metrics of COCO and the types of errors."""
 
 
 class Files(Protocol):
     """What is read from the files of a training, because MLflow does not have it."""
+
+    @property
+    def record(self) -> Record:
+        """What was trained."""
 
     @property
     def metrics(self) -> Metrics:
@@ -223,11 +227,8 @@ class Results:
 
     @cached_property
     def _by_setting(self) -> dict[Hashable, list[Line]]:
-        lines = (
-            self.table.loc[:, :"head"]
-            .assign(**{name: self.table[name] for name in map(str, self.table) if name.startswith(COCO)})
-            .to_dict("records")
-        )
+        kept = self.table.columns.str.startswith((COCO, TIDE))
+        lines = self.table.loc[:, :"head"].join(self.table.loc[:, kept]).to_dict("records")
         found: dict[Hashable, list[Line]] = defaultdict(list)
         for key, line in zip(zip(*self._keys, strict=True), lines, strict=True):
             found[key].append(line)

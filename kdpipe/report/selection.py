@@ -35,10 +35,21 @@ def paid_for(gain: Gain, others: Sequence[Gain], tried: int) -> Gain:
     """
     if gain.p is None or tried == 1:
         return gain
-    seeds = len(gain.per_seed)
     correlation = correlation_of([other.per_seed for other in others])
-    error = selection_error(tried, seeds, correlation)
-    return at_error(gain, error, adjusted_p(gain.p, tried, seeds, correlation))
+    p = adjusted_p(gain.p, tried, len(gain.per_seed), correlation)
+    return at_error(gain, error_of(gain, others, tried), p)
+
+
+def error_of(gain: Gain, others: Sequence[Gain], tried: int) -> float:
+    """Return the two-sided error of the interval of the chosen setting, as `paid_for` makes it.
+
+    Args:
+        gain: The gain of the chosen setting.
+        others: The gains of all settings that it was chosen from.
+        tried: How many there were, if some of them are not here any more.
+    """
+    correlation = correlation_of([other.per_seed for other in others])
+    return selection_error(tried, len(gain.per_seed), correlation)
 
 
 def selection_error(tried: int, seeds: int, correlation: float) -> float:

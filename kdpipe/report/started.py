@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kdpipe.params.schema import FROM, SCRATCH
+from kdpipe.report.fairness import comparable
 from kdpipe.report.results import Line, Results, Setting
 
+DIFFERENT = {"epochs", "start weights"}  # between a student and one from scratch
 PREFIX = f"{FROM} "  # of the `init` of such a student, before the teacher's name
 
 
@@ -20,8 +22,9 @@ class Started:
         teacher: The teacher's name.
         epochs: Epochs of the student.
         teacher_epochs: Epochs of the teacher; 0 if it is used as it is.
-        scratch: Students of the same model from scratch that train for as many epochs as both; none if the
-            teacher's are not known.
+        scratch: Students of the same model from scratch that train for as many epochs as both, with the same
+            other arguments and on the same images, which are those of the teacher too; none if the teacher's
+            epochs are not known.
     """
 
     student: str
@@ -44,14 +47,36 @@ def started_students(results: Results) -> Iterator[Started]:
         if not str(line["init"]).startswith(PREFIX):
             continue
         teacher = str(line["init"]).removeprefix(PREFIX)
-        its_epochs, epochs = int(teachers[f"teacher/{teacher}"]["epochs"]), int(line["epochs"])
+        its = teachers[f"teacher/{teacher}"]
+        its_epochs, epochs = int(its["epochs"]), int(line["epochs"])
         wanted = (SCRATCH, line["model"], its_epochs + epochs)
         scratch = tuple(
             other
             for other, found in students.items()
             if (found["init"], found["model"], int(found["epochs"])) == wanted
+            and _alike(results, name, other)
         )
-        yield Started(name, teacher, epochs, its_epochs, scratch if its_epochs else ())
+        same_images = its_epochs and _images(results, its) == _images(results, line)
+        yield Started(name, teacher, epochs, its_epochs, scratch if same_images else ())
+
+
+def _alike(results: Results, student: str, other: str) -> bool:
+    """Whether two students differ in start weights and epochs only, with every seed that both have."""
+    own, others = (
+        {line["seed"]: comparable(results.files[line["cell"]].record) for line in results.cells(of)}
+        for of in (Setting("baseline", student), Setting("baseline", other))
+    )
+    return all(
+        own[seed].get(name) == others[seed].get(name)
+        for seed in own.keys() & others.keys()
+        for name in (own[seed].keys() | others[seed].keys()) - DIFFERENT
+    )
+
+
+def _images(results: Results, line: Line) -> tuple[str, object]:
+    """Return what says which images a training saw."""
+    record = results.files[line["cell"]].record
+    return record.identity.data_digest, record.arguments.get("fraction")
 
 
 def _one_each(results: Results, kind: str) -> Iterable[Line]:

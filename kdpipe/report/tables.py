@@ -19,6 +19,8 @@ from kdpipe.report.comparisons import (
     STARTED_SCRATCH,
     STUDENT_TEACHER,
     Comparison,
+    Seeds,
+    seeds_of,
 )
 from kdpipe.report.formatting import (
     HEAD_NAMES,
@@ -35,12 +37,12 @@ from kdpipe.report.started import started_students
 
 HOW_TO_READ = """\
 **{label} is {metric}** in %, on the **{split}** split; mean ± standard deviation over {seeds}. *e2e* is the
-NMS-free head, *NMS* the classical one. A gain is the mean difference seed by seed, with its 95 % interval in
-brackets: how far it would move with other seeds and other images, {teachers}.
-*better* and *worse* are said where the interval excludes 0, *no gain worth having* where it lies within
-±{smallest:g} points, else *undecided*. The interval of a best `dis` is wider, as it holds for all that were
-tried. Each training keeps its best epoch on val, by the head that `train.nms` says (by default the classical
-one). *P(better)* is how sure it is that the gain is above 0."""
+NMS-free head, *NMS* the classical one. A gain is the mean difference seed by seed, with its 95 % interval
+in brackets: how far it would move with other seeds and other images, {teachers}. *no gain worth having* is
+said where the interval lies within ±{smallest:g} points, *better* and *worse* where it reaches further and
+excludes 0, else *undecided*. The interval of a best `dis` is wider, as it holds for all that were tried.
+Each training keeps its best epoch on val, by the head that `train.nms` says (by default the classical one).
+*P(better)* is how sure it is that the gain is above 0."""
 EXTENSION = " COCO itself knows no rotated boxes: these are its rules, applied to their overlap."
 CHOSEN_ELSEWHERE = (
     "The best `dis` is chosen on **{choice}**, by the primary head, and measured on **{split}**."
@@ -56,8 +58,8 @@ COSTS = (
 )
 STARTED = (
     "The teacher's training is in these students, baseline and distilled alike. Where a student of the same "
-    "model trains from scratch for as many epochs as teacher and student together, the difference is what "
-    "the start is worth if the teacher has to be trained for it."
+    "model and arguments trains from scratch on the same images, for as many epochs as teacher and student "
+    "together, the difference is what the start is worth if the teacher has to be trained for it."
 )
 DETAILS = "<!-- details -->"  # README.md has what is before it
 SAVED = {"params (M)": ("parameters", 1e6), "GFLOPs": ("gflops", 1), "file (MB)": ("file_bytes", 1e6)}
@@ -84,6 +86,7 @@ def benchmark(
         answers: A sentence per pair.
         notes: Warnings that stand above the tables.
     """
+    seeds = seeds_of(comparisons)
     smallest = 100 * results.question.smallest
     question = f"{verdicts.HOW_TO_READ.format(smallest=smallest)} {_choice(results)}"
     main = {
@@ -97,11 +100,11 @@ def benchmark(
         "Students at their best `dis`": [headline(results, comparisons)],
         "Students that start from a teacher": [STARTED, started(results, comparisons)],
         "Measured and published": [PUBLISHED, against_published(results)],
-        "What it cost": [COSTS, costs(results)],
+        "What it cost": [COSTS, costs(results, seeds)],
         "Where the gain comes from": [
             breakdown.HOW_TO_READ,
-            breakdown.by_size_and_error(results),
-            breakdown.by_class(results),
+            breakdown.by_size_and_error(results, seeds),
+            breakdown.by_class(results, seeds),
         ],
         "e2e against NMS": [heads(comparisons)],
         "Students against teachers": [from_to(comparisons, STUDENT_TEACHER)],
@@ -187,10 +190,10 @@ def started(results: Results, comparisons: Sequence[Comparison]) -> str:
     return markdown(lines)
 
 
-def costs(results: Results) -> str:
+def costs(results: Results, seeds: Seeds) -> str:
     """What distilling costs beside training alone, and that the saved student is the same model."""
     lines = []
-    for found in figure_data.costs(results):
+    for found in figure_data.costs(results, seeds):
         line = {"pair": found["pair"], "dis": found["dis"]}
         line |= {name: "" if isnan(found[name]) else f"{found[name]:.2f} x" for name in ("time", "memory")}
         for name, (column, unit) in SAVED.items():

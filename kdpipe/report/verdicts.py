@@ -9,14 +9,16 @@ from typing import Any
 import pandas as pd
 
 from kdpipe.errors import about
+from kdpipe.report.answer import by_choice
 from kdpipe.report.formatting import gain_of, gain_row, markdown, p_value
 from kdpipe.report.gains import UNDECIDED
+from kdpipe.report.planning import MOST_SEEDS
 
 HOW_TO_READ = """\
 The question, as `evaluate` in params.yaml asks it: does each pair gain at its best `dis`, on its primary
-head, by {smallest:g} points or more? All other comparisons are secondary. *P* is that of a gain of 0,
-two-sided; *P (Holm)* takes into account that there are several pairs. *One seed alone* is what a comparison
-of a single seed would have claimed: the lowest and the highest gain of these."""
+head, or is every gain of {smallest:g} points or more excluded? All other comparisons are secondary. *P* is
+that of a gain of 0, two-sided; *P (Holm)* takes into account that there are several pairs. *One seed alone*
+is what a comparison of a single seed would have claimed: the lowest and the highest gain of these."""
 CONFIRMED = """\
 Baseline and distilled trained again with seeds that played no part in the choice of `dis`. Seeds are added in
 steps until the verdict is decided, so these intervals hold at every step."""
@@ -29,18 +31,17 @@ def table(gains: pd.DataFrame, confirmed: pd.DataFrame) -> str:
         gains: A line per pair, `dis` and head.
         confirmed: The same of seeds that played no part in a choice; empty if there are none.
     """
-    new = {line["pair"]: line for line in confirmed.to_dict("records") if line["primary"]}
+    new = by_choice(confirmed)
     lines = []
-    for line in gains.to_dict("records"):
-        if line["primary"]:
-            row = gain_row(line)
-            found = {name: row[name] for name in ("pair", "head", "dis")}
-            found |= {"one seed alone": _single_seeds(line), "gain": row["gain"]}
-            found |= {"P": p_value(line["p"]), "P (Holm)": p_value(line["holm"]), "verdict": row["verdict"]}
-            if new:
-                found["on new seeds"] = confirmed_as(new[line["pair"]]) if line["pair"] in new else ""
-            open_ = str(line["verdict"]).startswith(UNDECIDED)
-            lines.append(found | {"what it would take": what_it_takes(line) if open_ else ""})
+    for choice, line in by_choice(gains).items():
+        row = gain_row(line)
+        found = {name: row[name] for name in ("pair", "head", "dis")}
+        found |= {"one seed alone": _single_seeds(line), "gain": row["gain"]}
+        found |= {"P": p_value(line["p"]), "P (Holm)": p_value(line["holm"]), "verdict": row["verdict"]}
+        if new:
+            found["on new seeds"] = confirmed_as(new[choice]) if choice in new else ""
+        open_ = str(line["verdict"]).startswith(UNDECIDED)
+        lines.append(found | {"what it would take": what_it_takes(line) if open_ else ""})
     return markdown(lines)
 
 
@@ -72,6 +73,10 @@ def what_it_takes(line: Mapping[Hashable, Any]) -> str:
         more = seeds - line["seeds"]
         if isinf(seeds):
             found.append(f"{name}: more test images")
+        elif seeds > MOST_SEEDS:
+            found.append(f"{name}: more than {MOST_SEEDS} seeds")
         elif more > 0:
-            found.append(f"{name}: {more:.0f} more seeds ({about(60 * more * line['minutes'])} of training)")
+            found.append(
+                f"{name}: {more:.0f} more of `sweep.seeds` ({about(60 * more * line['minutes'])} of training)"
+            )
     return "; ".join(found)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from kdpipe.errors import counted
 from kdpipe.report import exports, tables
-from kdpipe.report.answer import answers
+from kdpipe.report.answer import answers, superseded
 from kdpipe.report.batch_statistics import checkpoints, misfits
 from kdpipe.report.comparisons import (
     DISTILLED_BASELINE,
@@ -64,12 +64,14 @@ def write_report(
     """
     comparisons = compare(results, unlike)
     refused = [f"{cell} is not compared: {reason}" for cell, reason in unlike.items()]
-    spoilt = misfits(checkpoints(results), results.choice_split)
-    warnings = [*notes, *refused, *weak_teachers(comparisons), *nothing_learned(comparisons), *spoilt]
+    measured = [one for found in (results, confirmed) if found for one in checkpoints(found)]
+    spoilt = misfits(list(dict.fromkeys(measured)), results.choice_split)  # teachers are in both
     (out / NUMBERS_DIR).mkdir(parents=True, exist_ok=True)
     figure_data = numbers(results, comparisons, histories)
     gains = figure_data["gains"]
     new = gain_rows(confirmed, at_looks(confirmed, unlike)) if confirmed else pd.DataFrame()
+    warnings = [*notes, *refused, *weak_teachers(comparisons), *nothing_learned(comparisons), *spoilt]
+    warnings += superseded(gains, new)
     measured_on = counted(images, f"{results.split} image")
     said = answers(gains, new, results.question, measured_on)
     said += exports.answers(figure_data["exports"])

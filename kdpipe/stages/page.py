@@ -50,13 +50,16 @@ def glyphs_warning() -> str | None:
 
 
 def _of_one_seed(content: Content, cells: Mapping[str, Cell]) -> Iterator[tuple[str, str, dict[str, Cell]]]:
-    """Yield each pair, its best `dis`, and its trainings of the first seed of both students."""
+    """Yield each pair, its best `dis`, and its trainings of the first seed that is compared."""
+    seeds = content.numbers["seeds"]
+    compared = set() if seeds.empty else set(zip(seeds["pair"], seeds["dis"], seeds["seed"], strict=True))
     gains, lines = content.gains, content.measured.drop_duplicates("cell")
     baselines, taught = (lines[lines["kind"] == kind] for kind in ("baseline", "distill"))
     for item in gains[gains["best"]].drop_duplicates("pair").itertuples():
         alone = baselines[baselines["student"] == item.student].set_index("seed")["cell"]
         its = taught[(taught["pair"] == item.pair) & (taught["dis"] == item.dis)].set_index("seed")["cell"]
-        for seed in sorted(alone.index.intersection(its.index))[:1]:
+        common = sorted(alone.index.intersection(its.index))
+        for seed in [seed for seed in common if (item.pair, item.dis, seed) in compared][:1]:
             teacher = str(item.teacher).split(AND)[0]
             measured = set(lines["cell"])  # a backbone is not: it predicts nothing
             paired = paired_cell(teacher, seed).id

@@ -15,7 +15,7 @@ from kdpipe.errors import KdpipeError, counted, did_you_mean
 from kdpipe.models.names import ModelName, of_backbone
 from kdpipe.models.weights import Weights
 
-NOT_INSTALLED = "timm is not installed; install kdpipe with it: pip install -e '.[backbones]'"
+NOT_INSTALLED = "timm is not installed; run `pip install 'kdpipe[backbones]'`"
 HEADS = ("head.", "fc_norm.")  # weights that features do not need
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kdpipe.checks import exports
-from kdpipe.checks.exports import export_problems
+from kdpipe.checks.exports import calibration_problems, export_problems
 from kdpipe.errors import KdpipeError
 from kdpipe.params.load import load
 from kdpipe.params.schema import Export
@@ -56,6 +56,16 @@ def test_what_needs_a_gpu_is_no_mistake_without_one() -> None:
 def test_each_mistake_has_its_key(changes: dict[str, object], words: str) -> None:
     (problem,) = problems(**changes)
     assert words in problem
+
+
+def test_int8_is_not_calibrated_on_what_measures_it(write_params: Write) -> None:
+    """Whatever is in `export.formats`: `kdpipe export` takes any format."""
+    params = load(write_params(export__calibrate="val", validate__splits=["val"]))
+    (problem,) = calibration_problems(params, ["onnx", "openvino-int8"])
+    assert "export.calibrate: val: openvino-int8 would be measured on" in str(problem)
+    assert list(calibration_problems(params, ["onnx", "openvino-fp16"])) == []
+    params.validate.splits = ["val", "test"]
+    assert list(calibration_problems(params, ["openvino-int8"])) == []
 
 
 def test_a_share_of_images_is_above_0_and_at_most_1(write_params: Write) -> None:

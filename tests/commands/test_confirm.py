@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from kdpipe.commands.confirm import _choices, _undecided, _write, seconds_of
 from kdpipe.console import console
 from kdpipe.errors import KdpipeError
 from kdpipe.params.load import load
-from kdpipe.report.sequential import LOOKS, next_look
+from kdpipe.report.sequential import LOOKS, look_of, next_look
 from tests.processes import wait_for
 from tests.project import copy_of
 
@@ -41,6 +42,7 @@ def test_a_budget_is_a_time() -> None:
 
 def test_looks_follow_each_other() -> None:
     assert [next_look(seeds) for seeds in (0, 4, 5, 48, 64)] == [4, 6, 6, 64, None]
+    assert [look_of(seeds) for seeds in (2, 4, 13, 64, 65, inf)] == [4, 4, 16, 64, inf, inf]
     assert list(LOOKS) == sorted(LOOKS)
 
 

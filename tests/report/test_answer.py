@@ -9,6 +9,7 @@ import pytest
 
 from kdpipe.report.answer import answers
 from kdpipe.report.question import Question
+from kdpipe.report.verdicts import what_it_takes
 
 LINE = {
     "pair": "n-s",
@@ -27,6 +28,8 @@ LINE = {
     "detectable": 0.06,
     "seeds for smallest": 400.0,
     "seeds for gain": 11.0,
+    "new seeds for smallest": 600.0,
+    "new seeds for gain": 13.0,
     "minutes": 1.5,
 }
 WHAT = "yolo26n from yolo26s (n-s), dis 1.0, e2e head"
@@ -41,7 +44,7 @@ def answer(new: dict[str, object] | None = None, **changes: object) -> str:
 
 
 def test_a_verdict_with_its_numbers_and_what_to_do_next() -> None:
-    more = "6 more seeds (about 9 min of training) would detect 0.8 points: `kdpipe confirm n-s`."
+    more = "16 new seeds (about 24 min of training) would detect 0.8 points: `kdpipe confirm n-s`."
     assert answer() == f"Undecided: {WHAT}: {MEASURED}, 5 seeds, 128 test images. {more}"
     assert answer(verdict="better").endswith(
         "128 test images. `kdpipe confirm n-s` measures it on new seeds."
@@ -51,9 +54,13 @@ def test_a_verdict_with_its_numbers_and_what_to_do_next() -> None:
 @pytest.mark.parametrize(
     ("changes", "end"),
     [
-        ({"seeds for smallest": 20.0}, "15 more seeds (about 22 min of training) would detect 0.5 points"),
-        ({"seeds for gain": 900.0}, "`kdpipe confirm n-s` adds seeds."),
-        ({"seeds for gain": inf, "seeds for smallest": inf}, "the test images are too few."),
+        (
+            {"new seeds for smallest": 20.0},
+            "(about 36 min of training) would detect 0.5 points: `kdpipe confirm n-s --max-seeds 24`.",
+        ),
+        ({"new seeds for gain": 900.0}, "`kdpipe confirm n-s` adds seeds."),
+        ({"new seeds for gain": inf, "new seeds for smallest": inf}, "the test images are too few."),
+        ({"new seeds for gain": inf}, "`kdpipe confirm n-s` adds seeds."),
         ({"seeds": 1, "detectable": nan}, "write more into `sweep.seeds`."),
     ],
 )
@@ -75,7 +82,20 @@ def test_new_seeds_have_the_last_word() -> None:
         f"Better: {WHAT}: +1.5 [+0.2, +2.8] points of mAP50-95, 16 new seeds, 128 test images; "
         "the seeds that it was chosen by had +0.8 [-4.1, +5.7]."
     )
-    assert "would detect" in answer({"seeds": 6})
+    more = "10 more seeds (about 15 min of training) would detect 0.8 points: `kdpipe confirm n-s`."
+    assert answer({"seeds": 6}).endswith(more)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [
+        (17.0, "the gain seen: 12 more of `sweep.seeds` (about 18 min of training)"),
+        (1001.0, "more than 1000 seeds"),
+        (inf, "more test images"),
+    ],
+)
+def test_the_table_says_what_the_comparison_itself_would_take(seeds: float, words: str) -> None:
+    assert words in what_it_takes(LINE | {"seeds for gain": seeds})
 
 
 def test_what_cannot_be_compared_says_why() -> None:

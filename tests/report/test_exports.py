@@ -99,9 +99,33 @@ def test_a_gain_survives_or_it_does_not(params: Params) -> None:
     assert "survives onnx (n-s, e2e head)" in kept
     assert "does not survive openvino-int8 (n-s, e2e head)" in lost
     assert "a change of -6.0 [-6.0, -6.0] points" in lost
-    unsure = rows["format"].eq("onnx")
-    rows.loc[unsure, ["verdict", "change high"]] = ["undecided", 0.001]
-    assert "is not sure any more in onnx (n-s, e2e head)" in answers(rows)[0]
+
+
+def test_a_smaller_gain_that_is_not_sure_is_not_gone(params: Params) -> None:
+    """Every seed of the distilled students loses 4.4 of 5 points, some a little less: 0.6 are left."""
+    params.export.formats = ["onnx"]
+    for cell, score in SCORES.items():
+        if cell.kind == "baseline":
+            exported(cell, score, "onnx")
+        elif cell.dis == 1.0:
+            exported(cell, score - 0.044 + 0.006 * (cell.seed - 1), "onnx")
+    rows = rows_of(params)
+    (line,) = rows.query("head == 'e2e' and format == 'onnx'").to_dict("records")
+    assert line["verdict"] == "undecided"
+    assert line["change high"] < 0
+    (sentence,) = answers(rows)
+    assert "is not sure any more in onnx (n-s, e2e head)" in sentence
+
+
+def test_one_seed_alone_is_named(params: Params) -> None:
+    exported_all("onnx", 0.0, 0.005)
+    params.export.formats = ["onnx"]
+    results = results_of(params)
+    unlike = {f"distill/n-s/1.0/{seed}": "trained with another torch" for seed in (1, 2)}
+    rows = pd.DataFrame(export_rows(results, compare(results, unlike)))
+    (sentence,) = answers(rows)
+    assert "survives onnx (n-s, e2e head)" in sentence
+    assert sentence.endswith(" points (one seed).")
 
 
 def test_seeds_that_must_not_be_compared_are_left_out_in_every_format(params: Params) -> None:

@@ -23,8 +23,9 @@ from kdpipe.report.comparisons import (
     Comparison,
 )
 from kdpipe.report.fairness import unlike_pairs
+from kdpipe.report.question import Question
 from tests.project import REPOSITORY
-from tests.reported import SCORES, finish, record_of, report
+from tests.reported import SCORES, finish, record_of, report, trained_otherwise
 
 
 def gains(comparisons: list[Comparison], kind: str, head: str = "e2e") -> dict[tuple[str, str], str]:
@@ -71,6 +72,24 @@ def test_the_best_dis_is_the_best_mean_and_the_verdicts_are_fair(reports: Path) 
     assert "**Warning:** a note" in text
     metrics = json.loads((reports / "metrics.json").read_text())["n-s"]["e2e"]
     assert metrics == {"baseline": 41.0, "distilled": 46.0, "gain": 5.0, "low": 4.3, "high": 5.7, "P": 0.0}
+
+
+def test_the_table_defines_its_verdicts_as_they_are_made(reports: Path) -> None:
+    """An interval such as +0.1 to +0.4 is no gain worth having, and one such as +0.1 to +0.9 is better."""
+    report(list(SCORES))
+    text = " ".join((reports / "benchmark.md").read_text().split())
+    assert "*no gain worth having* is said where the interval lies within ±0.5 points, *better* and" in text
+    assert "*worse* where it reaches further and excludes 0" in text
+    assert "on its primary head, or is every gain of 0.5 points or more excluded?" in text
+
+
+def test_what_could_be_detected_is_more_than_the_margin_that_decides(reports: Path) -> None:
+    """The interval of the best of several is wider, and so is what it can detect."""
+    report(list(SCORES), question=Question(tried={"n-s": 12}))
+    gains = pd.read_csv(reports / "numbers/gains.csv").query("primary")
+    (line,) = gains.to_dict("records")
+    assert line["detectable"] > line["high"] - line["gain"]
+    assert line["new seeds for smallest"] >= 4
 
 
 def test_cells_that_params_no_longer_name_are_not_in_the_table(reports: Path) -> None:
@@ -122,8 +141,7 @@ def test_an_unfair_pair_is_refused_in_the_table(tmp_path: Path, monkeypatch: pyt
     for cell, score in SCORES.items():
         finish(cell, score)
         if cell.dis == 6:
-            record = record_of(cell)
-            replace(record, arguments={**record.arguments, "batch": 8}).save(cell.train_dir)
+            trained_otherwise(cell)
     found = report(list(SCORES))
     verdicts = gains(found.comparisons, DISTILLED_BASELINE)
     assert verdicts["yolo26n baseline", "n-s dis 6"] == "not compared: batch 8 instead of 16"
@@ -140,8 +158,7 @@ def test_a_gain_is_of_the_seeds_that_can_be_compared(tmp_path: Path, monkeypatch
     for cell, score in SCORES.items():
         finish(cell, score)
         if (cell.dis, cell.seed) == (6, 0):
-            record = record_of(cell)
-            replace(record, arguments={**record.arguments, "batch": 8}).save(cell.train_dir)
+            trained_otherwise(cell)
     found = report(list(SCORES)).comparisons
     (six,) = [c for c in found if (c.kind, c.dis, c.head) == (DISTILLED_BASELINE, "6", "e2e")]
     assert six.gain is not None

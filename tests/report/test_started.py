@@ -64,6 +64,26 @@ def test_as_many_epochs_from_scratch_are_beside_it(cells: list[Cell]) -> None:
     )
 
 
+@pytest.mark.parametrize("whose", ["scratch", "start", "teacher"])
+def test_what_saw_other_images_is_no_comparison(cells: list[Cell], whose: str) -> None:
+    """As where a student has few labels, and the teacher and another student have all."""
+    long = [finished(baseline_cell("long", seed), 0.4, "scratch", TEACHER_EPOCHS + EPOCHS) for seed in SEEDS]
+    few = {"scratch": long, "start": [cell for cell in cells if cell.name == "yolo26n"], "teacher": cells[:1]}
+    for cell in few[whose]:
+        record = load_record(cell.train_dir)
+        replace(record, arguments={**record.arguments, "fraction": 0.1}).save(cell.train_dir)
+    reported = report([*cells, *long])
+    assert not [one for one in reported.comparisons if one.kind == STARTED_SCRATCH]
+    assert "none of 5 epochs" in Path("reports/benchmark.md").read_text()
+
+
+def test_what_one_seed_trained_otherwise_is_no_comparison(cells: list[Cell]) -> None:
+    long = [finished(baseline_cell("long", seed), 0.4, "scratch", TEACHER_EPOCHS + EPOCHS) for seed in SEEDS]
+    record = load_record(long[1].train_dir)
+    replace(record, environment={**record.environment, "torch": "2.4.0"}).save(long[1].train_dir)
+    assert not [one for one in report([*cells, *long]).comparisons if one.kind == STARTED_SCRATCH]
+
+
 def test_epochs_of_a_teacher_that_was_not_trained_here_are_unknown(cells: list[Cell]) -> None:
     record = load_record(cells[0].train_dir)
     replace(record, arguments={**record.arguments, "epochs": 0}).save(cells[0].train_dir)

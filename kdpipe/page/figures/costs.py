@@ -14,6 +14,8 @@ distilling costs nothing extra."""
 def costs(content: Content) -> Plot | None:
     """Draw time and memory of every pair and `dis`, relative to the baseline."""
     table = content.numbers["costs"]
+    if table.empty:
+        return None
     pairs, more = pictured(table)
     shown = table[table["pair"].isin(pairs)].dropna(subset=["time", "memory"], how="all")
     if shown.empty:
