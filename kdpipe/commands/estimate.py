@@ -57,6 +57,8 @@ def detectable_gains(seeds: int) -> Iterator[str]:
         where = (found["pair"], found["dis"], found["head"])
         if found["kind"] != DISTILLED_BASELINE or where not in primary or not found["gain"]:
             continue
+        if "error" not in found:  # a report of before; the next one has it
+            continue
         noise = noise_of(Gain(**found["gain"]))
         if noise is not None and seeds > 1:
             points = f"{100 * detectable(noise, seeds, found['error']):.1f} points ({where[2]} head)"
