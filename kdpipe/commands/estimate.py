@@ -57,6 +57,8 @@ def detectable_gains(seeds: int) -> Iterator[str]:
         where = (found["pair"], found["dis"], found["head"])
         if found["kind"] != DISTILLED_BASELINE or where not in primary or not found["gain"]:
             continue
+        if "error" not in found:  # a report of before; the next one has it
+            continue
         noise = noise_of(Gain(**found["gain"]))
         if noise is not None and seeds > 1:
             error = found.get("error", ERROR)  # a report of an older version has none

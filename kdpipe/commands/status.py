@@ -17,6 +17,7 @@ from kdpipe.errors import about, counted
 from kdpipe.models.names import preferred_head
 from kdpipe.params.load import load
 from kdpipe.params.schema import Params
+from kdpipe.report.fairness import unlike_pairs
 from kdpipe.report.formatting import HEAD_NAMES, gain_of
 from kdpipe.report.gains import Measurement, paired_gain
 from kdpipe.report.question import question_of
@@ -52,14 +53,18 @@ def _table(now: Progress) -> Table:
 
 
 def _gains(params: Params, done: AbstractSet[Cell]) -> Iterator[str]:
-    """A line per pair and `dis`: its gain on the primary head, on the last split that is evaluated."""
+    """A line per pair and `dis`: its gain on the primary head, on the last split that is evaluated.
+
+    Seeds that must not be compared are left out, as in the report.
+    """
+    unlike = unlike_pairs(FinishedCell(cell, Path()).record for cell in done)
     question = question_of(params.evaluate, {})
     distilled = [cell for cell in all_cells(params) if cell.kind == "distill" and not cell.confirms]
     baselines = [cell for cell in all_cells(params) if cell.kind == "baseline" and not cell.confirms]
     for (pair, dis), cells in groupby(distilled, key=lambda cell: (cell.name, cell.dis)):
         student = params.pairs[pair].student
         before = _evaluated(cell for cell in baselines if cell.name == student and cell in done)
-        after = _evaluated(cell for cell in cells if cell in done)
+        after = _evaluated(cell for cell in cells if cell in done and cell.id not in unlike)
         if not before.keys() & after.keys():
             continue
         split, heads = list(next(iter(after.values())).metrics.items())[-1]

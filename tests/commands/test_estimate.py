@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +63,18 @@ def test_more_seeds_detect_less(reports: Path) -> None:
     assert 0 < many < few
     (gain,) = (row for row in load_content().gains.to_dict("records") if row["primary"])
     assert few == pytest.approx(100 * gain["detectable"], abs=0.051)
+
+
+def test_a_report_of_before_says_nothing_of_what_is_detected(reports: Path, tmp_path: Path) -> None:
+    """It does not have the error of its intervals."""
+    shutil.copytree(reports, tmp_path / "reports")
+    path = tmp_path / "reports/benchmark.json"
+    content = json.loads(path.read_text())
+    for one in content["comparisons"]:
+        del one["error"]
+    path.write_text(json.dumps(content))
+    with contextlib.chdir(tmp_path):
+        assert not list(detectable_gains(3))
 
 
 def test_before_a_report_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

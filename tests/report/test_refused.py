@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pandas as pd
 import pytest
 
 from kdpipe.cells.record import load_record
+from kdpipe.commands.status import _gains
 from kdpipe.page import figures
+from kdpipe.params.load import load
 from kdpipe.report.read import load_content
 from kdpipe.stages.page import _of_one_seed
 from tests.reported import SCORES, finish, report, trained_otherwise
@@ -77,6 +80,17 @@ def test_pictures_are_of_a_seed_that_is_compared() -> None:
     report(list(SCORES))
     ((_, setting, trainings),) = _of_one_seed(load_content(), {cell.id: cell for cell in SCORES})
     assert (setting, trainings["distilled"].seed) == ("n-s, dis 1.0, seed 1", 1)
+
+
+@pytest.mark.usefixtures("finished")
+def test_gains_so_far_are_of_seeds_that_are_compared(write_params: Callable[..., Path]) -> None:
+    params = load(write_params(sweep__dis=[1.0, 6], sweep__seeds=[0, 1, 2]))
+    for cell in SCORES:
+        if cell.kind == "distill" and (cell.dis == 6 or cell.seed == 1):
+            trained_otherwise(cell)
+    (line,) = _gains(params, set(SCORES))
+    assert line.startswith("n-s, dis 1.0, e2e head, test: +5.0 [")
+    assert line.endswith(" points, 2 seeds")
 
 
 def _one(table: pd.DataFrame) -> pd.DataFrame:
