@@ -12,7 +12,7 @@ from kdpipe.models.start_weights import Source, all_sources, source_of
 from kdpipe.params.arguments import AUTO, whole_number
 from kdpipe.params.schema import Params
 from kdpipe.report.comparisons import DISTILLED_BASELINE
-from kdpipe.report.gains import ERROR, Gain
+from kdpipe.report.gains import Gain
 from kdpipe.report.planning import detectable, noise_of
 from kdpipe.report.read import load_content
 
@@ -61,8 +61,7 @@ def detectable_gains(seeds: int) -> Iterator[str]:
             continue
         noise = noise_of(Gain(**found["gain"]))
         if noise is not None and seeds > 1:
-            error = found.get("error", ERROR)  # a report of an older version has none
-            points = f"{100 * detectable(noise, seeds, error):.1f} points ({where[2]} head)"
+            points = f"{100 * detectable(noise, seeds, found['error']):.1f} points ({where[2]} head)"
             yield f"{found['pair']}: {seeds} seeds detect a gain of about {points}"
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from kdpipe.cells.cell import baseline_cell, distill_cell, teacher_cell
-from kdpipe.commands import estimate
 from kdpipe.commands.estimate import detectable_gains, estimated_seconds
 from kdpipe.commands.plan import Line, Plan
 from kdpipe.params.load import load
@@ -88,11 +87,3 @@ def test_a_rough_plan_says_so() -> None:
         "3 trainings to run, and 1 other stage, at most; about 3 days of training, estimated from a timed "
         "step: it may take twice as long"
     )
-
-
-def test_a_report_of_an_older_version_is_read(reports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = load_content(reports)
-    for one in content.comparisons:
-        del one["error"]
-    monkeypatch.setattr(estimate, "load_content", lambda: content)
-    assert len(list(detectable_gains(3))) == 1
