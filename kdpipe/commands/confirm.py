@@ -153,6 +153,7 @@ def tell(gains: pd.DataFrame) -> None:
     for line in gains.to_dict("records"):
         row, seeds = gain_row(line), counted(int(line["seeds"]), "new seed")
         which = f"{row['pair']}, dis {row['dis']}, {row['head']}"
-        console.print(f"{which}: {row['gain']} points, {seeds}: {row['verdict']}")
+        measured = f"{row['gain']} points, {seeds}: " if row["gain"] else ""
+        console.print(f"{which}: {measured}{row['verdict']}")
     if gains.empty:
         console.print("nothing was confirmed")

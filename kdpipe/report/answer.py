@@ -59,13 +59,14 @@ def superseded(gains: pd.DataFrame, confirmed: pd.DataFrame) -> list[str]:
 def _answer(line: Line, new: Line | None, question: Question, images: str) -> str:
     dis = "" if line["dis"] == NO_DIS else f", dis {line['dis']}"
     what = f"{line['student']} from {line['teacher']} ({line['pair']}){dis}, {HEAD_NAMES[line['head']]} head"
-    if pd.isna(line["gain"]):
-        return f"{what}: {line['verdict']}."
     last = line if new is None else new
+    if pd.isna(last["gain"]):
+        return f"{what}: {'' if new is None else 'new seeds '}{last['verdict']}."
     if nothing_learned(last):
         return outcome(last, question.label, "", what)
     seeds = counted(int(last["seeds"]), "seed" if new is None else "new seed")
-    before = "" if new is None else f"; the seeds that it was chosen by had {_gain(line)}"
+    chosen_by = "" if new is None else _gain(line)
+    before = f"; the seeds that it was chosen by had {chosen_by}" if chosen_by else ""
     said = outcome(last, question.label, f"{seeds}, {images}{before}", what)
     return f"{said} {_next(last, question.smallest, confirmed=new is not None)}".strip()
 

@@ -53,7 +53,7 @@ def on_new_seeds(confirmed: pd.DataFrame) -> str:
 def confirmed_as(line: Mapping[Hashable, Any]) -> str:
     """Say what new seeds found, in a few words."""
     row = gain_row(line)
-    return f"{row['verdict']}: {row['gain']}, {line['seeds']} seeds"
+    return f"{row['verdict']}: {row['gain']}, {line['seeds']} seeds" if row["gain"] else row["verdict"]
 
 
 def _single_seeds(line: Mapping[Hashable, Any]) -> str:

@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 
 from kdpipe.cells.cell import Cell, baseline_cell, distill_cell
+from kdpipe.commands.confirm import tell
+from kdpipe.console import console
+from kdpipe.report.read import load_content
 from tests.report.test_batch_statistics import measure_anew
-from tests.reported import SCORES, finish, report
+from tests.reported import SCORES, finish, report, trained_otherwise
 
 SEEDS = (3, 4, 5, 6)
 
@@ -40,6 +43,29 @@ def test_new_seeds_at_the_best_dis_have_the_last_word(finished: Path) -> None:
     assert "4 new seeds, 384 test images; the seeds that it was chosen by had +5.0" in reported.answers[0]
     assert "better: +2.4" in verdicts(finished)
     assert reported.warnings == ["a note"]
+
+
+def test_new_seeds_that_cannot_be_compared_say_why(finished: Path) -> None:
+    new = confirmed(1.0)
+    for cell in new:
+        if cell.kind == "distill":
+            trained_otherwise(cell)
+    (answer,) = report(list(SCORES), confirmed=new).answers
+    assert answer.endswith("dis 1.0, e2e head: new seeds not compared: batch 8 instead of 16.")
+    assert "| better    | not compared: batch 8 instead of 16 |" in verdicts(finished)
+    with console.capture() as said:
+        tell(load_content().confirmed)
+    assert "n-s, dis 1.0, e2e: not compared: batch 8 instead of 16\n" in said.get()
+
+
+@pytest.mark.usefixtures("finished")
+def test_new_seeds_answer_where_the_others_cannot_be_compared() -> None:
+    for cell in SCORES:
+        if cell.kind == "distill":
+            trained_otherwise(cell)
+    (answer,) = report(list(SCORES), confirmed=confirmed(1.0)).answers
+    assert answer.startswith("Better: ")
+    assert answer.endswith("4 new seeds, 384 test images.")
 
 
 def test_new_seeds_at_another_dis_say_nothing_of_the_best_one(finished: Path) -> None:
