@@ -3,9 +3,9 @@
     python benchmarks/scale.py [--cells N] [--seconds S] [--many N]
 
 Pipelines of made-up trainings, each of which sleeps: run by `dvc repro`, one after another, and by
-`kdpipe repro --jobs 2`. Then the same of trainings that take no time, which shows what the process that
-drives them does for each; a run of many cells in which nothing is to be done, beside `dvc status`; and what
-follows from these figures for more GPUs than are here, by simulation.
+`kdpipe repro --jobs 2`. Then the same of many trainings that take no time, and of twice as many, which shows
+what the process that drives them does for each; a run in which nothing is to be done, beside `dvc status`;
+and what follows from these figures for more GPUs than are here, by simulation.
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ def simulate(gpus: int, seconds: float, cells: int, fixed: float, growing: float
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--cells", type=int, default=200, help="trainings that sleep")
+    parser.add_argument("--cells", type=int, default=50, help="trainings that sleep")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long each sleeps")
-    parser.add_argument("--many", type=int, default=1000, help="trainings of which none is to be run")
+    parser.add_argument("--many", type=int, default=1000, help="trainings that take no time")
     options = parser.parse_args()
     side_by_side = f"kdpipe repro --jobs {WORKERS}"
     with TemporaryDirectory() as temporary:
@@ -101,21 +101,20 @@ def main() -> None:
             pipeline = Sleepers(place / command.split()[0], options.cells, options.seconds)
             took = pipeline.run(command)
             print(f"{command}, {options.cells} trainings of {options.seconds:g} s: {took:.0f} s", flush=True)
-        sizes, times = (1, FEW, options.many), []
+        sizes, times = (FEW, options.many, 2 * options.many), []
         for cells in sizes:
             pipeline = Sleepers(place / f"idle-{cells}", cells, 0)
             times.append(pipeline.run(side_by_side))
-            print(f"{side_by_side}, {cells} trainings of no time: {times[-1]:.0f} s", flush=True)
+            print(f"{cells} empty cells: {times[-1]:.0f} s", flush=True)
         status, nothing = pipeline.run("dvc status"), pipeline.run(side_by_side)
-    print(f"nothing to do for {options.many}: {nothing:.1f} s, {nothing / status:.2f} times `dvc status`")
+    print(f"nothing to do for {sizes[-1]}: {nothing:.1f} s, {nothing / status:.2f} times `dvc status`")
     half_growing, fixed, _ = np.polyfit(sizes, times, deg=2)
     growing = max(0.0, 2 * half_growing)
     print(f"the driving process: {fixed:.2f} s a cell, {1000 * growing:.2f} ms more for each before it")
-    print("share of the GPUs' time in use (simulated, five trainings per GPU):")
     for minutes in MINUTES:
-        shares = (simulate(gpus, 60 * minutes, CELLS_PER_GPU * gpus, fixed, growing) for gpus in GPUS)
-        line = ", ".join(f"{gpus} GPUs {share:.0%}" for gpus, share in zip(GPUS, shares, strict=True))
-        print(f"  trainings of {minutes} min: {line}")
+        for gpus in GPUS:
+            share = simulate(gpus, 60 * minutes, CELLS_PER_GPU * gpus, fixed, growing)
+            print(f"simulated use, {gpus} GPUs, {minutes} min: {share:.0%}")
     efficiency = work / (WORKERS * took)
     overhead = (WORKERS * took - work) / options.cells
     print(f"efficiency on {WORKERS} workers = {efficiency:.2f}; overhead per cell = {overhead:.2f} s")
