@@ -98,3 +98,9 @@ def digest_of_all(paths: Sequence[Path]) -> str:
 def downloads_dir() -> Path:
     """Folder for downloaded data sets."""
     return project_root() / "data" / "downloads"
+
+
+def last_change(path: Path) -> float:
+    """When a file, or anything in a folder, was changed last, in seconds since 1970; 0 if there is none."""
+    inner = path.rglob("*") if path.is_dir() else ()
+    return max((one.lstat().st_mtime for one in (path, *inner) if one.exists()), default=0.0)

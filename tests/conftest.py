@@ -36,6 +36,14 @@ def _only_this_project(monkeypatch: pytest.MonkeyPatch) -> None:
     forget_others(monkeypatch)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _no_project_of_a_test_before() -> Iterator[None]:
+    """The same for what the fixtures of a module run."""
+    with pytest.MonkeyPatch.context() as patch:
+        forget_others(patch)
+        yield
+
+
 @pytest.fixture
 def write_params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """A folder with a tiny params.yaml, changed by dotted keys, as the working directory."""

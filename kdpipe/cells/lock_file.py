@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from kdpipe.console import console
@@ -60,3 +62,12 @@ def mend(message: str) -> bool:
         return False
     console.print(f"[yellow]mended:[/] {mended}, which a process that was killed left half written")
     return True
+
+
+def mend_rwlock(file: Path) -> None:
+    """Remove a file that a killed DVC process left half written; the caller holds the repository's lock."""
+    with suppress(FileNotFoundError):
+        try:
+            json.loads(file.read_text(encoding="utf-8"))
+        except ValueError:
+            file.unlink()

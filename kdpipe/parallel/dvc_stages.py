@@ -29,11 +29,11 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import prepare_kwargs
 from dvc.utils.serialize import load_yaml, modify_yaml
 
-from kdpipe.cells.lock_file import mend
+from kdpipe.cells.lock_file import mend, mend_rwlock
 from kdpipe.environment import of_this_python
 from kdpipe.errors import KdpipeError
 from kdpipe.parallel.guard import DONE_FILE, LOG_FILE, has_succeeded
-from kdpipe.paths import state_dir
+from kdpipe.paths import last_change, state_dir
 
 ENOUGH = 4096  # bytes of a log, for its last line
 PAUSE = 10  # times as long as dvc.lock took to write, until it is written again
@@ -89,7 +89,7 @@ class Pipeline:
         """Open the repository, set `stages`, and return the graph of all stages."""
         self._repo = Repo(str(root), _wait_for_lock=True)
         with self._repo.lock:
-            _mend(Path(self._repo.tmp_dir) / RWLOCK_FILE)
+            mend_rwlock(Path(self._repo.tmp_dir) / RWLOCK_FILE)
             graph = get_active_graph(self._repo.index.graph)
             wanted = collect_stages(self._repo, targets or [PROJECT_FILE])
             self.stages: list[Stage] = plan_repro(graph, wanted)
@@ -164,7 +164,8 @@ class Pipeline:
     def _has_run(self, stage: Stage, folder: Path) -> bool:
         """Whether its command has already succeeded with the current dependencies, but was not saved."""
         done = folder / DONE_FILE
-        if not done.exists() or any(_newest(Path(out.fs_path)) > done.stat().st_mtime for out in stage.outs):
+        changed = (last_change(Path(out.fs_path)) for out in stage.outs)
+        if not done.exists() or max(changed, default=0.0) > done.stat().st_mtime:
             return False  # nor if the outputs are of a later `dvc repro` or `dvc checkout`
         twin = self._repo.stage.load_one(stage.path, stage.name)
         twin.save_deps()
@@ -218,12 +219,6 @@ def _in_run_cache(stage: Stage) -> bool:
     return all((out.use_cache or out.is_metric or out.is_plot) and not out.persist for out in stage.outs)
 
 
-def _newest(path: Path) -> float:
-    """When a file or anything in a folder was changed last, in seconds since 1970; 0 if there is nothing."""
-    inner = path.rglob("*") if path.is_dir() else ()
-    return max((one.lstat().st_mtime for one in (path, *inner) if one.exists()), default=0.0)
-
-
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Delay Ctrl-C: DVC writes its files in place, and an interruption would leave half a file."""
@@ -235,15 +230,6 @@ def undisturbed() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if caught:
             raise KeyboardInterrupt
-
-
-def _mend(rwlock_file: Path) -> None:
-    """Remove a file that a killed DVC process left half written; the caller holds the repository's lock."""
-    with suppress(FileNotFoundError):
-        try:
-            json.loads(rwlock_file.read_text(encoding="utf-8"))
-        except ValueError:
-            rwlock_file.unlink()
 
 
 def stage_dir(stage: Stage) -> Path:

@@ -16,8 +16,9 @@ from tests.runner.test_methods import model, saved, together
 SETTINGS: list[dict[str, Any]] = [{"method": "l2"}, {"method": "predictions", "decay": {"stop": 0.5}}]
 
 
-def trainer(pair: Any) -> Any:
-    return SimpleNamespace(model=pair, scaler=torch.amp.GradScaler("cuda", enabled=False))
+def trainer(pair: Any, compile_mode: bool | str = False) -> Any:
+    scaler = torch.amp.GradScaler("cuda", enabled=False)
+    return SimpleNamespace(model=pair, scaler=scaler, compile_mode=compile_mode)
 
 
 def by_hand(pair: Any, batch: dict[str, Any], part: slice) -> float:
@@ -59,6 +60,15 @@ def test_measuring_changes_nothing(tmp_path: Path, batch: dict[str, Any]) -> Non
         losses.sum().backward()
         found.append({name: value.grad for name, value in pair.student_model.named_parameters()})
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+def test_none_with_compiled_layers(tmp_path: Path, batch: dict[str, Any]) -> None:
+    """Their graph has no gradients at its features."""
+    pair = together(saved(tmp_path, "yolo26s"), model("yolo26n", 0), method="predictions")
+    share = GradientShare()
+    share.on_train_epoch_start(trainer(pair, compile_mode="default"))
+    pair(batch)
+    assert share.value is None
 
 
 def test_none_without_a_teacher_or_with_a_frozen_neck(tmp_path: Path, batch: dict[str, Any]) -> None:
