@@ -73,6 +73,12 @@ def evaluated(ap: float) -> dict[str, float]:
     return found | {"error/classification": 0.5 - ap, "error/duplicate": 0.01}
 
 
+def finish_all() -> None:
+    """Finish every cell of SCORES."""
+    for cell, score in SCORES.items():
+        finish(cell, score)
+
+
 def trained_otherwise(cell: Cell) -> None:
     """Change the record of a finished cell, so that it must not be compared with one of another batch."""
     record = record_of(cell)

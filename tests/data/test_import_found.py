@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from kdpipe.data import data_yaml
-from kdpipe.data.importing import ImportResult, import_data
+from kdpipe.data.importing import ImportResult, import_data, registry
 from kdpipe.data.prepare import prepare
 from kdpipe.errors import DataError
 from kdpipe.params.schema import Data
@@ -161,6 +161,17 @@ def test_other_json_above_the_annotations(tmp_path: Path, names: tuple[str, ...]
         for stem in stems:
             picture(folder / f"images/{stem}.jpg")
     assert sum(imported(folder, tmp_path / "out").images.values()) == 6 * len(names)
+
+
+def test_annotations_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of COCO may take a minute."""
+    coco(tmp_path / "theirs", **{stem: [4.0, 4.0, 9.0, 9.0] for stem in STEMS})
+    for stem in STEMS:
+        picture(tmp_path / f"theirs/{stem}.jpg")
+    read, content_of = [], registry.content_of
+    monkeypatch.setattr(registry, "content_of", lambda file: (read.append(file), content_of(file))[1])
+    imported(tmp_path / "theirs", tmp_path / "out")
+    assert read == [tmp_path / "theirs/a.json"]
 
 
 def test_an_empty_folder_by_a_link_is_written_to(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from kdpipe.commands.confirm import tell
 from kdpipe.console import console
 from kdpipe.report.read import load_content
 from tests.report.test_batch_statistics import measure_anew
-from tests.reported import SCORES, finish, report, trained_otherwise
+from tests.reported import SCORES, finish, finish_all, report, trained_otherwise
 
 SEEDS = (3, 4, 5, 6)
 
@@ -33,8 +33,7 @@ def confirmed(dis: float) -> list[Cell]:
 def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every cell of SCORES, of which dis 1.0 is the best; the table of the report."""
     monkeypatch.chdir(tmp_path)
-    for cell, score in SCORES.items():
-        finish(cell, score)
+    finish_all()
     return tmp_path / "reports/benchmark.md"
 
 

@@ -15,7 +15,7 @@ from kdpipe.page import figures
 from kdpipe.params.load import load
 from kdpipe.report.read import load_content
 from kdpipe.stages.page import _of_one_seed
-from tests.reported import SCORES, finish, report, trained_otherwise
+from tests.reported import SCORES, finish_all, report, trained_otherwise
 
 REFUSED = "not compared: batch 8 instead of 16"
 
@@ -24,8 +24,7 @@ REFUSED = "not compared: batch 8 instead of 16"
 def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every cell of SCORES; the folder of the report."""
     monkeypatch.chdir(tmp_path)
-    for cell, score in SCORES.items():
-        finish(cell, score)
+    finish_all()
     return tmp_path / "reports"
 
 

@@ -123,7 +123,7 @@ def _read(place: Path, task: str, images: tuple[Path, ...], source: Path) -> Ann
     try:
         found = registry.read_file(place, place.parent) if place.is_file() else registry.read_folder(place)
         if found:
-            found.said += registry.unread(place, found.below) if place.is_dir() else []
+            found.said += registry.unread(place, [found.file, *found.below]) if place.is_dir() else []
             return annotations_of(found, task, images)
     except OSError as error:
         raise DataError(f"{place} cannot be read: {error}") from error

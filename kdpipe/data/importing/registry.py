@@ -184,7 +184,8 @@ def unread(folder: Path, read: Container[Path]) -> list[str]:
     """A warning if there are files of annotations that are not read: in other folders, or of another kind."""
     suffixes = (".xml", ".json", ".csv", ".txt")  # in this order, as in `read_folder`
     kinds = (files_in(folder, suffix) for suffix in suffixes)
-    first = next((files for files in kinds if any(map(is_annotated, files))), [])
+    # What is read is not read again to know its format: a file of COCO takes a minute.
+    first = next((files for files in kinds if any(path in read or is_annotated(path) for path in files)), [])
     others = sorted(path for path in files_below(folder) if path.suffix.lower() in suffixes)
     others = [path for path in others if path not in first and path not in read and path.is_file()]
     found = [path for path in others if not is_junk(path, folder) and is_annotated(path)]
