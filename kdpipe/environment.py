@@ -21,6 +21,7 @@ from kdpipe.paths import project_root
 
 WRITTEN = ("dvc.lock", "reports")  # tracked by git, and written by the pipeline
 ULTRALYTICS = ("ultralytics-opencv-headless", "ultralytics")  # both provide the module
+QUANTIZING = ("nvidia-modelopt", "huggingface-hub")  # with which Ultralytics simulates INT8 in a training
 PACKAGES = (
     "kdpipe",
     *ULTRALYTICS,

@@ -297,9 +297,19 @@ def arguments() -> Iterator[Bad]:
     quoted = "train.cache: 'true': write true without quotes"
     yield Bad("a cache in quotes", {"train__cache": "true"}, quoted)
     yield Bad("a cache in words", {"train__cache": "memory"}, "train.cache: 'memory': choose from: ram")
-    quantized = "students.yolo26n.train.quantize: kdpipe does not train with quantization"
+    yield Bad(
+        "quantized teachers", {"train__quantize": 8}, "train.quantize: teachers are trained in floating"
+    )
+    key, start = "students.yolo26n.train.quantize", {"from": "yolo26s"}
+    for value in (16, "int8", True, 8.0):
+        arms = {"students": {"yolo26n": {"init": start, "train": {"quantize": value}}}}
+        yield Bad(
+            f"quantize {value!r}", arms, f"{key}: {value!r}: Ultralytics trains with INT8 only; write 8"
+        )
     arms = {"students": {"yolo26n": {"init": "scratch", "train": {"quantize": 8}}}}
-    yield Bad("training with quantization", arms, quantized)
+    yield Bad("quantized from scratch", arms, f"{key}: the ranges of the integers are measured once")
+    arms = {"students": {"yolo26n": {"init": start, "train": {"quantize": 8, "compile": True}}}}
+    yield Bad("compiled and quantized", arms, f"{key}: Ultralytics cannot compile such a training")
     paste = {"train__copy_paste_mode": "mixin"}
     yield Bad("an unknown way to paste", paste, "train.copy_paste_mode: 'mixin': did you mean 'mixup'?")
     for batch in (-1, 0.7, "auto", True):

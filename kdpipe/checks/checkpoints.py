@@ -53,6 +53,8 @@ def check_use(params: Params, source: Source, path: Path) -> list[str]:
         ParamsError: if the checkpoint cannot be used this way.
     """
     weights, data = inspected(source, path), header(params.data)
+    if weights.quantized:
+        raise ParamsError(source.key, f"{path} was trained with quantization; take one in floating point")
     if weights.channels != data.channels:
         raise ParamsError(
             source.key,

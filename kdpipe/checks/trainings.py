@@ -9,11 +9,12 @@ from functools import cache
 from kdpipe.checks.prepared import prepared
 from kdpipe.data import shipped
 from kdpipe.data.prepare import EMBEDDED, open_source, source_changed
+from kdpipe.environment import QUANTIZING, ultralytics_version, versions_of
 from kdpipe.errors import KdpipeError, ParamsError, counted, raised
 from kdpipe.models.layer_count import layer_count
 from kdpipe.models.start_weights import Source, all_sources
 from kdpipe.params.arguments import AUTO, device_names
-from kdpipe.params.schema import Params
+from kdpipe.params.schema import SCRATCH, Params
 
 ALWAYS_THERE = ({AUTO}, {"cpu"})
 STRIDE, STRIDE_OF_P6 = 32, 64  # pixels of the image per cell of the coarsest features
@@ -29,7 +30,13 @@ def training_problems(params: Params) -> list[KdpipeError]:
     for source in all_sources(params):
         if source.as_it_is:
             continue
-        for problem in (_frozen(source), _too_few(source, images), _single_value(source, images)):
+        checks = (
+            _frozen(source),
+            _too_few(source, images),
+            _single_value(source, images),
+            _quantized(source),
+        )
+        for problem in checks:
             if problem is not None:
                 found.setdefault(problem.key, problem)
     return list(found.values())
@@ -122,6 +129,29 @@ def _single_value(source: Source, count: Callable[[], int | None]) -> ParamsErro
         f"{how} of {smallest} pixels is a single value in the last layers of {source.architecture}, "
         f"which cannot be normalised; write at least {2 * stride} (more with multi_scale), or another batch",
     )
+
+
+def _quantized(source: Source) -> ParamsError | None:
+    """Check that a training can simulate INT8, and that it begins with weights that have learned."""
+    if not source.arguments.get("quantize"):
+        return None
+    if source.init == SCRATCH:
+        return _error(
+            source,
+            "quantize",
+            "the ranges of the integers are measured once, before the first epoch, and random weights have "
+            "none; write init: released, a path or {from: TEACHER}",
+        )
+    if source.arguments.get("compile"):
+        return _error(source, "quantize", "Ultralytics cannot compile such a training; write compile: false")
+    if missing := [package for package in QUANTIZING if package not in versions_of(QUANTIZING)]:
+        install = " ".join(missing)
+        return _error(source, "quantize", f"it needs {' and '.join(missing)}; run `pip install {install}`")
+    from kdpipe.yolo.quantized import trains_quantized  # PyTorch takes seconds
+
+    if not trains_quantized():
+        return _error(source, "quantize", f"ultralytics {ultralytics_version()} cannot train so; upgrade it")
+    return None
 
 
 def _fraction(source: Source) -> int | float:

@@ -19,7 +19,8 @@ from kdpipe.checks.outdated import outdated
 from kdpipe.checks.preflight import preflight
 from kdpipe.environment import processor
 from kdpipe.errors import KdpipeError, counted, did_you_mean, raise_all
-from kdpipe.models.formats import format_of
+from kdpipe.models.formats import FORMATS, format_of
+from kdpipe.models.to_export import is_quantized
 from kdpipe.params.schema import Params
 from kdpipe.report import exports
 from kdpipe.report.formatting import HEAD_NAMES, gain_row, markdown
@@ -94,6 +95,11 @@ def choose(pair: str, name: str, head: str | None) -> Choice:
     if wanted not in possible:
         raise KdpipeError(f"{name} of {pair} has no {wanted} head; {did_you_mean(wanted, possible)}")
     cell = _best_cell(params, content, gains, primary)
+    if is_quantized(cell) and not wanted_format.of_quantized:
+        holds = ", ".join(sorted(name for name, one in FORMATS.items() if one.of_quantized))
+        raise KdpipeError(
+            f"{pair} is trained with quantize, which {name} does not hold; choose from: {holds}"
+        )
     return Choice(params, content, pair, gains, Exported(cell, name, wanted))
 
 

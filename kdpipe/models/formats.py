@@ -36,6 +36,11 @@ class Format:
         return min(self.bits, FLOAT16) if self.argument == "openvino" else self.bits
 
     @property
+    def of_quantized(self) -> bool:
+        """Whether Ultralytics exports a student to it that was trained with `quantize`."""
+        return self.bits == INT8 and self.argument in ("onnx", "engine")
+
+    @property
     def calibrated(self) -> bool:
         """Whether an export looks at images, to choose the ranges of integers."""
         return self.bits == INT8
@@ -44,6 +49,7 @@ class Format:
 _ALL = (
     Format("torchscript", "torchscript", FLOAT32),
     Format("onnx", "onnx", FLOAT32, ("onnx", "onnxruntime")),
+    Format("onnx-int8", "onnx", INT8, ("onnx", "onnxruntime")),
     Format("openvino", "openvino", FLOAT32, ("openvino",)),
     Format("openvino-fp16", "openvino", FLOAT16, ("openvino",)),
     Format("openvino-int8", "openvino", INT8, ("openvino", "nncf")),

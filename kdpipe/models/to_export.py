@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from statistics import fmean
 
 from kdpipe.cells.cell import Cell, baseline_cell, distill_cell, teacher_for
+from kdpipe.cells.exported import Exported
 from kdpipe.cells.record import load_metrics, load_record
 from kdpipe.models import names
 from kdpipe.models.entries import AND, UNKNOWN, architecture
+from kdpipe.models.formats import Format
 from kdpipe.models.names import preferred_head
 from kdpipe.params.schema import Params
 
@@ -22,6 +24,28 @@ def to_export(params: Params, split: str) -> list[Cell]:
     """
     found = (cell for pair in params.pairs for cell in _of_pair(params, pair, split))
     return list({cell.id: cell for cell in found}.values())
+
+
+def exports_of(params: Params, split: str, wanted: Format) -> list[Exported]:
+    """What is exported to a format: those trainings that it can hold, with each of their heads.
+
+    Args:
+        params: All of params.yaml.
+        split: The split that the best `dis` is chosen on.
+        wanted: The format.
+    """
+    return [
+        Exported(cell, wanted.name, head)
+        for cell in to_export(params, split)
+        if wanted.of_quantized or not is_quantized(cell)
+        for head in heads_of(cell)
+        if head in wanted.heads
+    ]
+
+
+def is_quantized(cell: Cell) -> bool:
+    """Whether a finished training simulated INT8; Ultralytics exports it to few formats."""
+    return bool(load_record(cell.train_dir).identity.arguments.get("quantize"))
 
 
 def heads_of(cell: Cell) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ class Weights:
         parameters: Number of parameters.
         gflops: GFLOPs for one image of the requested size.
         unfinished: Whether it is from a training that has not finished.
+        quantized: Whether it is from a training with simulated INT8.
         data: Data yaml of its training; None if unknown.
         imgsz: Image size of its training in pixels; None if unknown.
     """
@@ -28,5 +29,6 @@ class Weights:
     parameters: int
     gflops: float
     unfinished: bool
+    quantized: bool
     data: str | None
     imgsz: int | None

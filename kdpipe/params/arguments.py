@@ -16,6 +16,7 @@ from kdpipe.errors import KdpipeError, ParamsError, did_you_mean
 from kdpipe.params.limits import TRAIN, limit_problems
 
 AUTO = "auto"
+INT8 = 8  # bits
 OPTIMIZERS = ("Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop", "SGD", "MuSGD", AUTO)
 CHOICES = {"optimizer": OPTIMIZERS, "cache": ("ram",), "copy_paste_mode": ("flip", "mixup")}
 LAYER = re.compile(r"\d+(\.\w+)*")
@@ -102,13 +103,22 @@ def argument_problems(arguments: Mapping[str, Any], key: str) -> Iterator[Params
         )
     yield from _freeze(arguments.get("freeze"), f"{key}.freeze")
     if arguments.get("quantize") is not None:
-        yield ParamsError(
-            f"{key}.quantize",
-            "kdpipe does not train with quantization: a checkpoint would be measured without it; remove it, "
-            "and write a format such as openvino-int8 into export.formats to measure quantization afterwards",
-        )
+        yield from _quantize(arguments["quantize"], key)
     if "device" in arguments:
         yield from _device(arguments["device"], f"{key}.device")
+
+
+def _quantize(value: object, key: str) -> Iterator[ParamsError]:
+    if not key.startswith("students."):
+        yield ParamsError(
+            f"{key}.quantize",
+            "teachers are trained in floating point, which is what they teach best; write it under "
+            "students.NAME.train",
+        )
+    elif type(value) is not int or value != INT8:
+        yield ParamsError(
+            f"{key}.quantize", f"{value!r}: Ultralytics trains with INT8 only; write {INT8}, or remove it"
+        )
 
 
 def _choices(arguments: Mapping[str, Any], key: str) -> Iterator[ParamsError]:

@@ -106,14 +106,14 @@ def _checkpoints(results: Results, item: PairAt, one: Comparison) -> dict[str, A
     row |= {"baseline": one.before_summary.mean, "distilled": one.after_summary.mean}
     its = results.cells(item.distilled)
     sizes = [float(line[SIZE]) for line in its if int(line["seed"]) in one.gain.per_seed]
-    return row | _gain(one.gain, one.smallest) | {SIZE: median(sizes)}
+    return row | gain_row(one.gain, one.smallest) | {SIZE: median(sizes)}
 
 
 def _row(
     results: Results, item: PairAt, one: Comparison, others: Sequence[Gain], files: Mapping[str, Files]
 ) -> dict[str, Any] | None:
     """The row of a format; None if it does not have the head."""
-    before, after = (_measured(results, files, of, one.head) for of in (item.baseline, item.distilled))
+    before, after = (measured(results, files, of, one.head) for of in (item.baseline, item.distilled))
     assert one.gain is not None, "rows are of compared pairs"
     seeds = one.gain.per_seed.keys() & before.keys() & after.keys()
     if not seeds:
@@ -126,7 +126,7 @@ def _row(
     row |= {"baseline": summarise(before).mean, "distilled": summarise(after).mean}
     for name, old, new in (("baseline", old_before, before), ("distilled", old_after, after)):
         row |= _named(f"cost {name}", paired_gain(old, new))
-    row |= _named("change", changed) | _gain(gain, one.smallest)
+    row |= _named("change", changed) | gain_row(gain, one.smallest)
     cells = [line["cell"] for line in _lines(results, item) if int(line["seed"]) in seeds]
     details = [files[cell].details(results.split, one.head) for cell in cells]
     return row | {name: median(one[name] for one in details) for name in (*LATENCY, SIZE)}
@@ -142,14 +142,21 @@ def _lines(results: Results, item: PairAt) -> Iterator[Mapping[Hashable, Any]]:
     yield from results.cells(item.distilled)
 
 
-def _measured(
+def measured(
     results: Results, files: Mapping[str, Files], setting: Setting, head: str
 ) -> dict[int, Measurement]:
-    """The metric of a setting's exported files by seed; empty if they do not have the head."""
+    """Return the metric of a setting's exported files by seed; empty if they do not have the head.
+
+    Args:
+        results: What the runs say.
+        files: The results of a format by training; it may not hold all of them.
+        setting: The setting.
+        head: The head.
+    """
     question, found = results.question, {}
     for line in results.cells(setting):
-        file = files[line["cell"]]
-        if head in file.metrics[results.split]:
+        file = files.get(line["cell"])
+        if file and head in file.metrics[results.split]:
             value = file.details(results.split, head)[question.column]
             deviations = file.deviations(results.split, head, question.metric)
             found[int(line["seed"])] = Measurement(value, deviations)
@@ -166,7 +173,8 @@ def _differences(before: By_seed, after: By_seed) -> dict[int, Measurement]:
     }
 
 
-def _gain(gain: Gain, smallest: float) -> dict[str, Any]:
+def gain_row(gain: Gain, smallest: float) -> dict[str, Any]:
+    """Return a gain with its interval and its verdict, as columns of a row."""
     ends = {"gain": gain.mean, "low": gain.low, "high": gain.high, "p": gain.p}
     return {**ends, "verdict": gain.verdict(smallest)}
 

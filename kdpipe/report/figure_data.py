@@ -15,6 +15,7 @@ from kdpipe.report.breakdown import SIZES, class_gains, part_gain, part_of
 from kdpipe.report.comparisons import DISTILLED_BASELINE, Comparison, Seeds, seeds_of
 from kdpipe.report.exports import export_rows
 from kdpipe.report.planning import planned
+from kdpipe.report.quantized import quantized_rows
 from kdpipe.report.results import COCO, PairAt, Results, Setting
 from kdpipe.report.selection import holm
 from kdpipe.report.sequential import to_confirm
@@ -39,6 +40,7 @@ def numbers(
     """
     found = [comparison for comparison in comparisons if comparison.kind == DISTILLED_BASELINE]
     seeds = seeds_of(comparisons)
+    exported = export_rows(results, comparisons)
     lines: dict[str, pd.DataFrame | Lines] = {
         "gains": gain_rows(results, found),
         "seeds": _seeds(found),
@@ -46,7 +48,8 @@ def numbers(
         "costs": costs(results, seeds),
         "classes": _classes(results, seeds),
         "sizes": _sizes(results, seeds),
-        "exports": export_rows(results, comparisons),
+        "exports": exported,
+        "quantized": quantized_rows(results, exported),
         "curves": [{"cell": cell, **row} for cell, rows in histories.items() for row in rows],
     }
     return {name: pd.DataFrame(of_one) for name, of_one in lines.items()}

@@ -11,6 +11,7 @@ from kdpipe.models.names import HEADS
 from kdpipe.models.tasks import TASKS
 from kdpipe.params.schema import L2
 from kdpipe.report import batch_statistics, breakdown, exports, figure_data, teachers, verdicts
+from kdpipe.report import quantized as quantized_arms
 from kdpipe.report.against_published import against_published
 from kdpipe.report.comparisons import (
     DIS_DIS,
@@ -72,6 +73,7 @@ def benchmark(
     confirmed: pd.DataFrame,
     *,
     exported: pd.DataFrame,
+    quantized: pd.DataFrame,
     answers: Sequence[str],
     notes: Sequence[str],
 ) -> str:
@@ -83,6 +85,7 @@ def benchmark(
         gains: A line per pair, `dis` and head, of `kdpipe.report.figure_data`.
         confirmed: The same of seeds that played no part in a choice; empty if there are none.
         exported: A line per pair, head and format; empty if nothing is exported.
+        quantized: A line per INT8 format, head and arm; empty if no student simulates INT8.
         answers: A sentence per pair.
         notes: Warnings that stand above the tables.
     """
@@ -94,6 +97,10 @@ def benchmark(
         "On new seeds": [verdicts.CONFIRMED, verdicts.on_new_seeds(confirmed)],
         "Every `dis`": [over_dis(gains)],
         "Exported": [exports.HOW_TO_READ, exports.table(exported, results.skipped)],
+        "Distilled, quantized in training, both": [
+            quantized_arms.HOW_TO_READ,
+            quantized_arms.table(quantized),
+        ],
         "Teachers": [teachers.table(results)],
     }
     details = {

@@ -76,7 +76,14 @@ def write_report(
     said = answers(gains, new, results.question, measured_on)
     said += exports.answers(figure_data["exports"])
     text = tables.benchmark(
-        results, comparisons, gains, new, exported=figure_data["exports"], answers=said, notes=warnings
+        results,
+        comparisons,
+        gains,
+        new,
+        exported=figure_data["exports"],
+        quantized=figure_data["quantized"],
+        answers=said,
+        notes=warnings,
     )
     (out / "benchmark.md").write_text(text, encoding="utf-8")
     results.table.to_csv(out / "benchmark.csv", index=False)

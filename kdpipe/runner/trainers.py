@@ -14,6 +14,8 @@ from ultralytics.models.yolo.obb import OBBTrainer
 from ultralytics.models.yolo.pose import PoseTrainer
 from ultralytics.models.yolo.segment import SegmentationTrainer
 from ultralytics.nn.distill_model import DistillationModel
+from ultralytics.utils.checks import check_imgsz
+from ultralytics.utils.patches import override_configs
 from ultralytics.utils.torch_utils import unwrap_model
 
 from kdpipe.models.methods import METHODS
@@ -24,6 +26,8 @@ from kdpipe.runner.lean_teacher import make_lean
 from kdpipe.runner.methods.backbone import BackboneModel
 from kdpipe.runner.methods.model import MethodModel
 from kdpipe.yolo.opening import rebuilding
+
+COARSEST = 32  # pixels, the least that Ultralytics takes for the stride of a model
 
 
 class Faster(BaseTrainer):
@@ -40,7 +44,8 @@ class Faster(BaseTrainer):
     def __init__(self, overrides: dict[str, Any]) -> None:
         """Take the arguments of Ultralytics' trainer."""
         self.compile_mode = overrides.get("compile") or False
-        super().__init__(overrides={**overrides, "compile": False})
+        self.quantize = overrides.get("quantize")
+        super().__init__(overrides={**overrides, "compile": False, "quantize": None})
         self.add_callback("on_pretrain_routine_end", _speed_up)
         self.add_callback("on_train_epoch_start", _begin_epoch)
         for end in ("on_train_epoch_end", "on_fit_epoch_end"):  # before and after a validation
@@ -52,8 +57,8 @@ class Faster(BaseTrainer):
 
     @property
     def used_arguments(self) -> dict[str, Any]:
-        """Final arguments, including `compile`."""
-        return {**vars(self.args), "compile": self.compile_mode}
+        """Final arguments, including `compile` and `quantize`."""
+        return {**vars(self.args), "compile": self.compile_mode, "quantize": self.quantize}
 
     def _setup_train(self) -> None:
         """Set up a training; start weights and teacher are built afresh, nothing of their files is run."""
@@ -72,14 +77,29 @@ class Faster(BaseTrainer):
         return checkpoint
 
     def set_model_attributes(self) -> None:
-        """Put the student beside its teacher if they have another method than Ultralytics' own.
+        """Simulate INT8 in a student that asks for it, and put it beside its teacher.
 
-        Before weights are frozen and the optimizer and the moving average see the model.
+        Ultralytics itself does the latter for its own method. Before weights are frozen and the optimizer and
+        the moving average see the model.
         """
         super().set_model_attributes()
+        student: Any = self.model
+        if self.quantize:
+            from ultralytics.utils.torch_utils import prepare_qat  # the lowest version has none
+
+            student = prepare_qat(student, self._calibration_images(), self.preprocess_batch)
         if self.method is not None:
             kind = BackboneModel if self._learns_from_backbones else MethodModel
-            self.model: Any = kind(self.teachers, self.model, self.method)
+            student = kind(self.teachers, student, self.method)
+        self.model: Any = student
+
+    def _calibration_images(self) -> Any:
+        """Batches of training images, as Ultralytics takes them to measure the ranges of the integers."""
+        stride = max(int(self.model.stride.max()), COARSEST)
+        self.args.imgsz = check_imgsz(self.args.imgsz, stride=stride, floor=stride, max_dim=1)
+        batch = max(self.batch_size // max(self.world_size, 1), 1)
+        with override_configs(self.args, {"cache": False}):
+            return self.get_dataloader(self.data["train"], batch_size=batch, rank=-1, mode="train")
 
     def build_optimizer(self, *args: Any, **kwargs: Any) -> Optimizer:
         """Exclude the teacher's frozen weights from the optimizer."""

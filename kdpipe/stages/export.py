@@ -19,7 +19,7 @@ from kdpipe.environment import training_versions, versions_of
 from kdpipe.errors import KdpipeError
 from kdpipe.models.formats import Format, format_of
 from kdpipe.models.names import DEFAULT_IMGSZ
-from kdpipe.models.to_export import heads_of, to_export
+from kdpipe.models.to_export import exports_of
 from kdpipe.params.schema import Params
 from kdpipe.yolo.export import PART, Settings, export, log_file, runs_on
 from kdpipe.yolo.exported import check_exported, sample_images
@@ -53,8 +53,7 @@ def export_to(params: Params, name: str) -> list[Exported]:
         console.print(f"{name} is skipped: {reason}")
         return []
     (folder / SKIPPED_FILE).unlink(missing_ok=True)
-    cells = to_export(params, measured_splits(params, load_manifest(DATASET_DIR))[0])
-    found = [Exported(cell, name, head) for cell in cells for head in heads_of(cell) if head in wanted.heads]
+    found = exports_of(params, measured_splits(params, load_manifest(DATASET_DIR))[0], wanted)
     _remove_others(folder, found)
     for number, one in enumerate(found, start=1):
         exported_file(params, one, f"{number} of {len(found)}: ")

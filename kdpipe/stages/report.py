@@ -17,6 +17,8 @@ from kdpipe.cells.exported import SKIPPED_FILE, is_of, measured_as
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest, measured_splits
 from kdpipe.errors import KdpipeError
+from kdpipe.models.formats import format_of
+from kdpipe.models.to_export import is_quantized
 from kdpipe.params.schema import Params
 from kdpipe.paths import project_root
 from kdpipe.report.fairness import unlike_pairs
@@ -170,17 +172,20 @@ def with_exports(params: Params, results: Results) -> Results:
         for of in (it.baseline, it.distilled)
         for line in results.cells(of)
     }
+    cells = {cell.id: cell for cell in all_cells(params)}
     for name in params.export.formats:
+        of_format = format_of(name)
         if (reason := RESULTS_DIR / name / SKIPPED_FILE).exists():
             skipped[name] = reason.read_text(encoding="utf-8").strip()
             continue
-        found = (FinishedCell(measured_as(cell, name), Path()) for cell in all_cells(params))
+        found = (FinishedCell(measured_as(cell, name), Path()) for cell in cells.values())
         exported[name] = {
             one.cell.id: one
             for one in found
             if one.evaluated and is_of(one.cell, one.record.weights_digest, Path())
         }
-        if missing := sorted(wanted - exported[name].keys()):
+        takes = {cell for cell in wanted if of_format.of_quantized or not is_quantized(cells[cell])}
+        if missing := sorted(takes - exported[name].keys()):
             raise KdpipeError(f"not exported to {name} yet: {', '.join(missing)}; run `dvc repro`")
     return replace(results, exported=exported, skipped=skipped)
 

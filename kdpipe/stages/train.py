@@ -19,7 +19,7 @@ from kdpipe.checks.checkpoints import check_use
 from kdpipe.checks.progress import DONE, RUNNING, progress
 from kdpipe.console import console
 from kdpipe.data.manifest import load_manifest
-from kdpipe.environment import describe_environment, training_versions
+from kdpipe.environment import QUANTIZING, describe_environment, training_versions, versions_of
 from kdpipe.errors import KdpipeError, ParamsError, about, counted, damaged
 from kdpipe.models import names as model_names
 from kdpipe.models.entries import AND, method_settings
@@ -144,7 +144,7 @@ def identify(params: Params, cell: Cell, source: Source, start: Path | None) -> 
         teacher_digest=digest_of_all(_teachers(cell.name, cell.seed, chosen["teacher"])) if pair else None,
         method=method_settings(params, params.pairs[cell.name]) if pair else None,
         recipe=recipe.installed()["TRAINING"],
-        versions=training_versions(),
+        versions=training_versions() | versions_of(QUANTIZING if source.arguments.get("quantize") else ()),
     )
 
 

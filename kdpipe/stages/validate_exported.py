@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from kdpipe.data.manifest import load_manifest, measured_splits
 from kdpipe.errors import KdpipeError
 from kdpipe.evaluation import predictions_file, save_predictions
 from kdpipe.models.formats import format_of
-from kdpipe.models.to_export import heads_of, to_export
+from kdpipe.models.to_export import exports_of
 from kdpipe.params.schema import Params
 from kdpipe.yolo.export import runs_on
 from kdpipe.yolo.exported import loaded, milliseconds, sample_images
@@ -60,16 +61,16 @@ def validate_exported(params: Params, name: str) -> Iterator[Cell]:
         return
     (folder / SKIPPED_FILE).unlink(missing_ok=True)
     splits = measured_splits(params, load_manifest(DATASET_DIR))
-    cells = to_export(params, splits[0])
-    heads = format_of(name).heads
-    _remove_others(folder, {cell.id for cell in cells})
-    for number, cell in enumerate(cells, start=1):
+    by_cell: dict[Cell, list[Exported]] = defaultdict(list)
+    for one in exports_of(params, splits[0], format_of(name)):
+        by_cell[one.cell].append(one)
+    _remove_others(folder, {cell.id for cell in by_cell})
+    for number, (cell, exports) in enumerate(by_cell.items(), start=1):
         measured = measured_as(cell, name)
-        exports = [Exported(cell, name, head) for head in heads_of(cell) if head in heads]
         done = measured.val_dir.parent / DONE_FILE
         wanted = _settings(params, cell, exports)
         if not done.exists() or done.read_text(encoding="utf-8") != wanted:
-            console.print(f"{name} {number} of {len(cells)}: {cell.id}")
+            console.print(f"{name} {number} of {len(by_cell)}: {cell.id}")
             _validate(params, measured, exports, splits[-1])
             done.write_text(wanted, encoding="utf-8")
         yield measured

@@ -107,6 +107,7 @@ def inspect_backbone(architecture: ModelName, path: Path, imgsz: int) -> Weights
         parameters=sum(weight.numel() for weight in model.parameters()),
         gflops=round(counter.get_total_flops() / 1e9, 3),
         unfinished=False,
+        quantized=False,
         data=None,
         imgsz=None,
     )

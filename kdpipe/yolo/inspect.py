@@ -43,6 +43,7 @@ def inspect(path: Path, imgsz: int = DEFAULT_IMGSZ) -> Weights:
         parameters=sum(p.numel() for p in model.parameters()),
         gflops=round(float(get_flops(model, imgsz)), 3),
         unfinished=contents.unfinished,
+        quantized=contents.quantized is not None,
         data=str(trained["data"]) if trained.get("data") else None,
         imgsz=int(trained["imgsz"]) if trained.get("imgsz") else None,
     )

@@ -52,4 +52,5 @@ def save_rebuilt(source: Path, target: Path) -> None:
 def _opened(path: Path) -> dict[str, Any]:
     """A checkpoint as Ultralytics has it in memory, of plain values and a model that is built afresh."""
     contents = contents_of(path)
-    return {**contents.values, "model": rebuilt(path, contents), "ema": None, "optimizer": None}
+    rest = {"ema": None, "optimizer": None, "modelopt": contents.quantized}
+    return {**contents.values, "model": rebuilt(path, contents), **rest}

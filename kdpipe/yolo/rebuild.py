@@ -16,6 +16,7 @@ from ultralytics.nn.modules import Conv
 from kdpipe.errors import KdpipeError
 from kdpipe.models.layers import layer_problems
 from kdpipe.yolo.inert import Inert, is_plain, plain, read_inert
+from kdpipe.yolo.quantized import checked_quantization
 from kdpipe.yolo.tree import Tree, class_of, tree_of
 
 MODELS = {
@@ -42,12 +43,14 @@ class Contents:
         yaml: The model yaml.
         tree: Modules and weights.
         unfinished: Whether the state of an optimizer is there.
+        quantized: What Ultralytics simulates INT8 with again, of a training with `quantize`; else None.
     """
 
     values: dict[str, Any]
     yaml: dict[str, Any]
     tree: Tree
     unfinished: bool
+    quantized: dict[str, Any] | None = None
 
 
 def contents_of(path: Path) -> Contents:
@@ -70,10 +73,10 @@ def contents_of(path: Path) -> Contents:
         raise KdpipeError(f"{path}: a distillation in progress; take best.pt of a finished one")
     values = _plain_of(checkpoint)
     values["train_args"] = _plain_of(checkpoint.get("train_args") or {})
-    if checkpoint.get("modelopt"):
-        raise KdpipeError(f"{path}: a quantised training; take one in floating point")
     try:
-        return Contents(values, yaml, tree_of(model), checkpoint.get("optimizer") is not None)
+        quantized = checked_quantization(checkpoint.get("modelopt"))
+        unfinished = checkpoint.get("optimizer") is not None
+        return Contents(values, yaml, tree_of(model), unfinished, quantized)
     except KdpipeError as error:
         raise KdpipeError(f"{path} is more than a model: {error}") from error
 
