@@ -9,11 +9,11 @@ from kdpipe.data import shipped
 from kdpipe.data.prepare import EMBEDDED, open_source
 from kdpipe.environment import versions_of
 from kdpipe.errors import KdpipeError, ParamsError, did_you_mean
+from kdpipe.models.entries import architecture
 from kdpipe.models.formats import FORMATS, format_of
 from kdpipe.params.schema import SPLITS, Data, Export, Params
 
 CALIBRATION = SPLITS[:2]  # INT8 that has seen test images would be measured on what it has seen
-STRIDE = 32
 
 
 def export_problems(export: Export) -> Iterator[ParamsError]:
@@ -33,8 +33,18 @@ def export_problems(export: Export) -> Iterator[ParamsError]:
     if export.calibrate not in CALIBRATION:
         hint = "write train, as test images must not be seen before they measure"
         yield ParamsError("export.calibrate", f"{export.calibrate!r}: {hint}")
-    if export.imgsz is not None and export.imgsz % STRIDE:
-        yield ParamsError("export.imgsz", f"{export.imgsz} is no multiple of {STRIDE}")
+
+
+def size_problems(params: Params) -> Iterator[ParamsError]:
+    """Yield an error if the size of exported images is none of the models that are exported."""
+    imgsz = params.export.imgsz
+    if imgsz is None:
+        return
+    for name, model in (*params.students.items(), *params.teachers.items()):
+        found = architecture(name, model)
+        if not found.backbone and imgsz % found.stride:
+            yield ParamsError("export.imgsz", f"{imgsz} is no multiple of {found.stride}, as {found} needs")
+            return
 
 
 def calibration_problems(params: Params, formats: Collection[str]) -> Iterator[ParamsError]:

@@ -11,7 +11,7 @@ from typing import Any
 from kdpipe.cells.cell import DATASET_DIR, this_stage
 from kdpipe.cells.recipe import check_recipe
 from kdpipe.checks.checkpoints import inspect_all
-from kdpipe.checks.exports import calibration_problems, export_problems
+from kdpipe.checks.exports import calibration_problems, export_problems, size_problems
 from kdpipe.checks.finished_students import check_distilled, repetitions
 from kdpipe.checks.methods import check_backbone, method_problems
 from kdpipe.checks.own_models import check_building
@@ -66,7 +66,7 @@ def preflight(path: Path | str = PARAMS_FILE) -> Preflight:
     manifest = prepared(params.data)
     problems, warnings = inspect_all(params)
     problems += training_problems(params)
-    problems += calibration_problems(params, params.export.formats)
+    problems += [*size_problems(params), *calibration_problems(params, params.export.formats)]
     if this_stage() in ("", PREPARE):  # before other stages, DVC has deleted already
         problems += place_problems(params)
     wrong, notable = _check_data(params, manifest)

@@ -17,7 +17,6 @@ from kdpipe.params.arguments import AUTO, device_names
 from kdpipe.params.schema import SCRATCH, Params
 
 ALWAYS_THERE = ({AUTO}, {"cpu"})
-STRIDE, STRIDE_OF_P6 = 32, 64  # pixels of the image per cell of the coarsest features
 
 
 def training_problems(params: Params) -> list[KdpipeError]:
@@ -111,7 +110,7 @@ def _too_few(source: Source, count: Callable[[], int | None]) -> ParamsError | N
 def _single_value(source: Source, count: Callable[[], int | None]) -> ParamsError | None:
     """Check that no batch is one image with one cell of features: its normalisation would divide by zero."""
     arguments = source.arguments
-    stride = STRIDE_OF_P6 if source.architecture.variant == "-p6" else STRIDE
+    stride = source.architecture.stride
     whole = max(math.ceil(source.imgsz / stride), 1) * stride
     shrunk = int(whole * (1 - float(arguments.get("multi_scale", 0))))  # type: ignore[arg-type]
     smallest = max(stride, shrunk // stride * stride)

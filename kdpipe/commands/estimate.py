@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kdpipe.cells.cell import Cell
-from kdpipe.checks.trainings import STRIDE_OF_P6, images_in, images_of
+from kdpipe.checks.trainings import images_in, images_of
 from kdpipe.errors import KdpipeError
 from kdpipe.models.entries import at_once, candidates
 from kdpipe.models.start_weights import Source, all_sources, source_of
@@ -72,5 +72,6 @@ def _seconds(source: Source) -> float:
     arguments = source.arguments
     places = device(arguments.get("device", AUTO)).split(",")
     batch = max(1, whole_number(arguments, "batch") // len(places))
-    imgsz = -(-source.imgsz // STRIDE_OF_P6) * STRIDE_OF_P6  # as Ultralytics rounds it, or more
+    stride = source.architecture.stride
+    imgsz = -(-source.imgsz // stride) * stride  # as Ultralytics rounds it
     return seconds_per_image(source.architecture, imgsz, batch, places[0]) / len(places)

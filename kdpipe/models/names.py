@@ -75,6 +75,11 @@ class ModelName:
         return "P{} to P{}".format(*LEVELS[self.variant])
 
     @property
+    def stride(self) -> int:
+        """Pixels of the image, in each direction, per cell of the coarsest level."""
+        return int(2 ** LEVELS[self.variant][-1])
+
+    @property
     def recommended_teacher(self) -> ModelName | None:
         """The teacher that Ultralytics recommends, or None for the largest size."""
         size = RECOMMENDED_TEACHER.get(self.size)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kdpipe.checks import exports
-from kdpipe.checks.exports import calibration_problems, export_problems
+from kdpipe.checks.exports import calibration_problems, export_problems, size_problems
 from kdpipe.errors import KdpipeError
 from kdpipe.params.load import load
 from kdpipe.params.schema import Export
@@ -50,12 +50,21 @@ def test_what_needs_a_gpu_is_no_mistake_without_one() -> None:
     [
         ({"calibrate": "test"}, "export.calibrate: 'test': write train, as test images must not be seen"),
         ({"formats": ["onnx", "onnx"]}, "export.formats: ['onnx', 'onnx'] names a format twice"),
-        ({"imgsz": 100}, "export.imgsz: 100 is no multiple of 32"),
     ],
 )
 def test_each_mistake_has_its_key(changes: dict[str, object], words: str) -> None:
     (problem,) = problems(**changes)
     assert words in problem
+
+
+def test_the_size_fits_every_model(write_params: Write) -> None:
+    """A student with a sixth level halves images once more."""
+    for student, wrong, right, stride in (("yolo26n", 100, 96, 32), ("yolo26n-p6", 96, 128, 64)):
+        params = load(write_params(students={student: {"init": "scratch"}}, export__imgsz=wrong))
+        (problem,) = size_problems(params)
+        assert f"export.imgsz: {wrong} is no multiple of {stride}, as {student} needs" in str(problem)
+        params.export.imgsz = right
+        assert list(size_problems(params)) == []
 
 
 def test_int8_is_not_calibrated_on_what_measures_it(write_params: Write) -> None:
