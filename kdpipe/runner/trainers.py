@@ -26,6 +26,7 @@ from kdpipe.runner.lean_teacher import make_lean
 from kdpipe.runner.methods.backbone import BackboneModel
 from kdpipe.runner.methods.model import MethodModel
 from kdpipe.yolo.opening import rebuilding
+from kdpipe.yolo.quantized import quietly
 
 COARSEST = 32  # pixels, the least that Ultralytics takes for the stride of a model
 
@@ -87,7 +88,8 @@ class Faster(BaseTrainer):
         if self.quantize:
             from ultralytics.utils.torch_utils import prepare_qat  # the lowest version has none
 
-            student = prepare_qat(student, self._calibration_images(), self.preprocess_batch)
+            with quietly():
+                student = prepare_qat(student, self._calibration_images(), self.preprocess_batch)
         if self.method is not None:
             kind = BackboneModel if self._learns_from_backbones else MethodModel
             student = kind(self.teachers, student, self.method)

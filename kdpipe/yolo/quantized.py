@@ -6,6 +6,11 @@ Ultralytics simulates them again when it opens the file (docs.ultralytics.com, T
 
 from __future__ import annotations
 
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import torch
@@ -16,6 +21,20 @@ from kdpipe.errors import KdpipeError
 STEPS = ["quantize", "max_calibrate"]  # of ModelOpt, which a checkpoint names
 DATA = (type(None), bool, int, float, str, torch.dtype, torch.Size, torch.Tensor)
 MOST_NESTED = 20
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep ModelOpt's progress, and its warnings of packages that are not needed, off the screen."""
+    logger = logging.getLogger("torch.utils.cpp_extension")  # warns that there is no CUDA
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def trains_quantized() -> bool:

@@ -30,8 +30,9 @@ def opened(weights: Path) -> YOLO:
     from ultralytics import YOLO
 
     from kdpipe.yolo.opening import rebuilding
+    from kdpipe.yolo.quantized import quietly
 
-    with rebuilding(weights):
+    with rebuilding(weights), quietly():
         return YOLO(weights)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -160,3 +162,10 @@ def test_a_checkpoint_that_says_something_else_is_not_opened(
     torch.save(content, path)
     with pytest.raises(KdpipeError, match=said), rebuilding(path):
         opened(path)
+
+
+def test_nothing_of_model_optimizer_reaches_the_screen(quantized: TrainingResult) -> None:
+    code = "import pathlib, sys; from kdpipe.yolo import validation; validation.opened(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(quantized.best)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (said.stdout, said.stderr) == ("", "")
