@@ -165,7 +165,9 @@ def test_a_checkpoint_that_says_something_else_is_not_opened(
 
 
 def test_nothing_of_model_optimizer_reaches_the_screen(quantized: TrainingResult) -> None:
-    code = "import pathlib, sys; from kdpipe.yolo import validation; validation.opened(pathlib.Path(sys.argv[1]))"
+    code = (
+        "import sys; import pathlib as p; import kdpipe.yolo.validation as v; v.opened(p.Path(sys.argv[1]))"
+    )
     command = [sys.executable, "-c", code, str(quantized.best)]
     said = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (said.stdout, said.stderr) == ("", "")
