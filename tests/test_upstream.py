@@ -36,6 +36,21 @@ NAMES = [
     ("torch._inductor:list_mode_options", [], "a wrong train.compile is found in the training"),
     ("torch.distributed.run:main", None, "a training on several GPUs cannot be started"),
     # ultralytics
+    (
+        "ultralytics.utils.torch_utils:prepare_qat",
+        ["model", "dataloader", "preprocess"],
+        "`quantize` simulates no INT8",
+    ),
+    (
+        "ultralytics.utils.torch_utils:restore_qat",
+        ["model", "state"],
+        "a checkpoint with `quantize` is opened without its integers",
+    ),
+    (
+        "ultralytics.utils.patches:override_configs",
+        ["args", "overrides"],
+        "images that measure ranges are cached for the training",
+    ),
     ("ultralytics.cfg:check_cfg", ["cfg"], "values under `train` are not checked before training"),
     (
         "ultralytics.data.converter:merge_multi_segment",

@@ -9,7 +9,7 @@ from functools import cache
 from kdpipe.checks.prepared import prepared
 from kdpipe.data import shipped
 from kdpipe.data.prepare import EMBEDDED, open_source, source_changed
-from kdpipe.environment import QUANTIZING, ultralytics_version, versions_of
+from kdpipe.environment import QUANTIZING, versions_of
 from kdpipe.errors import KdpipeError, ParamsError, counted, raised
 from kdpipe.models.layer_count import layer_count
 from kdpipe.models.start_weights import Source, all_sources
@@ -146,10 +146,6 @@ def _quantized(source: Source) -> ParamsError | None:
     if missing := [package for package in QUANTIZING if package not in versions_of(QUANTIZING)]:
         install = " ".join(missing)
         return _error(source, "quantize", f"it needs {' and '.join(missing)}; run `pip install {install}`")
-    from kdpipe.yolo.quantized import trains_quantized  # PyTorch takes seconds
-
-    if not trains_quantized():
-        return _error(source, "quantize", f"ultralytics {ultralytics_version()} cannot train so; upgrade it")
     return None
 
 

@@ -16,7 +16,7 @@ from ultralytics.models.yolo.segment import SegmentationTrainer
 from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.patches import override_configs
-from ultralytics.utils.torch_utils import unwrap_model
+from ultralytics.utils.torch_utils import prepare_qat, unwrap_model
 
 from kdpipe.models.methods import METHODS
 from kdpipe.params.schema import L2
@@ -86,8 +86,6 @@ class Faster(BaseTrainer):
         super().set_model_attributes()
         student: Any = self.model
         if self.quantize:
-            from ultralytics.utils.torch_utils import prepare_qat  # the lowest version has none
-
             with quietly():
                 student = prepare_qat(student, self._calibration_images(), self.preprocess_batch)
         if self.method is not None:

@@ -14,7 +14,6 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import torch
-from ultralytics.utils import torch_utils
 
 from kdpipe.errors import KdpipeError
 
@@ -35,11 +34,6 @@ def quietly() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-def trains_quantized() -> bool:
-    """Whether the installed Ultralytics can train with `quantize`."""
-    return hasattr(torch_utils, "prepare_qat")
 
 
 def checked_quantization(found: object) -> dict[str, Any] | None:

@@ -32,7 +32,6 @@ configure()
 from ultralytics.nn.tasks import load_checkpoint  # noqa: E402
 from ultralytics.utils import torch_utils  # noqa: E402
 
-pytestmark = pytest.mark.skipif(not hasattr(torch_utils, "prepare_qat"), reason="not in this ultralytics")
 SIDE = 64
 QUANTIZED = {"quantize": 8, "epochs": 2, "lr0": 1e-5, "warmup_epochs": 0.0}
 
