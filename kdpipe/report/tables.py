@@ -10,8 +10,7 @@ import pandas as pd
 from kdpipe.models.names import HEADS
 from kdpipe.models.tasks import TASKS
 from kdpipe.params.schema import L2
-from kdpipe.report import batch_statistics, breakdown, exports, figure_data, teachers, verdicts
-from kdpipe.report import quantized as quantized_arms
+from kdpipe.report import batch_statistics, breakdown, exports, figure_data, quantized, teachers, verdicts
 from kdpipe.report.against_published import against_published
 from kdpipe.report.comparisons import (
     DIS_DIS,
@@ -69,11 +68,9 @@ SAVED = {"params (M)": ("parameters", 1e6), "GFLOPs": ("gflops", 1), "file (MB)"
 def benchmark(
     results: Results,
     comparisons: Sequence[Comparison],
-    gains: pd.DataFrame,
+    numbers: Mapping[str, pd.DataFrame],
     confirmed: pd.DataFrame,
     *,
-    exported: pd.DataFrame,
-    quantized: pd.DataFrame,
     answers: Sequence[str],
     notes: Sequence[str],
 ) -> str:
@@ -82,24 +79,22 @@ def benchmark(
     Args:
         results: What the runs say.
         comparisons: Every one that the results allow.
-        gains: A line per pair, `dis` and head, of `kdpipe.report.figure_data`.
-        confirmed: The same of seeds that played no part in a choice; empty if there are none.
-        exported: A line per pair, head and format; empty if nothing is exported.
-        quantized: A line per INT8 format, head and arm; empty if no student simulates INT8.
+        numbers: The tables of `kdpipe.report.figure_data`: `gains` has a line per pair, `dis` and head.
+        confirmed: The same as `gains`, of seeds that played no part in a choice; empty if there are none.
         answers: A sentence per pair.
         notes: Warnings that stand above the tables.
     """
-    seeds = seeds_of(comparisons)
+    gains, seeds = numbers["gains"], seeds_of(comparisons)
     smallest = 100 * results.question.smallest
     question = f"{verdicts.HOW_TO_READ.format(smallest=smallest)} {_choice(results)}"
     main = {
         "Verdicts": [question, verdicts.table(gains, confirmed)],
         "On new seeds": [verdicts.CONFIRMED, verdicts.on_new_seeds(confirmed)],
         "Every `dis`": [over_dis(gains)],
-        "Exported": [exports.HOW_TO_READ, exports.table(exported, results.skipped)],
+        "Exported": [exports.HOW_TO_READ, exports.table(numbers["exports"], results.skipped)],
         "Distilled, quantized in training, both": [
-            quantized_arms.HOW_TO_READ,
-            quantized_arms.table(quantized),
+            quantized.HOW_TO_READ,
+            quantized.table(numbers["quantized"]),
         ],
         "Teachers": [teachers.table(results)],
     }

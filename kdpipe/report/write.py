@@ -75,16 +75,7 @@ def write_report(
     measured_on = counted(images, f"{results.split} image")
     said = answers(gains, new, results.question, measured_on)
     said += exports.answers(figure_data["exports"])
-    text = tables.benchmark(
-        results,
-        comparisons,
-        gains,
-        new,
-        exported=figure_data["exports"],
-        quantized=figure_data["quantized"],
-        answers=said,
-        notes=warnings,
-    )
+    text = tables.benchmark(results, comparisons, figure_data, new, answers=said, notes=warnings)
     (out / "benchmark.md").write_text(text, encoding="utf-8")
     results.table.to_csv(out / "benchmark.csv", index=False)
     (out / "benchmark.json").write_text(
